@@ -1,0 +1,41 @@
+import type { ErrorCode } from "./codes.js";
+
+/** What {@link EventError} takes beside code and message. */
+export interface EventErrorOptions {
+  /** Sent to the caller as it is. It must survive encoding, or the reply goes without it. */
+  details?: unknown;
+  /** When a retry makes sense, in milliseconds; sent as `details.retryAfterMs`. */
+  retryAfterMs?: number;
+  /** What led to it; for the log, never sent. */
+  cause?: unknown;
+}
+
+/**
+ * An error meant for the caller: throw it to refuse an event (or a connection), and code, message and details are sent as
+ * you wrote them. Anything else that is thrown reaches the caller as `INTERNAL` with a fixed message.
+ *
+ * @example
+ * throw new EventError("NOT_FOUND", "no such room", { details: { room } });
+ */
+export class EventError extends Error {
+  override readonly name: string = "EventError";
+  readonly code: ErrorCode | (string & {});
+  readonly details: unknown;
+  readonly retryAfterMs: number | undefined;
+
+  /** @throws TypeError if the code is not a non-empty string, the message no string, or `retryAfterMs` no positive number */
+  constructor(code: ErrorCode | (string & {}), message: string, options: EventErrorOptions = {}) {
+    if (typeof code !== "string" || code === "") {
+      throw new TypeError(`EventError: code must be a non-empty string, got ${typeof code === "string" ? '""' : typeof code}`);
+    }
+    if (typeof message !== "string") throw new TypeError(`EventError: message must be a string, got ${typeof message}`);
+    const { retryAfterMs } = options;
+    if (retryAfterMs !== undefined && !(Number.isFinite(retryAfterMs) && retryAfterMs >= 0)) {
+      throw new TypeError(`EventError: retryAfterMs must be a number of milliseconds from 0, got ${String(retryAfterMs)}`);
+    }
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.details = options.details;
+    this.retryAfterMs = retryAfterMs;
+  }
+}

@@ -29,7 +29,7 @@ describe("Cleanups", () => {
     cleanups.add(() => {
       throw thrown;
     });
-    cleanups.add(() => Promise.reject(undefined as unknown as Error));
+    cleanups.add(() => Promise.reject(undefined));
     expect(await cleanups.run()).toEqual([undefined, thrown]);
     expect(rest).toHaveBeenCalledOnce();
     expect(late).toEqual([]);
@@ -105,7 +105,9 @@ describe("Cleanups", () => {
 
   it("refuses a cleanup that is no function", () => {
     const { cleanups } = fixture();
-    expect(() => cleanups.addCleanup({} as never)).toThrow(new TypeError("addCleanup expects a function, got an object"));
+    expect(() => cleanups.addCleanup({} as never)).toThrow(
+      new TypeError("addCleanup expects a function, got an object"),
+    );
     expect(cleanups.size).toBe(0);
   });
 });

@@ -1,0 +1,59 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { errorCodes } from "../../src/wire/codes.js";
+import { codeBlocks } from "./code-blocks.js";
+import { files, root } from "./source-files.js";
+
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** The rows of the first table whose head is `code | meaning`, without backticks around the code. */
+function codeTable(markdown: string): Record<string, string> {
+  const lines = markdown.split("\n");
+  const head = lines.findIndex((line) => /^\|?\s*code\s*\|\s*meaning\s*\|?\s*$/i.test(line));
+  const rows: Record<string, string> = {};
+  for (const line of lines.slice(head + 2)) {
+    const row = /^\|?\s*`?([^`|]+?)`?\s*\|\s*(.+?)\s*\|?\s*$/.exec(line);
+    if (head < 0 || row === null) break;
+    rows[row[1] ?? ""] = row[2] ?? "";
+  }
+  return rows;
+}
+
+describe("the documents", () => {
+  it("PROTOCOL.md lists every error code with its meaning, word for word, and no other", () => {
+    expect(codeTable(read("PROTOCOL.md"))).toEqual({ ...errorCodes });
+  });
+
+  it("README.md is a door of at most 200 lines", () => {
+    expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
+  });
+
+  it("examples/hello is word for word a program of README.md, of at most 40 lines", () => {
+    const program = read("examples/hello/server.ts").trimEnd();
+    expect(program.split("\n").length).toBeLessThanOrEqual(40);
+    expect(codeBlocks("README.md").map((block) => block.code.trimEnd())).toContain(program);
+  });
+
+  it("a link from one document to a file of the repository finds it", () => {
+    const dead = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md"].flatMap((path) =>
+      [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
+        .map((match) => match[1] ?? "")
+        .filter((target) => !existsSync(join(root, target)))
+        .map((target) => `${path} -> ${target}`),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  it("nothing names the machine it was written on", () => {
+    const written = [
+      "README.md",
+      "PROTOCOL.md",
+      "DECISIONS.md",
+      "CHANGELOG.md",
+      ...["src", "test", "examples", "scripts"].flatMap((folder) => files(folder).map((path) => `${folder}/${path}`)),
+    ];
+    const machinePath = new RegExp(`(^|["'\`\\s(])/(${["work", "root", "home"].join("|")})/`, "m");
+    expect(written.filter((path) => machinePath.test(read(path)))).toEqual([]);
+  });
+});

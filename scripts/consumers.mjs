@@ -75,12 +75,12 @@ export async function page(): Promise<number> {
 export const doors: object[] = [realtime, testing];
 `;
 
-/** Fails unless every door loads, through \`require\` too, and gives the same classes both ways. */
+/** Fails unless every door loads, through `require` too, and gives the same values both ways. */
 const loads = `
 const assert = require("node:assert/strict");
-const { exports } = require("socket-ingress/package.json");
+const doors = require("socket-ingress/package.json").exports;
 (async () => {
-  for (const door of Object.keys(exports).filter((key) => !key.endsWith(".json"))) {
+  for (const door of Object.keys(doors).filter((key) => !key.endsWith(".json"))) {
     const name = "socket-ingress" + door.slice(1);
     const required = require(name);
     const imported = await import(name);
@@ -118,7 +118,7 @@ export async function consume(tarball) {
     });
     await writeFile(join(folder, "loads.cjs"), loads);
     await mustRun(process.execPath, ["loads.cjs"], { cwd: folder });
-    for (const [name, options] of Object.entries(resolutions)) {
+    const compile = async (name, options) => {
       const project = join(folder, name);
       await mkdir(project);
       await writeFile(join(project, "consumer.ts"), program);
@@ -143,7 +143,8 @@ export async function consume(tarball) {
         const compiler = join(folder, "node_modules", alias, "bin", "tsc");
         await mustRun(process.execPath, [compiler, "-p", project], { cwd: folder });
       }
-    }
+    };
+    await Promise.all(Object.entries(resolutions).map(([name, options]) => compile(name, options)));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,0 +1,23 @@
+/**
+ * What the client needs of a socket: a part of what `io()` of socket.io-client returns, whatever its event types are.
+ * Nothing of socket.io-client is imported, so its version and its bundle stay yours.
+ */
+export interface ClientSocket {
+  /** The id of the present connection. */
+  readonly id?: string | undefined;
+  /** Whether there is a connection now. */
+  readonly connected: boolean;
+  /** Whether the last reconnect brought back rooms and missed events (Socket.IO's connection state recovery). */
+  readonly recovered?: boolean | undefined;
+  /** `false` when it will not connect again by itself. */
+  readonly active?: boolean;
+  /** Adds a listener. */
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  /** Removes a listener. */
+  off(event: string, listener: (...args: never[]) => void): unknown;
+  /** Limits how long the next emit waits for its acknowledgement. */
+  timeout(ms: number): {
+    /** Emits; resolves with what the acknowledgement received. */
+    emitWithAck(event: string, ...args: unknown[]): Promise<unknown>;
+  };
+}

@@ -1,0 +1,132 @@
+import type { Server } from "socket.io";
+import { EVICTED, NOTIFY, type Notice, PRESENCE, REFETCH } from "../realtime/protocol.js";
+import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
+import type { Caller, Client, ClientOptions } from "./client.js";
+import type { ClientSocket } from "./client-socket.js";
+import { createPresence } from "./presence.js";
+import { createRefetches, type Registration, type RefetchContext } from "./refetches.js";
+import { createSubscribers, guarded } from "./subscribers.js";
+import { createTopics } from "./topics.js";
+
+const RECEIVE = "receive";
+const READY = "onReady";
+const RECONNECT = "onReconnect";
+
+type Listener = (...args: any[]) => unknown;
+
+/**
+ * Makes a client of a socket of socket.io-client, connected or not. Make one client per socket, and keep it: topics are
+ * counted per client.
+ *
+ * @typeParam App - the server's own `Server<...>` type, or a map of the events that can be called, as `EventsOf` makes one
+ *
+ * @example
+ * const client = createClient<App>(io());
+ */
+export function createClient<App = Server>(socket: ClientSocket, options: ClientOptions = {}): Client<App> {
+  const { timeoutMs = 10_000, logger = console } = options;
+  checkCallOptions({ timeoutMs });
+
+  const attach = (event: string, fn: Listener): (() => void) => {
+    socket.on(event, fn);
+    return () => void socket.off(event, fn);
+  };
+  const label = (event: string): string => `a listener of "${event}"`;
+  const pushes = createSubscribers<unknown[]>(logger, label, (event) =>
+    attach(event, (...args) => pushes.tell(event, ...args)),
+  );
+  const named = createSubscribers<[data: unknown]>(logger, label);
+  const unnamed = createSubscribers<[data: unknown]>(logger, label);
+  const lifecycle = createSubscribers<[{ recovered: boolean }]>(logger, label);
+  const calls = createCalls(socket, timeoutMs);
+  const presence = createPresence(logger);
+  const topics = createTopics(socket, calls, presence, logger);
+  const refetches = createRefetches(socket, logger, pushes.add);
+  let wasConnected = socket.connected;
+
+  const attached = [
+    attach("connect", () => {
+      const recovered = socket.recovered === true;
+      const again = wasConnected;
+      wasConnected = true;
+      // Topics first: what a call causes to be pushed there must not be missed.
+      topics.onConnect(recovered);
+      calls.onConnect();
+      if (again) {
+        refetches.onReconnect(recovered);
+        lifecycle.tell(RECONNECT, { recovered });
+      }
+      lifecycle.tell(READY, { recovered });
+    }),
+    attach("disconnect", calls.onDisconnect),
+    attach("connect_error", (error: unknown) => {
+      if (socket.active === false) calls.onRefused(error);
+    }),
+    attach(NOTIFY, ({ event, data }: Notice) => {
+      const heard = event === undefined ? unnamed.tell(RECEIVE, data) : named.tell(event, data);
+      if (!heard) logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
+    }),
+    attach(PRESENCE, presence.change),
+    attach(EVICTED, topics.onEvicted),
+    attach(REFETCH, refetches.onRefetch),
+  ];
+
+  const caller = (callOptions?: CallOptions): Caller<App> => {
+    const call = (event: string, ...args: unknown[]): Promise<any> => calls.call(event, args, callOptions);
+    return { call, invoke: call };
+  };
+
+  const refetchOnSocket = (
+    event: string,
+    action: string | Registration["fetch"],
+    onResult: Listener = () => {},
+    { payload, ...rest }: Partial<Registration> = {},
+  ): (() => void) => {
+    const fetch =
+      typeof action === "string"
+        ? (what: unknown, { signal }: RefetchContext) => calls.call(action, what === undefined ? [] : [what], { signal })
+        : (_: unknown, context: RefetchContext) => (action as (context: RefetchContext) => unknown)(context);
+    return refetches.add({ ...rest, event, action: typeof action === "string" ? action : undefined, payload, fetch, onResult });
+  };
+
+  const close = (): void => {
+    for (const off of attached.splice(0)) off();
+    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.clear();
+    refetches.close();
+    topics.close();
+    calls.close();
+    presence.close();
+  };
+
+  return {
+    socket,
+    logger,
+    ...caller(),
+    with(callOptions) {
+      checkCallOptions(callOptions);
+      return caller(callOptions);
+    },
+    // The map of pushes is the user's word for what the server sends; nothing here can check it.
+    on: pushes.add as Client<App>["on"],
+    joinTopic: (topic, joinOptions = {}) => topics.join(topic, joinOptions),
+    refetchOnSocket: refetchOnSocket as Client<App>["refetchOnSocket"],
+    receive: (fn) => unnamed.add(RECEIVE, fn),
+    onCustomEvent: named.add,
+    onReady(fn) {
+      if (socket.connected) {
+        guarded(logger, label(READY), fn);
+        return () => {};
+      }
+      const off = lifecycle.add(READY, () => {
+        off();
+        return fn();
+      });
+      return off;
+    },
+    onReconnect: (fn) => lifecycle.add(RECONNECT, fn),
+    presence: presence.get,
+    onPresence: presence.on,
+    close,
+    [Symbol.dispose]: close,
+  };
+}

@@ -1,0 +1,177 @@
+import type { Refetch } from "../realtime/protocol.js";
+import type { ClientSocket } from "./client-socket.js";
+import { EventFailure } from "./event-failure.js";
+import { type ClientLogger, guarded } from "./subscribers.js";
+
+/** What {@link Client.refetchOnSocket} takes beside signal, action and receiver. */
+export interface RefetchOptions {
+  /** Told when the action failed; the state stays as it is. Without this the failure is logged as a warning. */
+  onError?: (error: unknown) => unknown;
+  /** Leave out signals that this very connection caused: those whose `origin` is its socket's id. @default false */
+  skipOwn?: boolean;
+  /** Fetch once now too, so that one subscription both loads and keeps fresh. @default false */
+  immediate?: boolean;
+}
+
+/** What a fetching function is given. */
+export interface RefetchContext<Data = unknown> {
+  /** Aborts when the answer is not wanted any more: the subscription was undone, or a reconnect asked anew. */
+  signal: AbortSignal;
+  /** What the signal carried (of several signals the last), or the payload of the server's shorthand; nothing after a reconnect. */
+  data: Data | undefined;
+}
+
+/** One subscription, its types left behind. */
+export interface Registration extends RefetchOptions {
+  /** The signal. */
+  readonly event: string;
+  /** The name of the action, if it has one. */
+  readonly action: string | undefined;
+  /** What to call the action with, unless the server says. */
+  readonly payload: unknown;
+  /** Fetches. */
+  readonly fetch: (payload: unknown, context: RefetchContext) => unknown;
+  /** Receives. */
+  readonly onResult: (result: unknown) => unknown;
+}
+
+/** The refetches of one client. */
+export interface Refetches {
+  /** @returns the undo */
+  add(registration: Registration): () => void;
+  /** The server's shorthand. */
+  onRefetch(refetch: Refetch): void;
+  /** Fetches what may have changed meanwhile; after a recovery only what was cut off. */
+  onReconnect(recovered: boolean): void;
+  /** Forgets everything; what runs is aborted. */
+  close(): void;
+}
+
+/** Fetches of one subscription with one payload: at most one runs and one waits. */
+interface Lane {
+  readonly payload: unknown;
+  running: AbortController | undefined;
+  waiting: boolean;
+  /** The connection went while it ran: nobody knows what changed. */
+  cutOff: boolean;
+  data: unknown;
+}
+
+interface Subscription {
+  readonly registration: Registration;
+  trigger(payload: unknown, data: unknown): void;
+  onReconnect(recovered: boolean): void;
+  stop(): void;
+}
+
+/** Makes the refetches of one client; `listen` subscribes to a signal and returns the undo. */
+export function createRefetches(
+  socket: ClientSocket,
+  logger: ClientLogger,
+  listen: (event: string, fn: (data: unknown) => void) => () => void,
+): Refetches {
+  const subscriptions = new Set<Subscription>();
+  const isOwn = ({ skipOwn }: Registration, origin: unknown): boolean =>
+    skipOwn === true && socket.id !== undefined && origin === socket.id;
+
+  return {
+    add(registration) {
+      const subscription = subscribe(registration, logger);
+      const off = listen(registration.event, (data) => {
+        if (isOwn(registration, (data as { origin?: unknown } | null | undefined)?.origin)) return;
+        subscription.trigger(registration.payload, data);
+      });
+      subscriptions.add(subscription);
+      if (registration.immediate) subscription.trigger(registration.payload, undefined);
+      return () => {
+        off();
+        subscriptions.delete(subscription);
+        subscription.stop();
+      };
+    },
+    onRefetch({ action, payload, event, origin }) {
+      for (const subscription of [...subscriptions]) {
+        const { registration } = subscription;
+        // A function has no name the server could ask for: it is meant when its signal is.
+        const meant =
+          registration.action === undefined
+            ? registration.event === event
+            : registration.action === action && (!event || registration.event === event);
+        if (!meant || !subscriptions.has(subscription) || isOwn(registration, origin)) continue;
+        subscription.trigger(payload === undefined ? registration.payload : payload, payload);
+      }
+    },
+    onReconnect(recovered) {
+      for (const subscription of [...subscriptions]) subscription.onReconnect(recovered);
+    },
+    close() {
+      for (const subscription of subscriptions) subscription.stop();
+      subscriptions.clear();
+    },
+  };
+}
+
+function subscribe(registration: Registration, logger: ClientLogger): Subscription {
+  const { action, event, onError, onResult } = registration;
+  const what = `the refetch of ${action === undefined ? `"${event}"` : `"${action}"`}`;
+  const lanes = new Map<string | undefined, Lane>();
+  /** What it was fetched with last: what a reconnect fetches again. */
+  let latest = registration.payload;
+
+  const run = async (key: string | undefined, lane: Lane): Promise<void> => {
+    const controller = new AbortController();
+    const current = (): boolean => lane.running === controller;
+    lane.running = controller;
+    lane.waiting = lane.cutOff = false;
+    try {
+      const result = await registration.fetch(lane.payload, { signal: controller.signal, data: lane.data });
+      // Whatever was asked later wins, however late an earlier answer comes.
+      if (current()) guarded(logger, `onResult of ${what}`, onResult, result);
+    } catch (error) {
+      if (!current()) return;
+      lane.cutOff = error instanceof EventFailure && error.code === "DISCONNECTED";
+      if (!lane.cutOff) {
+        if (onError) guarded(logger, `onError of ${what}`, onError, error);
+        else logger.warn(`socket-ingress: ${what} failed`, error);
+      }
+    }
+    if (!current()) return;
+    lane.running = undefined;
+    if (lane.waiting && !lane.cutOff) void run(key, lane);
+    else if (!lane.cutOff) lanes.delete(key);
+  };
+  const abandon = (lane: Lane): void => {
+    const { running } = lane;
+    lane.running = undefined;
+    running?.abort();
+  };
+
+  const subscription: Subscription = {
+    registration,
+    trigger(payload, data) {
+      latest = payload;
+      const key = JSON.stringify(payload);
+      let lane = lanes.get(key);
+      if (lane === undefined) {
+        lane = { payload, running: undefined, waiting: false, cutOff: false, data };
+        lanes.set(key, lane);
+      }
+      lane.data = data;
+      if (lane.running) lane.waiting = true;
+      else void run(key, lane);
+    },
+    onReconnect(recovered) {
+      const pending = [...lanes].filter(([, lane]) => !recovered || lane.cutOff);
+      for (const [key, lane] of pending) {
+        abandon(lane);
+        void run(key, lane);
+      }
+      if (!recovered && !lanes.has(JSON.stringify(latest))) subscription.trigger(latest, undefined);
+    },
+    stop() {
+      for (const lane of lanes.values()) abandon(lane);
+      lanes.clear();
+    },
+  };
+  return subscription;
+}

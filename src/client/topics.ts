@@ -1,0 +1,211 @@
+import { type Evicted, JOIN, type Joined, LEAVE } from "../realtime/protocol.js";
+import { type Calls, isUnanswered } from "./calls.js";
+import type { ClientSocket } from "./client-socket.js";
+import { EventFailure } from "./event-failure.js";
+import type { Presence } from "./presence.js";
+import { type ClientLogger, guarded } from "./subscribers.js";
+
+/** What {@link Client.joinTopic} takes beside the topic. */
+export interface JoinOptions {
+  /** Given what the server answers the join with, if it does: after joining and after each rejoin, before `joinTopic` resolves. */
+  onSnapshot?: (snapshot: unknown) => unknown;
+  /**
+   * The topic was joined and then lost: the server took it away, or refused it after a reconnect. Nothing of it arrives any
+   * more, and it is not joined again. Without this the loss is logged as a warning.
+   */
+  onLost?: (failure: EventFailure) => unknown;
+}
+
+/** A share in a topic. Awaited, it gives the function that leaves; `leave` is there at once too, for a component's cleanup. */
+export interface TopicJoin extends Promise<() => void> {
+  /** Gives this share back; again does nothing. The topic is left with the last share. */
+  leave(): void;
+}
+
+/** Which topics this client wants, and which the server knows of. */
+export interface Topics {
+  /** Takes a share. */
+  join(name: string, options: JoinOptions): TopicJoin;
+  /** Joins again what a recovered connection did not bring back. */
+  onConnect(recovered: boolean): void;
+  /** The server took a topic away. */
+  onEvicted(evicted: Evicted): void;
+  /** Forgets everything; joins that still wait are rejected with `ABORTED`. */
+  close(): void;
+}
+
+interface Share extends JoinOptions {
+  joined: boolean;
+  readonly promise: Promise<unknown>;
+  resolve(): void;
+  reject(failure: EventFailure): void;
+}
+
+interface Topic {
+  readonly shares: Set<Share>;
+  /** What the server has, as far as can be known: a request that was cut off leaves it unknown. */
+  server: "in" | "out" | "unknown";
+  /** A join or a leave is on its way: one at a time, so that the server sees them in order. */
+  busy: boolean;
+  tries: number;
+  retry: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** The server may well say yes a little later. */
+const transient: ReadonlySet<string> = new Set(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"]);
+
+/** Makes the topics of one client. */
+export function createTopics(socket: ClientSocket, calls: Calls, presence: Presence, logger: ClientLogger): Topics {
+  const topics = new Map<string, Topic>();
+
+  /** Compares what is wanted with what the server has, and makes the next step, if it can be made now. */
+  const reconcile = (name: string, topic: Topic): void => {
+    if (topic.busy || !socket.connected || topics.get(name) !== topic) return;
+    if (topic.shares.size === 0) {
+      presence.forget(name);
+      if (topic.server === "out") topics.delete(name);
+      else void ask(name, topic, LEAVE);
+      return;
+    }
+    if (topic.retry !== undefined) return;
+    const waiting = [...topic.shares].filter((share) => !share.joined);
+    // A second component gets a snapshot of its own, fresh: the first one's is old by now.
+    if (topic.server !== "in" || waiting.some((share) => share.onSnapshot)) void ask(name, topic, JOIN);
+    else for (const share of waiting) accept(share);
+  };
+
+  const accept = (share: Share): void => {
+    share.joined = true;
+    share.resolve();
+  };
+
+  const ask = async (name: string, topic: Topic, event: typeof JOIN | typeof LEAVE): Promise<void> => {
+    const asked = [...topic.shares];
+    topic.busy = true;
+    if (event === JOIN) presence.asking(name);
+    try {
+      const answer = await calls.call(event, [name]);
+      topic.busy = false;
+      if (event === LEAVE) topic.server = "out";
+      else onJoined(name, topic, asked, (answer ?? {}) as Joined);
+    } catch (error) {
+      topic.busy = false;
+      presence.answered(name, undefined);
+      onFailed(name, topic, event === LEAVE ? [] : asked, error);
+      // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
+      if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
+    }
+    reconcile(name, topic);
+  };
+
+  const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: members }: Joined): void => {
+    const anew = topic.server !== "in";
+    topic.server = "in";
+    topic.tries = 0;
+    presence.answered(name, members);
+    for (const share of asked) {
+      if (!topic.shares.has(share)) continue;
+      if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {
+        guarded(logger, `onSnapshot of "${name}"`, share.onSnapshot, snapshot);
+      }
+      accept(share);
+    }
+  };
+
+  const onFailed = (name: string, topic: Topic, asked: Share[], error: unknown): void => {
+    const failure = error instanceof EventFailure ? error : new EventFailure("INTERNAL", String(error), { cause: error });
+    if (isUnanswered(failure)) topic.server = "unknown";
+    // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
+    if (failure.code === "DISCONNECTED") return;
+    const again = transient.has(failure.code);
+    for (const share of asked) {
+      if (!topic.shares.has(share)) continue;
+      if (!share.joined) {
+        topic.shares.delete(share);
+        share.reject(failure);
+      } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
+    }
+    if (again && topic.server !== "in" && topic.shares.size > 0) {
+      // Spread, as every client of a restarted server comes back at once.
+      const pauseMs = failure.retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
+      topic.retry = setTimeout(() => {
+        topic.retry = undefined;
+        reconcile(name, topic);
+      }, pauseMs);
+    } else if (topic.server !== "in") presence.forget(name);
+  };
+
+  const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
+    topic.shares.delete(share);
+    if (share.onLost) guarded(logger, `onLost of "${name}"`, share.onLost, failure);
+    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${failure.code}, ${failure.message}`);
+  };
+
+  const rest = (topic: Topic): void => {
+    clearTimeout(topic.retry);
+    topic.retry = undefined;
+  };
+
+  /** Makes the next step now, and no later. */
+  const settle = (name: string, topic: Topic): void => {
+    rest(topic);
+    reconcile(name, topic);
+  };
+
+  return {
+    join(name, options) {
+      if (typeof name !== "string" || name === "") {
+        throw new TypeError(`joinTopic: a topic must be a non-empty string, got ${name === "" ? '""' : typeof name}`);
+      }
+      let topic = topics.get(name);
+      if (topic === undefined) {
+        topic = { shares: new Set(), server: "out", busy: false, tries: 0, retry: undefined };
+        topics.set(name, topic);
+      }
+      const record = topic;
+      const { shares } = record;
+      const leave = (): void => {
+        if (!shares.delete(share)) return;
+        share.resolve();
+        // A microtask later: a component that is taken down and put up again in one go costs nothing.
+        if (shares.size === 0) queueMicrotask(() => settle(name, record));
+      };
+      let settlers!: Pick<Share, "resolve" | "reject">;
+      const promise = new Promise<() => void>((resolve, reject) => {
+        settlers = { resolve: () => resolve(leave), reject };
+      });
+      const share: Share = { ...options, ...settlers, joined: false, promise };
+      shares.add(share);
+      reconcile(name, record);
+      return Object.assign(promise, { leave });
+    },
+    onConnect(recovered) {
+      for (const [name, topic] of [...topics]) {
+        topic.tries = 0;
+        if (!recovered) topic.server = "out";
+        settle(name, topic);
+      }
+    },
+    onEvicted({ topic: name, code, message }) {
+      const topic = topics.get(name);
+      if (topic === undefined) return;
+      topic.server = "out";
+      const failure = new EventFailure(code, message, { answered: true });
+      for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
+      presence.forget(name);
+      reconcile(name, topic);
+    },
+    close() {
+      for (const [name, topic] of topics) {
+        rest(topic);
+        for (const share of topic.shares) {
+          // Whoever closes the client knows; a component that does not await its join is no unhandled rejection.
+          share.promise.catch(() => {});
+          share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
+        }
+        topic.shares.clear();
+      }
+      topics.clear();
+    },
+  };
+}

@@ -1,0 +1,284 @@
+/** The server of `socket-ingress` that the scenarios attack; run as a process of its own. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { pino, type Logger } from "pino";
+import { Server, type Socket } from "socket.io";
+import { z } from "zod";
+import {
+  Controller,
+  EventError,
+  Handler,
+  ServiceManager,
+  type ControllerHandler,
+  type EventContext,
+  type EventMap,
+} from "socket-ingress";
+
+import {
+  connectFaults,
+  connectionFaults,
+  errorHookFaults,
+  faults,
+  interceptorFaults,
+  schemaFaults,
+  secret,
+  slowConnect,
+  type Tools,
+} from "./faults.js";
+import { delays, report, slowly, timeLimitMs } from "./host.js";
+
+type App = Server;
+type Context = EventContext<App>;
+
+const tools = (context: Context, payload?: unknown): Tools => ({
+  ...delays,
+  payload,
+  reply: (value) => context.reply(value),
+  refuse: (code, message, details) => {
+    throw new EventError(code, message, { details });
+  },
+  disconnect: () => context.socket.disconnect(true),
+});
+
+/** A Standard Schema around any function, however it behaves. */
+const schema = (validate: (value: unknown) => unknown) => ({
+  "~standard": { version: 1 as const, vendor: "hostile", validate: validate as never },
+});
+
+const wait = async (_context: Context, payload?: { ms?: number }): Promise<string> => {
+  await slowly(payload?.ms ?? 0);
+  return "slow";
+};
+
+/** What every server under attack has to offer. */
+class HonestHandler extends Handler<App> {
+  readonly name = "honest";
+  readonly events: EventMap<HonestHandler, App> = {
+    honest: "answer",
+    echo: (_context: Context, payload: unknown) => payload,
+    slow: wait,
+    typed: {
+      run: (_context: Context, payload: { text: string }) => ({ said: payload.text }),
+      input: z.strictObject({ text: z.string().max(1_000), n: z.number() }),
+    },
+  };
+
+  answer(_context: Context, n: number): { ok: number } {
+    return { ok: n + 1 };
+  }
+}
+
+/** The misbehaving handlers, each under its own event. */
+class FaultyHandler extends Handler<App> {
+  readonly name = "faulty";
+  readonly events: EventMap<FaultyHandler, App> = Object.fromEntries(
+    faults.map((fault) => [
+      `fault:${fault.id}`,
+      fault.async
+        ? async (context: Context, payload: unknown) => fault.run(tools(context, payload))
+        : (context: Context, payload: unknown) => fault.run(tools(context, payload)),
+    ]),
+  );
+}
+
+/** Interceptors, schemas, error hooks and limits. */
+class FaultyController extends Controller<App> {
+  readonly name = "faulty-controller";
+
+  override buildEvents(handler: ControllerHandler<App>): void {
+    for (const { id, inside, run } of interceptorFaults) {
+      handler.on(`wrap:${id}`, () => (inside ? inside() : "inside"), { use: [(context, next) => run(next, tools(context))] });
+    }
+    for (const { id, validate } of schemaFaults) {
+      handler.on(`check:${id}`, (_context: Context, payload: unknown) => payload, {
+        input: schema((value) => validate(value, { ...delays })),
+      });
+    }
+    handler.on("output:wrong", () => secret, { output: z.number() });
+    handler.on("output:throws", () => 1, {
+      output: schema(() => {
+        throw new Error(secret);
+      }),
+    });
+    for (const { id } of errorHookFaults) {
+      handler.on(`hook:${id}`, () => {
+        throw new Error(secret);
+      });
+    }
+    handler.on("limit:one", wait, { concurrency: 1, queueMax: 2, overflow: "reject" });
+    handler.on("limit:newest", wait, { concurrency: 1, queueMax: 2, overflow: "dropOldest" });
+    handler.on("limit:counted", this.#counted, { concurrency: 1 });
+    handler.on("limit:faulty", this.#faulty, { concurrency: 1 });
+    const keys = new Map<string, () => unknown>([
+      [
+        "throws",
+        () => {
+          throw new Error(secret);
+        },
+      ],
+      ["throws-revoked", () => faults.find(({ id }) => id === "throw-revoked")?.run({ ...delays })],
+      ["rejects", () => Promise.reject(new Error(secret))],
+      ["symbol", () => Symbol(secret)],
+      ["nan", () => Number.NaN],
+      ["null", () => null],
+      ["proto", () => "__proto__"],
+      ["hostile", () => faults.find(({ id }) => id === "return-hostile")?.run({ ...delays })],
+    ]);
+    for (const [how, key] of keys) {
+      handler.on(`limit:key-${how}`, (_context: Context, payload: unknown) => payload, { concurrency: 1, key: key as () => string });
+    }
+  }
+
+  runs = 0;
+
+  readonly #counted = async (context: Context, payload: { ms: number }): Promise<string> => {
+    this.runs++;
+    return wait(context, payload);
+  };
+
+  readonly #faulty = (_context: Context, { how }: { how: string }): unknown => {
+    if (how === "not") return "fine";
+    if (how === "never") return new Promise(() => undefined);
+    return faults.find(({ id }) => id === (how === "throw" || how === "reject" ? `${how}-error` : how))?.run({ ...delays });
+  };
+}
+
+/** Set up and torn down while its events come in. */
+class TornHandler extends Handler<App> {
+  readonly name = "torn";
+  readonly events: EventMap<TornHandler, App> = {
+    "torn:slow": "slow",
+    "torn:one": { run: "slow", concurrency: 1 },
+    "torn:never": "never",
+  };
+  running = 0;
+  runs = 0;
+  throwing = false;
+
+  async slow(context: Context, payload: { ms: number }): Promise<string> {
+    this.running++;
+    this.runs++;
+    try {
+      return await wait(context, payload);
+    } finally {
+      this.running--;
+    }
+  }
+
+  never(): Promise<string> {
+    this.running++;
+    return new Promise(() => undefined);
+  }
+
+  override onSetup(): void {
+    if (!this.throwing) return;
+    this.addCleanup(() => {
+      throw new Error(secret);
+    });
+    this.addCleanup(() => Promise.reject(new Error(secret)));
+  }
+
+  override onTeardown(): void {
+    if (this.throwing) throw new Error(secret);
+  }
+}
+
+let isLoggerBroken = false;
+
+/** A real pino, so that what it can't serialise is found out, writing to nowhere. */
+function nowhere(): Logger {
+  const logger = pino({ level: "trace" }, { write: () => undefined });
+  return new Proxy(logger, {
+    get(target, key, receiver) {
+      if (isLoggerBroken && ["error", "warn", "info", "debug", "child"].includes(String(key))) {
+        return () => {
+          throw new Error(secret);
+        };
+      }
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
+}
+
+const http = createServer();
+const io: App = new Server(http);
+const manager = new ServiceManager<App>(io, { logger: nowhere(), timeoutMs: timeLimitMs });
+const controller = new FaultyController();
+const torn = new TornHandler();
+
+manager.registerHandler(new HonestHandler()).registerHandler(new FaultyHandler()).registerController(controller).registerHandler(torn);
+
+for (const { id, run } of connectFaults) {
+  const namespace = `/connect-${id}`;
+  io.of(namespace);
+  manager.ingress.subscribe("connect", (context) => run(tools(context)) as boolean, { namespace });
+}
+io.of("/connect-slow");
+manager.ingress.subscribe("connect", async () => slowConnect({ slowly }), { namespace: "/connect-slow" });
+for (const { id, run } of connectionFaults) {
+  const namespace = `/connection-${id}`;
+  manager.ingress.subscribe("connection", (context) => run(tools(context)), { namespace });
+  manager.ingress.subscribe("honest", (_context, n: number) => ({ ok: n + 1 }), { namespace });
+}
+for (const namespace of ["/extra-1", "/extra-2", "/extra-3"]) manager.ingress.subscribe("slow", wait, { namespace });
+for (const { id, run } of errorHookFaults) {
+  manager.ingress.subscribeErrorDefault((_error, info) => {
+    if (info.event === `hook:${id}`) return run({ ...delays });
+    return undefined;
+  });
+}
+
+// A listener of the application's own, which the ingress must leave as it is.
+io.on("connection", (socket: Socket) => socket.on("plain", (reply: (value: string) => void) => reply("plain")));
+
+await manager.boot();
+await torn.teardown();
+await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+
+report(
+  {
+    port: (http.address() as AddressInfo).port,
+    dialect: "plain",
+    abilities: [
+      "reply",
+      "refuse",
+      "interceptor",
+      "connect",
+      "connection",
+      "schema",
+      "output",
+      "typed",
+      "error-hook",
+      "shutdown",
+      "teardown",
+      "limits",
+      "logger",
+    ],
+  },
+  {
+    shutdown: (argument) => manager.shutdown({ graceMs: (argument as { graceMs: number }).graceMs }),
+    logger: (how) => {
+      isLoggerBroken = how === "throws";
+    },
+    "limit/runs": () => controller.runs,
+    "torn/setup": async (argument) => {
+      torn.throwing = (argument as { throwing?: boolean } | undefined)?.throwing ?? false;
+      await torn.setup();
+    },
+    "torn/teardown": async () => {
+      // That it throws is promised to be told; that it tears down all the same is what is asked here.
+      await Promise.resolve(torn.teardown()).catch(() => undefined);
+      return torn.running;
+    },
+    "torn/running": async (wanted) => {
+      const giveUp = performance.now() + 2_000;
+      while (torn.running < Number(wanted) && performance.now() < giveUp) await new Promise((resolve) => setImmediate(resolve));
+      return torn.running;
+    },
+    "torn/runs": () => torn.runs,
+    "torn/reset": () => {
+      torn.running = 0;
+    },
+  },
+);

@@ -1,6 +1,6 @@
 import { FakeConnection, type FakeEngine, type FakePeer, type FakeRequest, type LostReason } from "./fake-connection.js";
 import { Link } from "./link.js";
-import { packetType, type Packet, type Parser } from "./socket-io-parts.js";
+import { faultable, packetType, type Packet, type Parser } from "./socket-io-parts.js";
 
 /** A namespace of one client: what happens on the line to it. */
 export interface FakeClientNamespace {
@@ -81,13 +81,4 @@ export class FakeClient implements FakePeer {
     // A fresh array for each delivery: a listener may keep or change the one it is given.
     this.link.pass("toClient", () => socket.onPacket({ ...packet, data: Array.isArray(packet.data) ? [...packet.data] : packet.data }));
   }
-}
-
-function faultable(type: number): boolean {
-  return (
-    type === packetType.event ||
-    type === packetType.ack ||
-    type === packetType.binaryEvent ||
-    type === packetType.binaryAck
-  );
 }

@@ -9,3 +9,5 @@ export {
 export { type FakeRequest, type LostReason } from "./fake-connection.js";
 export { Link, type Direction } from "./link.js";
 export { ConnectRefused } from "./refused.js";
+export { inMemory, type InMemoryApp, type InMemoryClient, type InMemoryConnectOptions } from "./in-memory.js";
+export { memoryCluster, type MemoryCluster } from "./memory-cluster.js";

@@ -8,8 +8,8 @@ export class ConnectRefused extends Error {
   /** The code in `data`, if there is one. */
   readonly code: string | undefined;
 
-  constructor(message: string, data: unknown) {
-    super(message);
+  constructor(message: string, data: unknown, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
     this.data = data;
     this.code = codeOf(data);
   }

@@ -14,9 +14,15 @@ export interface CodeBlock {
   unchecked: string | undefined;
 }
 
-/** All TypeScript blocks of a document, in order. */
+/** The comment a source file opens with, as text whose lines are those of the file; "" if it opens with none. */
+export function openingComment(path: string): string {
+  const comment = /^\/\*\*[^]*?\*\//.exec(readFileSync(join(root, path), "utf8"))?.[0] ?? "";
+  return comment.replace(/^ ?\*\/? ?/gm, "");
+}
+
+/** All TypeScript blocks of a document, or of the opening comment of a source file, in order. */
 export function codeBlocks(document: string): CodeBlock[] {
-  const text = readFileSync(join(root, document), "utf8");
+  const text = document.endsWith(".md") ? readFileSync(join(root, document), "utf8") : openingComment(document);
   const fence = /^```(ts|tsx|typescript)\b([^\n]*)\n([^]*?)^```\s*$/gm;
   return [...text.matchAll(fence)].map((match, index) => {
     const [, language, info = "", code = ""] = match;

@@ -1,17 +1,20 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join, posix, relative } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { codeBlocks } from "./code-blocks.js";
-import { files, root } from "./source-files.js";
+import { doorFolders, files, root } from "./source-files.js";
 
-const documents = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md"].filter(
-  (path) => path === "README.md" || existsSync(join(root, path)),
-);
+const doors = doorFolders().map((folder) => posix.join("src", folder, "index.ts"));
+const documents = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", ...doors];
 
 /** Files that exist in memory only: each block of a document, in a folder of that document's name. */
 const blocks = documents.flatMap((document) =>
-  codeBlocks(document).map((block) => ({ ...block, document, path: join(root, `.${document}`, block.name) })),
+  codeBlocks(document).map((block) => ({
+    ...block,
+    document,
+    path: join(root, `.${document.replaceAll("/", "-")}`, block.name),
+  })),
 );
 const checked = blocks.filter((block) => block.unchecked === undefined);
 const typeTests = files("test/types", /\.test-d\.tsx?$/).map((path) => join(root, "test/types", path));
@@ -57,6 +60,10 @@ describe("the code in the documents", () => {
     expect(blocks.filter((block) => block.document === "README.md").length).toBeGreaterThan(0);
     const silent = blocks.filter((block) => block.unchecked !== undefined && block.unchecked.trim().length < 10);
     expect(silent.map((block) => `${block.document}:${block.line}`)).toEqual([]);
+  });
+
+  it("every door opens with a program to try", () => {
+    expect(doors.filter((door) => !checked.some((block) => block.document === door))).toEqual([]);
   });
 
   it("no two blocks of a document have one name", () => {

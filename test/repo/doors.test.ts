@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile } from "esbuild";
 import { describe, expect, it } from "vitest";
+import { openingComment } from "./code-blocks.js";
 import { doorFolders, json, root, sourceFiles } from "./source-files.js";
 
 const folders = doorFolders();
@@ -63,10 +63,7 @@ describe("the doors", () => {
   });
 
   it("open with an @module block", () => {
-    const bare = folders.filter((folder) => {
-      const text = readFileSync(join(root, "src", folder, "index.ts"), "utf8");
-      return !/^\/\*\*[^]*?@module[^]*?\*\//.test(text);
-    });
+    const bare = folders.filter((folder) => !openingComment(join("src", folder, "index.ts")).includes("@module"));
     expect(bare.map(subpath)).toEqual([]);
   });
 });

@@ -1,0 +1,54 @@
+/**
+ * Socket.IO alone and socket-ingress in one server process, on one server and over the same connections, in a namespace
+ * each: whatever differs from one process, one engine or one connection to the next is out of the comparison.
+ * `/raw` and `/control` are the same, to show what the method can't tell apart. Write coalescing, which is a matter of
+ * the engine and not of a namespace, is switched while it runs.
+ */
+import { Server } from "socket.io";
+import { coalesceWrites, SocketIngress } from "../build.mjs";
+import { replyTo, payload, serverOptions } from "../workload.mjs";
+import { subscribe } from "./ours.mjs";
+import { listen } from "./raw.mjs";
+
+/** How many broadcasts one call of `blast` sends. */
+export const broadcastsEach = 10;
+
+/**
+ * Starts the server. `ours`: more namespaces of ours by name, with the options of each one's subscriptions, as
+ * `{ "/timeout": { timeoutMs: 1000 } }`; functions are named by a string (see `named`).
+ */
+export async function start({ events, only, ours = {} }) {
+  const io = new Server(0, serverOptions);
+  const namespaces = only ?? ["/raw", "/control", "/ours", ...Object.keys(ours)];
+  for (const name of namespaces.filter((name) => name === "/raw" || name === "/control")) {
+    io.of(name).on("connection", (socket) => {
+      listen(socket, { events });
+      socket.on("blast", (data, reply) => {
+        for (let i = 0; i < broadcastsEach; i++) io.of(name).emit("news", payload);
+        reply(replyTo(data));
+      });
+    });
+  }
+  const rest = namespaces.filter((name) => name !== "/raw" && name !== "/control");
+  if (rest.length > 0) {
+    const ingress = new SocketIngress().attach(io);
+    for (const namespace of rest) subscribe(ingress, { events }, { ...named(ours[namespace]), namespace });
+  }
+  let undo;
+  return {
+    port: io.httpServer.address().port,
+    namespaces,
+    control({ coalesce }) {
+      if (coalesce && undo === undefined) undo = coalesceWrites(io);
+      else if (!coalesce) {
+        undo?.();
+        undo = undefined;
+      }
+    },
+  };
+}
+
+/** Options that can't be sent as JSON. */
+function named(options = {}) {
+  return options.use === "pass" ? { ...options, use: [(_context, next) => next()] } : options;
+}

@@ -1,0 +1,157 @@
+/**
+ * The load client, a process of its own. The runner tells it over IPC what to open, to send and to close; it answers
+ * each command with what it counted.
+ */
+import { callFrames, openMany } from "./connection.mjs";
+import { serveCommands } from "./processes.mjs";
+
+/** Groups of connections by the name the runner gave them. */
+const groups = new Map();
+
+serveCommands({
+  async open({ group, port, namespaces, count, atOnce }) {
+    groups.set(group, await openMany(port, namespaces, count, atOnce));
+  },
+  close({ group }) {
+    for (const connection of groups.get(group)) connection.close();
+    groups.delete(group);
+  },
+  /** Whether a group is whole: connections lost and wrong replies so far. */
+  check({ group }) {
+    const all = groups.get(group);
+    return {
+      open: all.filter((connection) => !connection.closed).length,
+      bad: all.reduce((sum, connection) => sum + connection.bad, 0),
+      badReply: all.find((connection) => connection.badReply)?.badReply,
+    };
+  },
+  /** Calls in a closed loop: each connection keeps `inFlight` calls under way until the time is over. */
+  calls: ({ group, durationMs, ...call }) => closedLoop(groups.get(group), call, durationMs),
+  /** The calls at a fixed rate, for latencies that do not depend on how busy the server is. */
+  paced: ({ group, durationMs, everyMs, ...call }) => pacedLoop(groups.get(group), call, durationMs, everyMs),
+  /** One call of each of `names` on each connection, answered before the next connection's turn. */
+  async once({ group, names, before }) {
+    let replies = 0;
+    const frames = Buffer.concat(names.map((name) => callFrames(name, 1, { before })));
+    for (const connection of groups.get(group)) {
+      await new Promise((resolve) => {
+        let missing = names.length;
+        connection.onReplies = (count) => {
+          replies += count;
+          missing -= count;
+          if (missing === 0) resolve();
+        };
+        connection.tcp.write(frames);
+      });
+    }
+    return { replies };
+  },
+  /** `rounds` times: one connection calls `event`, and the round is over when every connection has had its pushes. */
+  async broadcasts({ group, event, namespace, rounds, pushesEach }) {
+    const all = groups.get(group);
+    const trigger = callFrames(event, 1, { namespace });
+    const latencies = [];
+    const started = performance.now();
+    for (let round = 0; round < rounds; round++) {
+      const sent = performance.now();
+      await new Promise((resolve) => {
+        let missing = all.length * pushesEach + 1;
+        const arrived = (count) => {
+          missing -= count;
+          if (missing === 0) resolve();
+        };
+        for (const connection of all) {
+          connection.onPushes = arrived;
+          connection.onReplies = arrived;
+        }
+        all[0].tcp.write(trigger);
+      });
+      latencies.push(performance.now() - sent);
+    }
+    return { events: rounds * pushesEach * all.length, ms: performance.now() - started, ...percentiles(latencies) };
+  },
+});
+
+function closedLoop(connections, { event, namespace, inFlight, mode = "burst", before }, durationMs) {
+  return new Promise((resolve) => {
+    const started = performance.now();
+    const until = started + durationMs;
+    let events = 0;
+    let busy = connections.length;
+    const latencies = [];
+    for (const connection of connections) {
+      // One buffer for every possible number of calls: in a burst all are sent together, sliding sends what was answered.
+      const bySize = Array.from({ length: inFlight + 1 }, (_, n) => callFrames(event, n, { namespace, before }));
+      const sentAt = [];
+      let open = inFlight;
+      const send = (count, now) => {
+        for (let i = 0; i < count; i++) sentAt.push(now);
+        connection.tcp.write(bySize[count]);
+      };
+      connection.onReplies = (count) => {
+        const now = performance.now();
+        events += count;
+        open -= count;
+        for (let i = 0; i < count; i++) latencies.push(now - sentAt.shift());
+        if (mode === "burst") {
+          if (open > 0) return;
+          if (now < until) {
+            open = inFlight;
+            send(inFlight, now);
+          } else finish();
+        } else {
+          if (now < until) {
+            open += count;
+            send(count, now);
+          } else if (open === 0) finish();
+        }
+      };
+      const finish = () => {
+        connection.onReplies = () => {};
+        if (--busy === 0) resolve({ events, ms: performance.now() - started, ...percentiles(latencies) });
+      };
+      send(inFlight, performance.now());
+    }
+  });
+}
+
+function pacedLoop(connections, { event, namespace, inFlight, before }, durationMs, everyMs) {
+  return new Promise((resolve) => {
+    const started = performance.now();
+    let events = 0;
+    let late = 0;
+    let busy = connections.length;
+    const latencies = [];
+    connections.forEach((connection, index) => {
+      const frames = callFrames(event, inFlight, { namespace, before });
+      let open = 0;
+      let sent = 0;
+      connection.onReplies = (count) => {
+        events += count;
+        open -= count;
+        const took = performance.now() - sent;
+        for (let i = 0; i < count; i++) latencies.push(took);
+      };
+      const tick = () => {
+        if (performance.now() - started > durationMs) {
+          if (open > 0) return void setTimeout(tick, 1);
+          connection.onReplies = () => {};
+          if (--busy === 0) resolve({ events, late, ms: performance.now() - started, ...percentiles(latencies) });
+          return;
+        }
+        setTimeout(tick, everyMs);
+        if (open > 0) return void late++;
+        open = inFlight;
+        sent = performance.now();
+        connection.tcp.write(frames);
+      };
+      setTimeout(tick, (index * everyMs) / connections.length);
+    });
+  });
+}
+
+function percentiles(values) {
+  values.sort((a, b) => a - b);
+  const at = (share) => values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0;
+  return { p50Ms: at(0.5), p99Ms: at(0.99) };
+}

@@ -1,0 +1,71 @@
+/** How a row comes about: server processes, one load client, windows of load between two readings of the server's CPU time. */
+import { start } from "./processes.mjs";
+import { shuffled } from "./statistics.mjs";
+
+/** Connections that share the load of a window. */
+export const loadConnections = 40;
+
+/**
+ * Starts one server process with the given contestants side by side in it, and connects clients to each.
+ * `contestants` is `{ label: { contestant, ...options } }`.
+ */
+export async function serve(load, contestants, { connections = loadConnections, execArgv = [] } = {}) {
+  const server = await start("server.mjs", [JSON.stringify(contestants)], execArgv);
+  const servers = await server.ask("servers");
+  for (const [label, about] of Object.entries(servers)) {
+    if (connections > 0) await load.ask("open", { group: `${server.pid}/${label}`, port: about.port, namespaces: about.namespaces, count: connections });
+  }
+  return {
+    ...server,
+    servers,
+    group: (label) => `${server.pid}/${label}`,
+    before: (label) => servers[label].before,
+    /** Sends load to one contestant for `durationMs` and returns the server's CPU time with what the client counted. */
+    async window(label, call, durationMs) {
+      const command = call.everyMs === undefined ? "calls" : "paced";
+      const from = await server.ask("cpu");
+      const counts = await load.ask(command, { group: this.group(label), before: this.before(label), ...call, durationMs });
+      return { ...counts, cpuUs: (await server.ask("cpu")) - from };
+    },
+    /** Throws unless every connection is still there and every reply was the right one. */
+    async check(label) {
+      const { open, bad, badReply } = await load.ask("check", { group: this.group(label) });
+      if (open !== connections || bad > 0) throw new Error(`${label}: ${connections - open} connections lost, ${bad} wrong replies: ${badReply}`);
+    },
+    async end() {
+      for (const label of Object.keys(servers)) {
+        if (connections > 0) {
+          await this.check(label);
+          await load.ask("close", { group: this.group(label) });
+        }
+      }
+      await server.stop();
+    },
+  };
+}
+
+/**
+ * Runs contestants of one process against each other in short windows in random order, until each has had `windows`
+ * of them. `calls` is `{ name: { label, event, namespace?, inFlight, mode?, settings? } }`, where `settings` go to the
+ * contestant's `control` before the window. Resolves to CPU time, events and latencies for each name.
+ */
+export async function alternate(server, calls, { windows, windowMs = 250, warmUpMs = 1_500 }) {
+  const names = Object.keys(calls);
+  const sums = Object.fromEntries(names.map((name) => [name, { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] }]));
+  const run = async ({ label, settings, ...call }, ms) => {
+    if (settings) await server.ask("control", { label, ...settings });
+    return server.window(label, call, ms);
+  };
+  for (const call of Object.values(calls)) await run(call, warmUpMs);
+  for (let round = 0; round < windows; round++) {
+    for (const name of shuffled(names)) {
+      const { cpuUs, events, p50Ms, p99Ms } = await run(calls[name], windowMs);
+      const sum = sums[name];
+      sum.cpuUs += cpuUs;
+      sum.events += events;
+      sum.p50Ms.push(p50Ms);
+      sum.p99Ms.push(p99Ms);
+    }
+  }
+  return sums;
+}

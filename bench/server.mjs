@@ -1,0 +1,34 @@
+/**
+ * A server process: one contestant, or several side by side in one process, told over IPC to say what it has used.
+ * Started by the runner as `server.mjs <JSON of { label: { contestant, ...options } }>`.
+ */
+import { serveCommands } from "./processes.mjs";
+
+const servers = {};
+const controls = {};
+for (const [label, { contestant, ...options }] of Object.entries(JSON.parse(process.argv[2]))) {
+  const { start } = await import(`./contestants/${contestant}.mjs`);
+  const { control, ...about } = await start(options);
+  servers[label] = about;
+  controls[label] = control;
+}
+
+serveCommands({
+  /** `{ label: { port, before? } }` */
+  servers: () => servers,
+  /** Changes a setting of a running contestant that has some. */
+  control: ({ label, ...settings }) => controls[label](settings),
+  /** CPU time so far, in microseconds. */
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+  /** Memory after full collections. Needs `--expose-gc`. */
+  async memory() {
+    for (let i = 0; i < 4; i++) {
+      globalThis.gc();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    return process.memoryUsage();
+  },
+});

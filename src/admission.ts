@@ -1,0 +1,115 @@
+import type { Socket } from "socket.io";
+import { Context } from "./context.js";
+import { type Channel, dispatch } from "./dispatcher.js";
+import { toFailure } from "./fault.js";
+import type { Hub } from "./hub.js";
+import { writeLog } from "./log.js";
+import { EventError } from "./wire/event-error.js";
+import type { Failure } from "./wire/failure.js";
+
+/** What Socket.IO sends as `connect_error`: `message`, and `data` as it is. */
+interface Refusal extends Error {
+  data: Failure["error"];
+}
+
+/**
+ * Asks the `connect` subscribers of one namespace about a socket. Socket.IO's own middleware may hang, throw, call `next` twice or
+ * never, or hand over data that can't be encoded, and each of them costs the process or leaks the socket (`Namespace._add` in
+ * socket.io/lib/namespace.ts); here `next` is called once, in time, with what can be sent.
+ */
+export class Admission {
+  readonly #hub: Hub;
+  readonly #channel: Channel;
+  readonly #timeoutMs: number;
+  readonly #mostPerTransport: number;
+  /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
+  readonly #asking = new WeakMap<object, Set<string>>();
+  readonly #asked = new WeakSet<Socket>();
+
+  constructor(hub: Hub, channel: Channel, timeoutMs: number, mostPerTransport: number) {
+    this.#hub = hub;
+    this.#channel = channel;
+    this.#timeoutMs = timeoutMs;
+    this.#mostPerTransport = mostPerTransport;
+  }
+
+  /** Whether anybody wants to be asked. */
+  get wanted(): boolean {
+    return this.#channel.plan.length > 0;
+  }
+
+  /** Whether this socket has been asked about, by the middleware or after a recovery. */
+  wasAsked(socket: Socket): boolean {
+    return this.#asked.has(socket);
+  }
+
+  /** The namespace middleware. */
+  admit(socket: Socket, next: (error?: Error) => void): void {
+    if (this.#hub.draining) return next(refusal(new EventError("SHUTTING_DOWN", "this server is shutting down")));
+    if (!this.wanted) return next();
+    const { conn } = socket;
+    const namespace = socket.nsp.name;
+    let asking = this.#asking.get(conn);
+    if (asking?.has(namespace))
+      return next(refusal(new EventError("CONFLICT", "this connection is being admitted already")));
+    if (asking !== undefined && asking.size >= this.#mostPerTransport) {
+      return next(refusal(new EventError("OVERLOADED", "too many connections are being admitted at once")));
+    }
+    if (asking === undefined) {
+      asking = new Set();
+      this.#asking.set(conn, asking);
+    }
+    const mine = asking;
+    mine.add(namespace);
+    this.ask(socket, (failure) => {
+      mine.delete(namespace);
+      if (failure === undefined) next();
+      else next(sendable(failure, socket, this.#hub));
+    });
+  }
+
+  /** Ask, and tell the verdict exactly once: no failure means welcome. Leaving early counts as a refusal, silently. */
+  ask(socket: Socket, verdict: (failure: Failure | undefined) => void): void {
+    const { conn } = socket;
+    let open = true;
+    const conclude = (failure: Failure | undefined): void => {
+      if (!open) return;
+      open = false;
+      clearTimeout(timer);
+      conn.removeListener("close", onClose);
+      this.#hub.disconnected(socket);
+      verdict(failure);
+    };
+    const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));
+    const onTimeout = (): void => conclude(toFailure(new EventError("TIMEOUT", "no answer in time")));
+    const timer = this.#timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#timeoutMs);
+    conn.once("close", onClose);
+    this.#asked.add(socket);
+    const context = Context.of(this.#hub, "connect", socket, ({ failure }) => conclude(failure));
+    context.namespace = socket.nsp.name;
+    dispatch(this.#hub, this.#channel, context);
+  }
+}
+
+/** A refusal whose details can't be encoded would end the process inside Socket.IO: it goes without them. */
+function sendable(failure: Failure, socket: Socket, hub: Hub): Refusal {
+  const { error } = failure;
+  if (error.details !== undefined) {
+    try {
+      JSON.stringify(error.details);
+    } catch {
+      const fields = { event: "connect", namespace: socket.nsp.name, socketId: socket.id, code: error.code };
+      writeLog(hub.log, "warn", fields, "the details of a refusal can't be encoded and were left out");
+      return toRefusal({ code: error.code, message: error.message });
+    }
+  }
+  return toRefusal(error);
+}
+
+function refusal(error: EventError): Refusal {
+  return toRefusal(toFailure(error).error);
+}
+
+function toRefusal(data: Failure["error"]): Refusal {
+  return Object.assign(new Error(data.message), { data });
+}

@@ -1,0 +1,204 @@
+import type { Server, Socket } from "socket.io";
+import type { Run } from "./dispatcher.js";
+import type { EventContext } from "./event-context.js";
+import { bareFailure, toFailure } from "./fault.js";
+import { hasForeignListener } from "./foreign-listeners.js";
+import type { Hub } from "./hub.js";
+import type { Logger } from "./logger.js";
+import type { Subscription } from "./subscription.js";
+import { EventError } from "./wire/event-error.js";
+import type { Failure } from "./wire/failure.js";
+
+/** Answers the caller; the last argument of an event that was sent with an acknowledgement. */
+export type Acknowledge = (...reply: unknown[]) => void;
+
+const noArgs: readonly unknown[] = Object.freeze([]);
+
+/**
+ * One event on its way through its subscribers: what they are given, and what becomes of their results. Nothing else is made for
+ * an event whose subscribers are synchronous, so what only some events need is made when it is first read.
+ */
+export class Context implements EventContext<Server> {
+  readonly hub: Hub;
+  readonly socket: Socket;
+  readonly event: string;
+  /** What the client sent; only the first `count` count, an acknowledgement may follow. */
+  readonly args: readonly unknown[];
+  readonly count: number;
+  /** Who has its turn. */
+  subscription: Subscription | undefined = undefined;
+  /** Whether any subscriber had its turn. */
+  ran = false;
+  stopped = false;
+  /** Set when the subscriber was given up: what still comes from this context counts for nothing. */
+  expired = false;
+  answered = false;
+  value: unknown = undefined;
+  failure: Failure | undefined = undefined;
+  /** The asynchronous part, once there is one. */
+  run: Run | undefined = undefined;
+  /** Whether it waits for a lane, and so holds no place among the running events of its transport. */
+  parked = false;
+  /** Dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
+  byHand = false;
+  /** Dispatched from inside another event of the same connection, in whose place it runs. */
+  nested = false;
+  /** Gives back the place in a lane, if it has one. */
+  release: (() => void) | undefined = undefined;
+  /** Told when the last subscriber is done. */
+  done: ((context: Context) => void) | undefined = undefined;
+  #ack: Acknowledge | undefined;
+  #controller: AbortController | undefined = undefined;
+  #log: Logger | undefined = undefined;
+  #namespace: string | undefined = undefined;
+
+  constructor(
+    hub: Hub,
+    event: string,
+    socket: Socket,
+    args: readonly unknown[],
+    count: number,
+    ack: Acknowledge | undefined,
+  ) {
+    this.hub = hub;
+    this.event = event;
+    this.socket = socket;
+    this.args = args;
+    this.count = count;
+    this.#ack = ack;
+  }
+
+  /** A context for what a server does by itself, such as telling of a connection. */
+  static of(hub: Hub, event: string, socket: Socket, done?: (context: Context) => void): Context {
+    const context = new Context(hub, event, socket, noArgs, 0, undefined);
+    context.done = done;
+    return context;
+  }
+
+  get namespace(): string {
+    return this.#namespace ?? this.socket?.nsp?.name ?? "/";
+  }
+
+  set namespace(name: string) {
+    this.#namespace = name;
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.hub.log.child({
+      event: this.event,
+      handler: this.subscription?.handler,
+      namespace: this.namespace,
+      socketId: this.socket?.id,
+    }));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      this.hub.watch(this, this.#controller);
+    }
+    return this.#controller.signal;
+  }
+
+  stop(): void {
+    if (!this.expired) this.stopped = true;
+  }
+
+  reply(value?: unknown): boolean {
+    if (this.expired || this.answered) {
+      if (this.expired) this.hub.count("lateReplies");
+      else this.hub.secondReply(this);
+      return false;
+    }
+    this.send(value);
+    return true;
+  }
+
+  /** A subscriber returned a value. */
+  take(value: unknown): void {
+    this.value = value;
+    if (this.hub.replyFirst && !this.answered) this.send(value);
+  }
+
+  /** A subscriber failed: the first failure is the reply if there will be no value. */
+  fail(thrown: unknown): void {
+    const failure = toFailure(thrown);
+    this.failure ??= failure;
+    this.hub.tell(thrown, failure.error.code, this);
+  }
+
+  /** The last subscriber is done: the caller is answered now if it has not been. */
+  finish(): void {
+    if (!this.answered && this.#ack !== undefined) this.#conclude(this.#ack);
+    if (this.#controller !== undefined) this.hub.unwatch(this, this.#controller);
+    this.done?.(this);
+  }
+
+  /** Answer with a failure that is none of a subscriber's. */
+  refuse(error: EventError): void {
+    if (!this.answered) this.#sendFailure(toFailure(error));
+  }
+
+  /**
+   * Give the present subscriber up. What it still does with this context counts for nothing; the subscribers after it go on with
+   * the context that is returned.
+   */
+  expire(reason: EventError): Context {
+    this.expired = true;
+    this.#abort(reason);
+    this.release?.();
+    const next = new Context(this.hub, this.event, this.socket, this.args, this.count, this.#ack);
+    next.ran = this.ran;
+    next.answered = this.answered;
+    next.value = this.value;
+    next.failure = this.failure;
+    next.run = this.run;
+    next.done = this.done;
+    next.byHand = this.byHand;
+    next.nested = this.nested;
+    next.#namespace = this.#namespace;
+    return next;
+  }
+
+  #abort(reason: EventError): void {
+    if (this.#controller === undefined) return;
+    this.hub.unwatch(this, this.#controller);
+    this.#controller.abort(reason);
+  }
+
+  #conclude(ack: Acknowledge): void {
+    if (this.value !== undefined) return this.send(this.value);
+    if (this.failure !== undefined) return this.#sendFailure(this.failure);
+    // A listener of the application's own on the same event may still mean to answer.
+    if (!this.byHand && this.socket.listenerCount(this.event) > 1 && hasForeignListener(this.socket, this.event))
+      return;
+    if (!this.ran) return this.refuse(new EventError("UNKNOWN_EVENT", "nobody listens to this event any more"));
+    this.answered = true;
+    ack();
+  }
+
+  /** Socket.IO encodes inside the acknowledgement, before it counts as sent, so a reply that can't be encoded leaves it usable. */
+  send(value: unknown): void {
+    this.answered = true;
+    if (this.#ack === undefined) return;
+    try {
+      if (value === undefined) this.#ack();
+      else this.#ack(value);
+    } catch (thrown) {
+      this.fail(thrown);
+      this.#sendFailure(toFailure(undefined));
+    }
+  }
+
+  #sendFailure(failure: Failure): void {
+    this.answered = true;
+    if (this.#ack === undefined) return;
+    try {
+      this.#ack(failure);
+    } catch (thrown) {
+      this.hub.tell(thrown, failure.error.code, this);
+      // Code and message are strings, so this one can be encoded.
+      this.#ack(bareFailure(failure));
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import type { Socket } from "socket.io";
+import { isEventError, printable, toFailure } from "./fault.js";
+import type { Logger } from "./logger.js";
+import { type LogFields, shortName, writeLog } from "./log.js";
+
+/** What an error subscriber is told beside the error. */
+export interface ErrorInfo {
+  /** The event during which it happened; `connect`, `connection`, `disconnecting` and `disconnect` included. */
+  readonly event: string;
+  readonly namespace: string;
+  /** The code the caller received, or would have received: `INTERNAL` for everything but an `EventError`. */
+  readonly code: string;
+  /** The name of the handler or controller whose subscriber failed, if it belongs to one. */
+  readonly handler: string | undefined;
+  /** The name of the method or function that failed. */
+  readonly method: string | undefined;
+  readonly socketId: string | undefined;
+  readonly socket: Socket | undefined;
+  /** The client's arguments as they arrived, without the acknowledgement. */
+  readonly args: readonly unknown[];
+}
+
+/** A function told of every error of every subscriber. What it throws is logged; what it returns is ignored. */
+export type ErrorSubscriber = (error: unknown, info: ErrorInfo) => unknown;
+
+interface Entry {
+  readonly fn: ErrorSubscriber;
+  readonly priority: number;
+}
+
+/** Who hears of errors: each error once, in priority order, whatever the others do; the log if nobody listens. */
+export class ErrorSubscribers {
+  readonly #log: Logger;
+  #entries: readonly Entry[] = [];
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  add(fn: ErrorSubscriber, priority: number): () => void {
+    const entry: Entry = { fn, priority };
+    // A stable sort keeps subscription order among equals.
+    this.#entries = [...this.#entries, entry].sort((a, b) => a.priority - b.priority);
+    return () => {
+      this.#entries = this.#entries.filter((one) => one !== entry);
+    };
+  }
+
+  clear(): void {
+    this.#entries = [];
+  }
+
+  /** Tell of an error. Never throws, and makes no promise unless an error subscriber does. */
+  tell(error: unknown, info: ErrorInfo): void {
+    if (this.#entries.length === 0) return this.#write(error, info);
+    this.#tellFrom(0, this.#entries, error, info);
+  }
+
+  #tellFrom(start: number, entries: readonly Entry[], error: unknown, info: ErrorInfo): void {
+    for (let i = start; i < entries.length; i++) {
+      const entry = entries[i] as Entry; // within bounds
+      try {
+        const result = entry.fn(error, info);
+        if (isThenable(result)) {
+          Promise.resolve(result).then(
+            () => this.#tellFrom(i + 1, entries, error, info),
+            (thrown: unknown) => {
+              this.#failed(thrown, info);
+              this.#tellFrom(i + 1, entries, error, info);
+            },
+          );
+          return;
+        }
+      } catch (thrown) {
+        this.#failed(thrown, info);
+      }
+    }
+  }
+
+  #failed(thrown: unknown, info: ErrorInfo): void {
+    writeLog(this.#log, "error", { ...fields(info), err: printable(thrown) }, "an error subscriber failed");
+  }
+
+  #write(error: unknown, info: ErrorInfo): void {
+    const where = `${info.handler ?? "subscriber"}${info.method === undefined ? "" : `.${info.method}`}`;
+    if (isEventError(error) && info.code !== "TIMEOUT") {
+      const { message } = toFailure(error).error;
+      writeLog(this.#log, "warn", { ...fields(info), reason: message }, `${where} refused "${shortName(info.event)}"`);
+    } else {
+      writeLog(
+        this.#log,
+        "error",
+        { ...fields(info), err: printable(error) },
+        `${where} failed on "${shortName(info.event)}"`,
+      );
+    }
+  }
+}
+
+/** Whether `value` is to be awaited. Reading `then` may throw, as on a revoked proxy. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    typeof (value as { then?: unknown }).then === "function"
+  );
+}
+
+function fields(info: ErrorInfo): LogFields {
+  const { event, handler, method, namespace, socketId, code } = info;
+  return { event: shortName(event), handler, method, namespace, socketId, code };
+}

@@ -1,0 +1,67 @@
+import { EventError } from "./wire/event-error.js";
+import type { Failure } from "./wire/failure.js";
+
+/** What a caller hears of everything that was not meant for it. */
+const internal: Failure = Object.freeze({
+  error: Object.freeze({ code: "INTERNAL", message: "internal error" }),
+});
+
+/** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */
+export function isEventError(thrown: unknown): thrown is EventError {
+  try {
+    return thrown instanceof EventError;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The one place where something thrown becomes a failure: an {@link EventError} as it was written, anything else `INTERNAL`.
+ * Total: a subclass whose getters throw is `INTERNAL`, too.
+ */
+export function toFailure(thrown: unknown): Failure {
+  if (!isEventError(thrown)) return internal;
+  try {
+    const { code, message, retryAfterMs } = thrown;
+    if (typeof code !== "string" || typeof message !== "string") return internal;
+    const details = withRetry(thrown.details, retryAfterMs);
+    return { error: details === undefined ? { code, message } : { code, message, details } };
+  } catch {
+    return internal;
+  }
+}
+
+/** The same failure without what may have made it impossible to send. */
+export function bareFailure(failure: Failure): Failure {
+  return { error: { code: failure.error.code, message: failure.error.message } };
+}
+
+function withRetry(details: unknown, retryAfterMs: number | undefined): unknown {
+  if (retryAfterMs === undefined) return details;
+  if (typeof details === "object" && details !== null && !Array.isArray(details)) return { ...details, retryAfterMs };
+  return details === undefined ? { retryAfterMs } : { value: details, retryAfterMs };
+}
+
+/** Whatever was thrown as an `Error` that a logger can print: reading it afterwards can't throw. */
+export function printable(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) {
+      // Read once what a serialiser will read, getters and all; a copy is logged if only the original is unsafe.
+      void `${thrown.name}${thrown.message}${thrown.stack}`;
+      JSON.stringify(thrown);
+      return thrown;
+    }
+  } catch {
+    return new Error("an error that can't be read was thrown");
+  }
+  return new Error(`a value that is no Error was thrown: ${describeThrown(thrown)}`);
+}
+
+function describeThrown(thrown: unknown): string {
+  try {
+    const text = typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown);
+    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  } catch {
+    return typeof thrown;
+  }
+}

@@ -1,0 +1,126 @@
+import type { Run } from "./dispatcher.js";
+
+/** A first-in first-out queue whose ends cost the same however long it is. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head > 512 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}
+
+/** An event that waits, or a run that waits to go on. */
+export interface Waiting {
+  /** Let it start. */
+  start(): void;
+  /** It will not run: the deadline of a shutdown has come. */
+  cut(): void;
+}
+
+/**
+ * What one transport has under way, over all its namespaces: runs that are not over yet, and events that wait because as many
+ * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
+ */
+export class Flow {
+  readonly runs = new Set<Run>();
+  readonly #max: number;
+  /** Told when events start to wait, and when none does any more. */
+  readonly #onSaturation: (saturated: boolean) => void;
+  #running = 0;
+  #resuming = new Fifo<Waiting>();
+  #waiting = new Fifo<Waiting>();
+  #saturated = false;
+
+  constructor(max: number, onSaturation: (saturated: boolean) => void) {
+    this.#max = max;
+    this.#onSaturation = onSaturation;
+  }
+
+  /** How many events wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether the next event has to wait. */
+  get saturated(): boolean {
+    return this.#saturated;
+  }
+
+  get idle(): boolean {
+    return this.runs.size === 0 && this.#waiting.length === 0 && this.#resuming.length === 0;
+  }
+
+  /** A run takes a place. The event that goes beyond the limit is never the one that asks: it has been stopped before. */
+  take(): void {
+    this.#running++;
+    this.#update();
+  }
+
+  /** A run gives its place back: it is over, or waits for a lane. */
+  give(): void {
+    this.#running--;
+    this.#next();
+  }
+
+  /** Wait for a place, before all events that have not started. */
+  resume(waiting: Waiting): void {
+    if (this.#running < this.#max) {
+      this.take();
+      waiting.start();
+      return;
+    }
+    this.#resuming.push(waiting);
+  }
+
+  /** Wait for a place, in order of arrival. */
+  wait(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#update();
+  }
+
+  /** Nothing that waits will start any more. */
+  cut(): void {
+    for (const queue of [this.#resuming, this.#waiting]) {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) next.cut();
+    }
+    this.#update();
+  }
+
+  #next(): void {
+    while (this.#running < this.#max) {
+      const resumed = this.#resuming.shift();
+      if (resumed !== undefined) {
+        this.#running++;
+        resumed.start();
+        continue;
+      }
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      next.start();
+    }
+    this.#update();
+  }
+
+  #update(): void {
+    const saturated = this.#running >= this.#max || this.#waiting.length > 0;
+    if (saturated === this.#saturated) return;
+    this.#saturated = saturated;
+    this.#onSaturation(saturated);
+  }
+}

@@ -1,0 +1,380 @@
+import type { Socket } from "socket.io";
+import { type Acknowledge, Context } from "./context.js";
+import { type Channel, dispatch, type Run } from "./dispatcher.js";
+import type { ErrorSubscribers } from "./error-subscribers.js";
+import { toFailure } from "./fault.js";
+import { Fifo, Flow, type Waiting } from "./flow.js";
+import type { Logger } from "./logger.js";
+import { shortName, writeLog } from "./log.js";
+import { isTraced } from "./tracing.js";
+import { EventError } from "./wire/event-error.js";
+
+/** What the ingress counts since it was made: what would otherwise go unseen. */
+export interface IngressCounters {
+  /** Answers by hand to a caller that had been answered already. */
+  readonly secondReplies: number;
+  /** Answers by hand from a subscriber that had been given up at its timeout. */
+  readonly lateReplies: number;
+  /** Results of subscribers that had been given up at their timeout. */
+  readonly lateResults: number;
+  /** Events answered, or dropped when nobody waited for an answer, because too many were waiting. */
+  readonly overloaded: number;
+  /** Events answered `UNKNOWN_EVENT`. */
+  readonly unknownEvents: number;
+  /** Events answered, or dropped, because the ingress was shutting down. */
+  readonly refusedByShutdown: number;
+}
+
+/** What did not finish before the deadline of a {@link SocketIngress.drain}. */
+export interface CutEvent {
+  readonly event: string;
+  readonly namespace: string;
+  readonly handler: string | undefined;
+  readonly socketId: string | undefined;
+}
+
+/** What a {@link Hub} is made of. */
+export interface HubOptions {
+  readonly log: Logger;
+  readonly errors: ErrorSubscribers;
+  readonly replyFirst: boolean;
+  readonly maxInFlight: number;
+  readonly maxPending: number;
+}
+
+/** The events of a socket that wait until its `connection` subscribers are done. */
+class Hold {
+  readonly queue = new Fifo<Waiting>();
+}
+
+/**
+ * What all events of one ingress share: who hears of errors, what is under way on which transport, and whether an event has to
+ * wait. The dispatcher asks for the latter only while `attention` is not zero.
+ */
+export class Hub {
+  readonly log: Logger;
+  readonly replyFirst: boolean;
+  /** How many reasons there are at the moment for looking closer at an event before it runs. */
+  attention = 0;
+  readonly counters: { -readonly [K in keyof IngressCounters]: IngressCounters[K] } = {
+    secondReplies: 0,
+    lateReplies: 0,
+    lateResults: 0,
+    overloaded: 0,
+    unknownEvents: 0,
+    refusedByShutdown: 0,
+  };
+  readonly #errors: ErrorSubscribers;
+  readonly #maxInFlight: number;
+  readonly #maxPending: number;
+  readonly #flows = new WeakMap<object, Flow>();
+  /** For what is dispatched by hand, without a socket. */
+  readonly #loose: Flow;
+  readonly #busy = new Set<Flow>();
+  readonly #held = new Map<Socket, Hold>();
+  readonly #watched = new Map<Socket, Set<AbortController>>();
+  readonly #looseWatched = new Set<AbortController>();
+  #draining = false;
+  #idle: (() => void)[] = [];
+  #lastOverloadLogMs = -Infinity;
+
+  constructor(options: HubOptions) {
+    this.log = options.log;
+    this.#errors = options.errors;
+    this.replyFirst = options.replyFirst;
+    this.#maxInFlight = options.maxInFlight;
+    this.#maxPending = options.maxPending;
+    this.#loose = new Flow(Infinity, () => undefined);
+  }
+
+  /** Whether somebody listens to the tracing channel. */
+  get traced(): boolean {
+    return isTraced();
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** How many events or connections have something under way or waiting. */
+  get idle(): boolean {
+    return this.#busy.size === 0 && this.#held.size === 0;
+  }
+
+  count(what: keyof IngressCounters): void {
+    this.counters[what]++;
+  }
+
+  // --- errors -------------------------------------------------------------------------------------------------------------
+
+  /** Tell the error subscribers of what a subscriber threw. */
+  tell(thrown: unknown, code: string, context: Context): void {
+    const { subscription, socket } = context;
+    this.#errors.tell(thrown, {
+      event: context.event,
+      namespace: context.namespace,
+      code,
+      handler: subscription?.handler,
+      method: subscription?.method,
+      socketId: socket?.id,
+      socket,
+      args: context.args.slice(0, context.count),
+    });
+  }
+
+  /** A caller was answered a second time by hand: a mistake of the subscriber, harmless to the caller. */
+  secondReply(context: Context): void {
+    this.count("secondReplies");
+    const { event, namespace, subscription, socket } = context;
+    writeLog(
+      this.log,
+      "warn",
+      {
+        event: shortName(event),
+        namespace,
+        handler: subscription?.handler,
+        method: subscription?.method,
+        socketId: socket?.id,
+      },
+      "a second reply to the same event was dropped",
+    );
+  }
+
+  // --- what has to wait ---------------------------------------------------------------------------------------------------
+
+  /** Whether the event may run now. If not it is kept, or answered, here. */
+  admit(
+    channel: Channel,
+    socket: Socket,
+    args: readonly unknown[],
+    count: number,
+    ack: Acknowledge | undefined,
+  ): boolean {
+    return this.admitContext(channel, new Context(this, channel.event, socket, args, count, ack));
+  }
+
+  /** The same for an event that has a context already. */
+  admitContext(channel: Channel, context: Context): boolean {
+    const { socket } = context;
+    if (this.#draining) {
+      this.count("refusedByShutdown");
+      context.refuse(new EventError("SHUTTING_DOWN", "this server is shutting down"));
+      return false;
+    }
+    const hold = this.#held.get(socket);
+    const flow = this.#flows.get(socket.conn);
+    if (hold === undefined && flow?.saturated !== true) return true;
+    const waiting = hold === undefined ? (flow as Flow).waiting : hold.queue.length;
+    if (waiting >= this.#maxPending) {
+      this.#overloaded(context);
+      return false;
+    }
+    const event = this.#waiting(channel, context);
+    if (hold === undefined) (flow as Flow).wait(event);
+    else hold.queue.push(event);
+    return false;
+  }
+
+  /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait. */
+  after(channel: Channel, context: Context): void {
+    const hold = this.#held.get(context.socket);
+    const flow = this.#flows.get(context.socket.conn);
+    if (hold !== undefined) hold.queue.push(this.#waiting(channel, context));
+    else if (flow !== undefined && flow.waiting > 0) flow.wait(this.#waiting(channel, context));
+    else dispatch(this, channel, context);
+  }
+
+  #waiting(channel: Channel, context: Context): Waiting {
+    return {
+      start: () => dispatch(this, channel, context),
+      cut: () => {
+        context.refuse(new EventError("SHUTTING_DOWN", "this server is shutting down"));
+        context.finish();
+      },
+    };
+  }
+
+  /** Keep the events of a socket until {@link Hub.release}. */
+  hold(socket: Socket): void {
+    if (this.#held.has(socket)) return;
+    this.#held.set(socket, new Hold());
+    this.attention++;
+  }
+
+  /** Let the events of a socket run that were kept, in order, and those that come from now on. */
+  release(socket: Socket): void {
+    const hold = this.#held.get(socket);
+    if (hold === undefined) return;
+    const flow = this.flowOf(socket);
+    // Still held meanwhile: what arrives during this loop belongs behind what arrived before.
+    for (let next = hold.queue.shift(); next !== undefined; next = hold.queue.shift()) {
+      if (flow.saturated) flow.wait(next);
+      else next.start();
+    }
+    this.#held.delete(socket);
+    this.attention--;
+    this.#checkIdle();
+  }
+
+  /** Forget the events of a socket that were kept: it was not admitted after all. */
+  drop(socket: Socket): void {
+    if (this.#held.delete(socket)) this.attention--;
+    this.#checkIdle();
+  }
+
+  #overloaded(context: Context): void {
+    this.count("overloaded");
+    context.refuse(new EventError("OVERLOADED", "too many events of this connection are waiting"));
+    // A flood must not become a flood of log lines.
+    const now = performance.now();
+    if (now - this.#lastOverloadLogMs < 1_000) return;
+    this.#lastOverloadLogMs = now;
+    const { event, namespace, socket } = context;
+    writeLog(
+      this.log,
+      "warn",
+      { event: shortName(event), namespace, socketId: socket?.id, overloaded: this.counters.overloaded },
+      "a connection sends more events than may wait; at most one such line a second",
+    );
+  }
+
+  // --- what is under way --------------------------------------------------------------------------------------------------
+
+  /** What the transport of a socket has under way. */
+  flowOf(socket: Socket | undefined): Flow {
+    const conn = socket?.conn;
+    if (conn === undefined) return this.#loose;
+    let flow = this.#flows.get(conn);
+    if (flow === undefined) {
+      flow = new Flow(this.#maxInFlight, (saturated) => {
+        this.attention += saturated ? 1 : -1;
+      });
+      this.#flows.set(conn, flow);
+    }
+    return flow;
+  }
+
+  began(flow: Flow, run: Run): void {
+    flow.runs.add(run);
+    this.#busy.add(flow);
+  }
+
+  ended(flow: Flow, run: Run): void {
+    flow.runs.delete(run);
+    if (flow.idle) this.#busy.delete(flow);
+    this.#checkIdle();
+  }
+
+  /** From now on new events are answered `SHUTTING_DOWN`, until {@link Hub.open}. */
+  close(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.attention++;
+  }
+
+  open(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    this.attention--;
+  }
+
+  /** Resolves once nothing is under way and nothing waits. */
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Give up what is under way: callers are answered `SHUTTING_DOWN`, signals abort. */
+  cut(): CutEvent[] {
+    const cut: CutEvent[] = [];
+    for (const hold of this.#held.values()) {
+      for (let next = hold.queue.shift(); next !== undefined; next = hold.queue.shift()) next.cut();
+    }
+    this.attention -= this.#held.size;
+    this.#held.clear();
+    for (const flow of [...this.#busy]) {
+      flow.cut();
+      for (const run of [...flow.runs]) {
+        const { event, namespace, socket } = run.context;
+        cut.push({ event, namespace, handler: run.subscription?.handler, socketId: socket?.id });
+        run.cut();
+      }
+      if (flow.idle) this.#busy.delete(flow);
+    }
+    const reason = new EventError("SHUTTING_DOWN", "this server is shutting down");
+    for (const controllers of [...this.#watched.values(), this.#looseWatched]) {
+      for (const controller of controllers) controller.abort(reason);
+    }
+    this.#watched.clear();
+    this.#looseWatched.clear();
+    this.#checkIdle();
+    return cut;
+  }
+
+  #checkIdle(): void {
+    if (this.#idle.length > 0 && this.idle) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  // --- signals ------------------------------------------------------------------------------------------------------------
+
+  /** Told when the disconnect of a socket begins, or ceases, to matter. */
+  onWatch: (socket: Socket, watched: boolean) => void = () => undefined;
+
+  isWatched(socket: Socket): boolean {
+    return this.#watched.has(socket);
+  }
+
+  /** Have a signal abort when its socket disconnects, or at the deadline of a shutdown. */
+  watch(context: Context, controller: AbortController): void {
+    const { socket, event } = context;
+    if (context.expired) return controller.abort(new EventError("TIMEOUT", "no answer in time"));
+    if (socket === undefined) return void this.#looseWatched.add(controller);
+    if (!socket.connected && event !== "connect" && event !== "disconnect") return controller.abort(gone());
+    let controllers = this.#watched.get(socket);
+    if (controllers === undefined) {
+      controllers = new Set();
+      this.#watched.set(socket, controllers);
+      if (socket.connected) this.onWatch(socket, true);
+    }
+    controllers.add(controller);
+  }
+
+  /** The event is over. Only the signal of a `connection` subscriber lives as long as its socket. */
+  unwatch(context: Context, controller: AbortController): void {
+    const { socket } = context;
+    if (socket === undefined) return void this.#looseWatched.delete(controller);
+    if (context.event === "connection" && !context.expired && socket.connected) return;
+    const controllers = this.#watched.get(socket);
+    if (!controllers?.delete(controller) || controllers.size > 0) return;
+    this.#watched.delete(socket);
+    this.onWatch(socket, false);
+  }
+
+  /** The socket is gone: its signals abort. */
+  disconnected(socket: Socket): void {
+    const controllers = this.#watched.get(socket);
+    if (controllers === undefined) return;
+    this.#watched.delete(socket);
+    const reason = gone();
+    for (const controller of controllers) controller.abort(reason);
+  }
+
+  /** Answer an event that nobody handles. */
+  unknown(event: string, socket: Socket, ack: Acknowledge): void {
+    this.count("unknownEvents");
+    const error = this.#draining
+      ? new EventError("SHUTTING_DOWN", "this server is shutting down")
+      : new EventError("UNKNOWN_EVENT", "nobody listens to this event");
+    ack(toFailure(error));
+    writeLog(
+      this.log,
+      "debug",
+      { event: shortName(event), namespace: socket.nsp.name, socketId: socket.id },
+      "an event that nobody handles was answered",
+    );
+  }
+}
+
+function gone(): EventError {
+  return new EventError("DISCONNECTED", "the client is gone");
+}

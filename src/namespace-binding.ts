@@ -1,0 +1,231 @@
+import type { EventEmitter } from "node:events";
+import type { Namespace, Socket } from "socket.io";
+import type { Admission } from "./admission.js";
+import { Context } from "./context.js";
+import { type Channel, createDispatcher, dispatch, type Dispatcher } from "./dispatcher.js";
+import type { Hub } from "./hub.js";
+import type { Subscription } from "./subscription.js";
+import type { UnknownEvents } from "./unknown-events.js";
+
+/** The subscribers of one event in one namespace, in order. */
+export type PlanOf = (event: string, namespace: string) => readonly Subscription[];
+
+/** What a {@link NamespaceBinding} needs beside its namespace. */
+export interface NamespaceBindingOptions {
+  readonly hub: Hub;
+  readonly planOf: PlanOf;
+  readonly createAdmission: (channel: Channel) => Admission;
+  /** Answers what nobody handles; absent if that is left alone. */
+  readonly unknown: UnknownEvents | undefined;
+}
+
+/**
+ * Names that no client may send: Socket.IO's JSON parser ends the connection of whoever does (`Decoder.isPayloadValid` in
+ * socket.io-parser), a custom parser may let them through.
+ */
+const forgeries: ReadonlySet<unknown> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);
+
+/**
+ * One namespace of a server, as the ingress serves it.
+ *
+ * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
+ * sends that event for the first time: catch-alls run before the middleware and the listeners (`Socket.onevent` in
+ * socket.io/lib/socket.ts), so the dispatcher is in place in time, runs after the middleware, and an idle socket costs nothing.
+ */
+export class NamespaceBinding {
+  readonly namespace: Namespace;
+  readonly #hub: Hub;
+  readonly #planOf: PlanOf;
+  readonly #unknown: UnknownEvents | undefined;
+  readonly #admission: Admission;
+  readonly #channels = new Map<unknown, Channel & { readonly dispatcher: Dispatcher }>();
+  readonly #connect: Channel = { event: "connect", plan: [] };
+  readonly #connection: Channel = { event: "connection", plan: [] };
+  readonly #disconnecting: Channel = { event: "disconnecting", plan: [] };
+  readonly #disconnect: Channel = { event: "disconnect", plan: [] };
+  readonly #reserved: ReadonlyMap<string, Channel>;
+  #bound = false;
+
+  constructor(namespace: Namespace, options: NamespaceBindingOptions) {
+    this.namespace = namespace;
+    this.#hub = options.hub;
+    this.#planOf = options.planOf;
+    this.#unknown = options.unknown;
+    const reserved = [this.#connect, this.#connection, this.#disconnecting, this.#disconnect];
+    this.#reserved = new Map(reserved.map((channel) => [channel.event, channel]));
+    this.#admission = options.createAdmission(this.#connect);
+  }
+
+  get bound(): boolean {
+    return this.#bound;
+  }
+
+  /** Serve the namespace: the sockets it has, and those to come. */
+  bind(): void {
+    if (this.#bound) return;
+    this.#bound = true;
+    this.namespace.on("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) this.#serve(socket);
+  }
+
+  /** Leave the namespace as it was: no listener of ours stays on it or on a socket. */
+  unbind(): void {
+    if (!this.#bound) return;
+    this.#bound = false;
+    this.namespace.off("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) this.#leave(socket);
+    this.#channels.clear();
+    for (const channel of this.#reserved.values()) channel.plan = [];
+  }
+
+  /** The channel of an event, if anybody listens to it. */
+  channel(event: string): Channel | undefined {
+    return this.#channels.get(event);
+  }
+
+  /** The subscribers of `event` changed. */
+  update(event: string): void {
+    if (!this.#bound) return;
+    const plan = this.#planOf(event, this.namespace.name);
+    const reserved = this.#reserved.get(event);
+    if (reserved !== undefined) return this.#updateReserved(reserved, plan);
+    const channel = this.#channels.get(event);
+    if (channel !== undefined) {
+      channel.plan = plan;
+      if (plan.length === 0) this.#close(channel);
+    } else if (plan.length > 0) {
+      const opened: Channel = { event, plan };
+      this.#channels.set(event, Object.assign(opened, { dispatcher: createDispatcher(this.#hub, opened) }));
+    }
+  }
+
+  /** The middleware of the namespace: asks the `connect` subscribers. */
+  admit(socket: Socket, next: (error?: Error) => void): void {
+    this.#admission.admit(socket, next);
+  }
+
+  /** A signal waits for this socket to disconnect. */
+  watch(socket: Socket): void {
+    this.#attach(socket, "disconnect", this.#onDisconnect);
+  }
+
+  /** No signal waits for it any more. */
+  unwatch(socket: Socket): void {
+    if (this.#disconnect.plan.length === 0) socket.off("disconnect", this.#onDisconnect);
+  }
+
+  #close(channel: Channel & { readonly dispatcher: Dispatcher }): void {
+    this.#channels.delete(channel.event);
+    for (const socket of this.namespace.sockets.values()) emitter(socket).off(channel.event, channel.dispatcher);
+  }
+
+  #updateReserved(channel: Channel, plan: readonly Subscription[]): void {
+    channel.plan = plan;
+    for (const socket of this.namespace.sockets.values()) this.#attachReserved(socket);
+  }
+
+  #serve(socket: Socket): void {
+    socket.onAny(this.#observe);
+    this.#attachReserved(socket);
+  }
+
+  #attachReserved(socket: Socket): void {
+    if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
+    else socket.off("disconnecting", this.#onDisconnecting);
+    if (this.#disconnect.plan.length > 0 || this.#hub.isWatched(socket))
+      this.#attach(socket, "disconnect", this.#onDisconnect);
+    else socket.off("disconnect", this.#onDisconnect);
+  }
+
+  #leave(socket: Socket): void {
+    socket.offAny(this.#observe);
+    socket.off("disconnecting", this.#onDisconnecting);
+    socket.off("disconnect", this.#onDisconnect);
+    for (const { event, dispatcher } of this.#channels.values()) emitter(socket).off(event, dispatcher);
+    this.#unknown?.forget(socket);
+  }
+
+  #attach(socket: Socket, event: string, listener: (this: Socket, ...args: never[]) => void): void {
+    const target = emitter(socket);
+    if (target.listenerCount(event, listener) === 0) target.on(event, listener as (...args: unknown[]) => void);
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    // A listener of the application's own may have closed it already.
+    if (!socket.connected) return;
+    this.#serve(socket);
+    // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
+    if (!socket.recovered || !this.#admission.wanted || this.#admission.wasAsked(socket))
+      return this.#tellConnection(socket);
+    this.#hub.hold(socket);
+    this.#admission.ask(socket, (failure) => {
+      if (failure === undefined) return this.#tellConnection(socket);
+      // Nothing of it ran, so nothing is told of its end.
+      this.#leave(socket);
+      this.#hub.drop(socket);
+      socket.disconnect();
+    });
+  };
+
+  #tellConnection(socket: Socket): void {
+    let told = false;
+    const context = Context.of(this.#hub, "connection", socket, () => {
+      told = true;
+      this.#hub.release(socket);
+    });
+    dispatch(this.#hub, this.#connection, context);
+    // Its events wait only if its `connection` subscribers take time; none can have arrived in between.
+    if (!told) this.#hub.hold(socket);
+  }
+
+  /** Called for every event of every socket, before anything else of the application runs. */
+  observe(socket: Socket, event: unknown): void {
+    const channel = this.#channels.get(event);
+    if (channel !== undefined) {
+      const target = emitter(socket);
+      if (target.listenerCount(channel.event, channel.dispatcher) === 0) target.on(channel.event, channel.dispatcher);
+    } else if (forgeries.has(event)) socket.disconnect(true);
+    else this.#unknown?.expect(socket, event as string);
+  }
+
+  readonly #observe = observer(this);
+
+  readonly #onDisconnecting = listener((socket, reason) => {
+    if (this.#disconnecting.plan.length === 0) return;
+    // The rooms are complete only now, so it does not wait for anything.
+    const context = new Context(this.#hub, "disconnecting", socket, [reason], 1, undefined);
+    dispatch(this.#hub, this.#disconnecting, context);
+  });
+
+  readonly #onDisconnect = listener((socket, reason) => {
+    this.#hub.disconnected(socket);
+    if (this.#disconnect.plan.length === 0) return;
+    this.#hub.after(this.#disconnect, new Context(this.#hub, "disconnect", socket, [reason], 1, undefined));
+  });
+}
+
+/** A socket as the emitter it is: its typed methods don't know names that are only known at run time. */
+function emitter(socket: Socket): EventEmitter {
+  return socket;
+}
+
+// Socket.IO calls these with the socket as `this`; each is made once for a namespace and shared by all its sockets.
+
+function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
+  return function (this: Socket, event: unknown): void {
+    binding.observe(this, event);
+  };
+}
+
+function listener(run: (socket: Socket, reason: string) => void): (this: Socket, reason: string) => void {
+  return function (this: Socket, reason: string): void {
+    run(this, reason);
+  };
+}

@@ -1,4 +1,4 @@
-import { expect, test } from "@jest/globals";
+// `test` and `expect` are jest's own globals.
 import { expected, replies } from "./echo.mjs";
 
 test("a handler is tested under jest", async () => {

@@ -59,7 +59,11 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
   const pending = new Set<Pending>();
   let closed = false;
 
-  const attempt = (event: string, args: unknown[], { timeoutMs = defaultTimeoutMs, signal }: CallOptions): Promise<unknown> =>
+  const attempt = (
+    event: string,
+    args: unknown[],
+    { timeoutMs = defaultTimeoutMs, signal }: CallOptions,
+  ): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         if (!pending.delete(entry)) return;
@@ -83,7 +87,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
               (error: unknown) => entry.fail(error),
             );
         },
-        fail: (failure) => finish(() => reject(failure as Error)),
+        fail: (failure) => finish(() => reject(failure)),
       };
       const timer = limited
         ? setTimeout(

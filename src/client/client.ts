@@ -42,11 +42,8 @@ export type PushArgs<App, Event extends PushName<App>> = PushesOf<App>[Event] ex
   : never;
 
 /** What a notice of this name carries: the first argument of the push of that name, if there is one. */
-export type NoticeData<App, Name extends string> = string extends PushName<App>
-  ? unknown
-  : Name extends PushName<App>
-    ? PushArgs<App, Name>[0]
-    : unknown;
+export type NoticeData<App, Name extends string> =
+  string extends PushName<App> ? unknown : Name extends PushName<App> ? PushArgs<App, Name>[0] : unknown;
 
 /** What {@link createClient} takes beside the socket. */
 export interface ClientOptions {

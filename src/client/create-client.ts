@@ -64,7 +64,8 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     }),
     attach(NOTIFY, ({ event, data }: Notice) => {
       const heard = event === undefined ? unnamed.tell(RECEIVE, data) : named.tell(event, data);
-      if (!heard) logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
+      if (!heard)
+        logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
     }),
     attach(PRESENCE, presence.change),
     attach(EVICTED, topics.onEvicted),
@@ -84,9 +85,17 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   ): (() => void) => {
     const fetch =
       typeof action === "string"
-        ? (what: unknown, { signal }: RefetchContext) => calls.call(action, what === undefined ? [] : [what], { signal })
+        ? (what: unknown, { signal }: RefetchContext) =>
+            calls.call(action, what === undefined ? [] : [what], { signal })
         : (_: unknown, context: RefetchContext) => (action as (context: RefetchContext) => unknown)(context);
-    return refetches.add({ ...rest, event, action: typeof action === "string" ? action : undefined, payload, fetch, onResult });
+    return refetches.add({
+      ...rest,
+      event,
+      action: typeof action === "string" ? action : undefined,
+      payload,
+      fetch,
+      onResult,
+    });
   };
 
   const close = (): void => {

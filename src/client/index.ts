@@ -36,6 +36,7 @@
  * @module
  */
 
+export type { Member } from "../realtime/protocol.js";
 export type { CallOptions } from "./calls.js";
 export type {
   CallArgs,

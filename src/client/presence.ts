@@ -54,7 +54,10 @@ export function createPresence(logger: ClientLogger): Presence {
     }
     if (before === undefined || joined.length > 0 || left.length > 0) listeners.tell(topic, list, { joined, left });
   };
-  const apply = (members: ReadonlyMap<string, Member>, { joined = [], left = [] }: PresenceChange): Map<string, Member> => {
+  const apply = (
+    members: ReadonlyMap<string, Member>,
+    { joined = [], left = [] }: PresenceChange,
+  ): Map<string, Member> => {
     const next = new Map(members);
     for (const { user } of left) next.delete(user);
     for (const member of joined) next.set(member.user, member);

@@ -53,7 +53,8 @@ export function createSubscribers<Args extends unknown[]>(
   const groups = new Map<string, Group<Args>>();
   return {
     add(key, fn) {
-      if (typeof fn !== "function") throw new TypeError(`${label(key)}: a listener must be a function, got ${typeof fn}`);
+      if (typeof fn !== "function")
+        throw new TypeError(`${label(key)}: a listener must be a function, got ${typeof fn}`);
       const group = groups.get(key) ?? { entries: new Set(), off: attach(key) };
       groups.set(key, group);
       const entry = { fn };

@@ -84,10 +84,10 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
     topic.busy = true;
     if (event === JOIN) presence.asking(name);
     try {
-      const answer = await calls.call(event, [name]);
+      const answer = (await calls.call(event, [name])) as Joined | undefined;
       topic.busy = false;
       if (event === LEAVE) topic.server = "out";
-      else onJoined(name, topic, asked, (answer ?? {}) as Joined);
+      else onJoined(name, topic, asked, answer ?? {});
     } catch (error) {
       topic.busy = false;
       presence.answered(name, undefined);
@@ -113,7 +113,8 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
   };
 
   const onFailed = (name: string, topic: Topic, asked: Share[], error: unknown): void => {
-    const failure = error instanceof EventFailure ? error : new EventFailure("INTERNAL", String(error), { cause: error });
+    const failure =
+      error instanceof EventFailure ? error : new EventFailure("INTERNAL", String(error), { cause: error });
     if (isUnanswered(failure)) topic.server = "unknown";
     // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
     if (failure.code === "DISCONNECTED") return;

@@ -1,0 +1,332 @@
+import { createClient } from "socket-ingress/client";
+import { describe, expect, it, vi } from "vitest";
+import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
+import { recordingLogger } from "./fixtures/recorder.js";
+
+/** A promise with its ends outside. */
+function deferred<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A fetching function whose answers the test gives, one by one. */
+function fetching(): { fetch: () => Promise<string>; runs: ReturnType<typeof deferred<string>>[] } {
+  const runs: ReturnType<typeof deferred<string>>[] = [];
+  return {
+    runs,
+    fetch: () => {
+      const run = deferred<string>();
+      runs.push(run);
+      return run.promise;
+    },
+  };
+}
+
+describe("refetchOnSocket", () => {
+  it("calls the action once for a signal, and hands its value on", async () => {
+    const socket = FakeSocket.connected();
+    const onResult = vi.fn<(items: unknown) => void>();
+    createClient(socket).refetchOnSocket("items_changed", "get_items", onResult);
+    expect(socket.sent).toEqual([]);
+    socket.push("items_changed", { source: "import" });
+    const sent = socket.takeOne();
+    expect([sent.event, sent.args]).toEqual(["get_items", []]);
+    sent.reply(["a"]);
+    await settled();
+    expect(onResult.mock.calls).toEqual([[["a"]]]);
+  });
+
+  it("calls the action with the payload it was given", () => {
+    const socket = FakeSocket.connected();
+    createClient(socket).refetchOnSocket("item_changed", "get_item", () => {}, { payload: { id: 7 } });
+    socket.push("item_changed");
+    expect(socket.frames()).toEqual(['get_item {"id":7}']);
+  });
+
+  it("runs a function instead, with the signal's data", async () => {
+    const socket = FakeSocket.connected();
+    const [fetch, onResult] = [
+      vi.fn<(context: { data: unknown }) => string>(() => "fresh"),
+      vi.fn<(s: string) => void>(),
+    ];
+    createClient(socket).refetchOnSocket("items_changed", fetch, onResult);
+    socket.push("items_changed", { source: "import" });
+    await settled();
+    expect(fetch.mock.calls[0]?.[0]).toMatchObject({ data: { source: "import" }, signal: { aborted: false } });
+    expect(onResult.mock.calls).toEqual([["fresh"]]);
+  });
+
+  it("needs no receiver when the function does it all", async () => {
+    const socket = FakeSocket.connected();
+    const fetch = vi.fn<() => void>();
+    createClient(socket).refetchOnSocket("items_changed", fetch);
+    socket.push("items_changed");
+    await settled();
+    expect(fetch).toHaveBeenCalledOnce();
+  });
+
+  it("turns fifty signals into two calls, and the second is asked for after the last signal", async () => {
+    const socket = FakeSocket.connected();
+    const seen: unknown[] = [];
+    const { fetch, runs } = fetching();
+    createClient(socket).refetchOnSocket("items_changed", fetch, (value) => seen.push(value));
+    for (let n = 0; n < 50; n++) socket.push("items_changed", n);
+    await settled();
+    expect(runs).toHaveLength(1);
+    runs[0]?.resolve("old");
+    await settled();
+    expect(runs).toHaveLength(2);
+    runs[1]?.resolve("fresh");
+    await settled();
+    expect(runs).toHaveLength(2);
+    expect(seen).toEqual(["old", "fresh"]);
+  });
+
+  it("is free again after that", async () => {
+    const socket = FakeSocket.connected();
+    const { fetch, runs } = fetching();
+    createClient(socket).refetchOnSocket("items_changed", fetch, () => {});
+    for (let n = 0; n < 3; n++) {
+      socket.push("items_changed");
+      runs[n]?.resolve("x");
+      await settled();
+    }
+    expect(runs).toHaveLength(3);
+  });
+
+  it("keeps the second's state when the first resolves after it", async () => {
+    const socket = FakeSocket.connected();
+    const seen: unknown[] = [];
+    const { fetch, runs } = fetching();
+    createClient(socket).refetchOnSocket("items_changed", fetch, (value) => seen.push(value));
+    socket.push("items_changed");
+    socket.drop();
+    socket.connect();
+    expect(runs).toHaveLength(2);
+    runs[1]?.resolve("second");
+    await settled();
+    runs[0]?.resolve("first");
+    await settled();
+    expect(seen).toEqual(["second"]);
+  });
+
+  it("fetches at once too when it is told to", async () => {
+    const socket = FakeSocket.connected();
+    createClient(socket).refetchOnSocket("items_changed", "get_items", () => {}, { immediate: true });
+    expect(socket.frames()).toEqual(["get_items"]);
+  });
+
+  it("undone, it calls no more, drops the answer that is on its way and aborts the fetch", async () => {
+    const socket = FakeSocket.connected();
+    const onResult = vi.fn<() => void>();
+    let signal: AbortSignal | undefined;
+    const run = deferred<string>();
+    const off = createClient(socket).refetchOnSocket(
+      "items_changed",
+      (context) => {
+        ({ signal } = context);
+        return run.promise;
+      },
+      onResult,
+    );
+    socket.push("items_changed");
+    off();
+    off();
+    expect(signal?.aborted).toBe(true);
+    run.resolve("late");
+    await settled();
+    socket.push("items_changed");
+    socket.drop();
+    socket.connect();
+    expect(onResult).not.toHaveBeenCalled();
+    expect(socket.listeners.has("items_changed")).toBe(false);
+  });
+
+  it("skips what this connection caused itself, if told so", () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    client.refetchOnSocket("items_changed", "all", () => {});
+    client.refetchOnSocket("items_changed", "others", () => {}, { skipOwn: true });
+    socket.push("items_changed", { origin: socket.id });
+    socket.push("ingress:refetch", { action: "others", event: "items_changed", origin: socket.id });
+    expect(socket.frames()).toEqual(["all"]);
+    socket.push("items_changed", { origin: "someone" });
+    expect(socket.frames()).toEqual(["others"]);
+  });
+});
+
+describe("the server's shorthand", () => {
+  it("calls the action it names with its payload, only where that action is listed", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const onResult = vi.fn<(item: unknown) => void>();
+    client.refetchOnSocket("item_changed", "get_item", onResult);
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    socket.push("ingress:refetch", { action: "get_item", payload: { id: 7 }, event: "" });
+    socket.push("ingress:refetch", { action: "delete_everything", event: "" });
+    const sent = socket.takeOne();
+    expect([sent.event, sent.args]).toEqual(["get_item", [{ id: 7 }]]);
+    sent.reply({ id: 7, name: "x" });
+    await settled();
+    expect(onResult.mock.calls).toEqual([[{ id: 7, name: "x" }]]);
+  });
+
+  it("that names a signal means those who listen to that signal, functions too", () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const fetch = vi.fn<(context: { data: unknown }) => void>();
+    client.refetchOnSocket("seven_changed", "get_item", () => {}, { payload: { id: 7 } });
+    client.refetchOnSocket("eight_changed", "get_item", () => {}, { payload: { id: 8 } });
+    client.refetchOnSocket("seven_changed", fetch);
+    socket.push("ingress:refetch", { action: "get_item", event: "seven_changed" });
+    expect(socket.frames()).toEqual(['get_item {"id":7}']);
+    expect(fetch).toHaveBeenCalledOnce();
+  });
+
+  it("coalesces by payload: none of several items is forgotten", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    client.refetchOnSocket("item_changed", "get_item", () => {});
+    for (let n = 0; n < 10; n++) {
+      socket.push("ingress:refetch", { action: "get_item", payload: { id: n % 2 }, event: "item_changed" });
+    }
+    const first = socket.take();
+    expect(first.map(({ args }) => args[0])).toEqual([{ id: 0 }, { id: 1 }]);
+    for (const { reply } of first) reply("x");
+    await settled();
+    expect(socket.frames()).toEqual(['get_item {"id":0}', 'get_item {"id":1}']);
+  });
+});
+
+describe("a refetch that fails", () => {
+  it("tells onError and leaves the state", async () => {
+    const socket = FakeSocket.connected();
+    const [onResult, onError] = [vi.fn<() => void>(), vi.fn<(error: unknown) => void>()];
+    createClient(socket).refetchOnSocket("items_changed", "get_items", onResult, { onError });
+    socket.push("items_changed");
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    await settled();
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: "FORBIDDEN" });
+    expect(onResult).not.toHaveBeenCalled();
+  });
+
+  it("is logged without onError, and the next signal is heard", async () => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    createClient(socket, { logger }).refetchOnSocket("items_changed", () => {
+      throw new Error("no");
+    });
+    socket.push("items_changed");
+    await settled();
+    socket.push("items_changed");
+    await settled();
+    const line = 'warn: socket-ingress: the refetch of "items_changed" failed Error: no';
+    expect(logger.lines).toEqual([line, line]);
+  });
+
+  it("runs again if a signal came meanwhile", async () => {
+    const socket = FakeSocket.connected();
+    const seen: unknown[] = [];
+    const { fetch, runs } = fetching();
+    createClient(socket, { logger: recordingLogger() }).refetchOnSocket("items_changed", fetch, (v) => seen.push(v));
+    socket.push("items_changed");
+    socket.push("items_changed");
+    runs[0]?.reject(new Error("no"));
+    await settled();
+    runs[1]?.resolve("fresh");
+    await settled();
+    expect(seen).toEqual(["fresh"]);
+  });
+
+  it("has the errors of its receivers logged", async () => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const client = createClient(socket, { logger });
+    const broken = (): never => {
+      throw new Error("broken");
+    };
+    client.refetchOnSocket("items_changed", () => 1, broken);
+    client.refetchOnSocket(
+      "items_changed",
+      () => Promise.reject(new Error("no")),
+      () => {},
+      { onError: broken },
+    );
+    socket.push("items_changed");
+    await settled();
+    expect(logger.lines).toEqual([
+      'error: socket-ingress: onResult of the refetch of "items_changed" failed Error: broken',
+      'error: socket-ingress: onError of the refetch of "items_changed" failed Error: broken',
+    ]);
+  });
+});
+
+describe("a reconnect", () => {
+  it("fetches once for each subscription, and not at all when it was recovered", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    client.refetchOnSocket("item_changed", "get_item", () => {}, { payload: { id: 7 } });
+    socket.drop();
+    socket.connect({ recovered: true });
+    expect(socket.sent).toEqual([]);
+    socket.drop();
+    socket.connect();
+    expect(socket.frames()).toEqual(["get_items", 'get_item {"id":7}']);
+  });
+
+  it("does not fetch on the first connection", () => {
+    const socket = new FakeSocket();
+    createClient(socket).refetchOnSocket("items_changed", "get_items", () => {});
+    socket.connect();
+    expect(socket.sent).toEqual([]);
+  });
+
+  it("fetches with the payload that the server gave last", async () => {
+    const socket = FakeSocket.connected();
+    createClient(socket).refetchOnSocket("item_changed", "get_item", () => {});
+    socket.push("ingress:refetch", { action: "get_item", payload: { id: 7 }, event: "item_changed" });
+    socket.takeOne().reply("x");
+    await settled();
+    socket.drop();
+    socket.connect();
+    expect(socket.frames()).toEqual(['get_item {"id":7}']);
+  });
+
+  it.each([[true], [false]])(
+    "fetches again what the lost connection cut off, and calls that no error (recovered: %j)",
+    async (recovered) => {
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const seen: unknown[] = [];
+      createClient(socket, { logger }).refetchOnSocket("items_changed", "get_items", (items) => seen.push(items));
+      socket.push("items_changed");
+      expect(socket.frames()).toEqual(["get_items"]);
+      socket.drop();
+      await settled();
+      socket.connect({ recovered });
+      socket.takeOne().reply(["fresh"]);
+      await settled();
+      expect(seen).toEqual([["fresh"]]);
+      expect(logger.lines).toEqual([]);
+    },
+  );
+
+  it("gives up a fetch that hangs, and tells it so", async () => {
+    const socket = FakeSocket.connected();
+    const signals: AbortSignal[] = [];
+    createClient(socket).refetchOnSocket("items_changed", ({ signal }) => {
+      signals.push(signal);
+      return new Promise(() => {});
+    });
+    socket.push("items_changed");
+    socket.drop();
+    socket.connect();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+});

@@ -13,12 +13,13 @@ export interface FakeClientNamespace {
 /** The client's end of one fake connection, shared by the namespaces it joined: the part of socket.io-client's Manager. */
 export class FakeClient implements FakePeer {
   readonly connection: FakeConnection;
-  readonly link: Link = new Link();
+  readonly link: Link;
   readonly #namespaces = new Map<string, FakeClientNamespace>();
   readonly #encoder: InstanceType<Parser["Encoder"]>;
   readonly #decoder: InstanceType<Parser["Decoder"]>;
 
-  constructor(engine: FakeEngine, parser: Parser, request: FakeRequest) {
+  constructor(engine: FakeEngine, parser: Parser, request: FakeRequest, link: Link = new Link()) {
+    this.link = link;
     this.#encoder = new parser.Encoder();
     this.#decoder = new parser.Decoder();
     this.#decoder.on("decoded", (packet: Packet) => this.#decoded(packet));

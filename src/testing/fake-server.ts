@@ -3,7 +3,9 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import type { SocketDataOf } from "../wire/event-types.js";
 import { FakeClient } from "./fake-client.js";
 import { FakeEngine, type FakeConnection, type FakeRequest } from "./fake-connection.js";
-import { FakeSocket } from "./fake-socket.js";
+import { ClientEnd } from "./client-end.js";
+import type { FakeSocket } from "./fake-socket.js";
+import type { Link } from "./link.js";
 import { defaultParser, type Parser } from "./socket-io-parts.js";
 
 /** The options of a Socket.IO server that mean something without HTTP. */
@@ -90,10 +92,10 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
   async connect(options: FakeConnectOptions<AppServer> = {}): Promise<FakeSocket<AppServer>> {
     const { auth = {}, data, namespace: name = "/", over, ...request } = options;
     const namespace = name.startsWith("/") ? name : `/${name}`;
-    const dial = (): FakeClient => new FakeClient(this.#engine, this.#parser, request);
-    const socket = new FakeSocket<AppServer>(
+    const dial = (link?: Link): FakeClient => new FakeClient(this.#engine, this.#parser, request, link);
+    const socket = new ClientEnd<AppServer>(
       { dial, namespace, auth, data, serverSide: (nsp, id) => this.#serverSide(nsp, id) },
-      over?.client ?? dial(),
+      over === undefined ? dial() : (over as ClientEnd<AppServer>).client,
     );
     await socket.open();
     return socket;

@@ -1,6 +1,6 @@
 export { fakeServer, type FakeConnectOptions, type FakeServer, type FakeServerMethods, type FakeServerOptions } from "./fake-server.js";
 export {
-  FakeSocket,
+  type FakeSocket,
   type FakeDisconnectReason,
   type FakeSocketEvents,
   type SentEvent,

@@ -17,11 +17,11 @@ interface Life {
  * methods goes when it stops. It knows no framework; `subscribe` and `getSnapshot` are what frameworks ask for.
  *
  * @typeParam App - the server's own `Server<...>` type, or a map of the events that can be called
- * @typeParam State - what it shows
+ * @typeParam State - what it shows; give the first one as a field of the class
  *
  * @example
  * class Items extends ClientModule<App, { items: Item[] }> {
- *   state: { items: Item[] } = { items: [] };
+ *   override state = { items: [] as Item[] };
  *   override onStart() {
  *     this.joinTopic("room:42");
  *     this.refetchOnSocket("items_changed", "get_items", (items) => this.setState({ items }), { immediate: true });
@@ -43,11 +43,12 @@ interface Life {
  * // Svelte: a module is a store
  * $items.items
  */
-export abstract class ClientModule<App = Server, State = undefined> implements AsyncDisposable {
+export abstract class ClientModule<App = Server, State extends object = object> implements AsyncDisposable {
   /** The client it works with. */
   readonly client: Client<App>;
-  /** What it shows now. Replace it with {@link ClientModule.setState}; changing it in place is seen by nobody. */
-  abstract state: State;
+  /** What it shows now. Change it with {@link ClientModule.setState}; changing it in place is seen by nobody. */
+  // The one cast: a module that names no state has an empty one, and one that names one gives the field.
+  state: Readonly<State> = {} as State;
 
   // Not `#private`: a framework's proxy (Vue's `reactive`) could not reach those.
   private readonly listeners;
@@ -58,7 +59,7 @@ export abstract class ClientModule<App = Server, State = undefined> implements A
   /** @param client - shared by all modules of a page */
   constructor(client: Client<App>) {
     this.client = client;
-    this.listeners = createSubscribers<[state: State]>(client.logger, () => `a subscriber of ${this.constructor.name}`);
+    this.listeners = createSubscribers<[state: Readonly<State>]>(client.logger, () => `a subscriber of ${this.constructor.name}`);
   }
 
   /** Takes what it needs. Called by `start`; may be async. If it fails, what it has taken is undone. */
@@ -108,31 +109,28 @@ export abstract class ClientModule<App = Server, State = undefined> implements A
   }
 
   /** The present state, the same object until it changes. Needs no `this`. */
-  readonly getSnapshot = (): State => this.state;
+  readonly getSnapshot = (): Readonly<State> => this.state;
 
   /**
    * Told the state: at once, and after each change. Needs no `this`.
    *
    * @returns the undo
    */
-  readonly subscribe = (fn: (state: State) => unknown): (() => void) => {
+  readonly subscribe = (fn: (state: Readonly<State>) => unknown): (() => void) => {
     const off = this.listeners.add("state", fn);
     // Svelte's contract; React looks whether the snapshot changed, and sees that it did not.
     guarded(this.client.logger, `a subscriber of ${this.constructor.name}`, fn, this.state);
     return off;
   };
 
-  /** Changes some of the state (all of it, if it is no object) and tells the subscribers, if anything is different then. */
-  setState(change: Partial<State> | ((state: State) => Partial<State>)): void {
+  /** Changes some members of the state and tells the subscribers, unless every member was the same already. */
+  setState(change: Partial<State> | ((state: Readonly<State>) => Partial<State>)): void {
     const before = this.state;
     const patch = typeof change === "function" ? change(before) : change;
-    const next = (isRecord(before) && isRecord(patch) ? { ...before, ...patch } : patch) as State;
-    if (isRecord(before) && isRecord(next)) {
-      const keys = Object.keys(next) as (keyof State & string)[];
-      if (keys.length === Object.keys(before).length && keys.every((key) => Object.is(next[key], before[key]))) return;
-    } else if (Object.is(next, before)) return;
-    this.state = next;
-    this.listeners.tell("state", next);
+    const keys = Object.keys(patch) as (keyof State)[];
+    if (keys.every((key) => Object.hasOwn(before, key) && Object.is(before[key], patch[key]))) return;
+    this.state = { ...before, ...patch };
+    this.listeners.tell("state", this.state);
   }
 
   /** {@link Client.on}, until it stops. */
@@ -202,8 +200,4 @@ export abstract class ClientModule<App = Server, State = undefined> implements A
     if (this.active === life) this.active = undefined;
     for (const cleanup of life.cleanups.splice(0).reverse()) this.run("a cleanup", cleanup);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

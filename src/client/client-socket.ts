@@ -1,3 +1,5 @@
+// Socket.IO's own types decide here: its listeners take `any`, and `off` may go without arguments.
+
 /**
  * What the client needs of a socket: a part of what `io()` of socket.io-client returns, whatever its event types are.
  * Nothing of socket.io-client is imported, so its version and its bundle stay yours.
@@ -12,9 +14,9 @@ export interface ClientSocket {
   /** `false` when it will not connect again by itself. */
   readonly active?: boolean;
   /** Adds a listener. */
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: any[]) => void): unknown;
   /** Removes a listener. */
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  off(event?: string, listener?: (...args: any[]) => void): unknown;
   /** Limits how long the next emit waits for its acknowledgement. */
   timeout(ms: number): {
     /** Emits; resolves with what the acknowledgement received. */

@@ -1,0 +1,145 @@
+import type { Server } from "socket.io";
+import type { Socket } from "socket.io-client";
+import { type Client, ClientModule, createClient, type TopicJoin } from "socket-ingress/client";
+import { expectTypeOf } from "vitest";
+
+interface Item {
+  id: number;
+}
+interface ClientToServer {
+  message(data: { text: string }, reply: (r: { id: number }) => void): void;
+  add(a: number, b: number, reply: (sum: number) => void): void;
+  get_items(reply: (items: Item[]) => void): void;
+  get_item(query: { id: number }, reply: (item: Item | { error: { code: string; message: string } }) => void): void;
+  typing(): void;
+  disconnect(reason: string): void;
+}
+interface ServerToClient {
+  presence(who: string[]): void;
+  items_changed(change: { source: string }): void;
+  poll(question: string, reply: (answer: number) => void): void;
+}
+type App = Server<ClientToServer, ServerToClient, Record<string, never>, { user: string }>;
+
+declare const client: Client<App>;
+declare const plainSocket: Socket;
+declare const typedSocket: Socket<ServerToClient, ClientToServer>;
+
+// Any socket of socket.io-client will do.
+expectTypeOf(createClient<App>(plainSocket)).toEqualTypeOf<Client<App>>();
+expectTypeOf(createClient<App>(typedSocket)).toEqualTypeOf<Client<App>>();
+// @ts-expect-error something else is no socket
+createClient<App>({ connected: true });
+
+// A call takes the event's arguments without the acknowledgement, and resolves to what that receives.
+expectTypeOf(client.call("message", { text: "hi" })).resolves.toEqualTypeOf<{ id: number }>();
+expectTypeOf(client.invoke("add", 1, 2)).resolves.toEqualTypeOf<number>();
+expectTypeOf(client.call("get_items")).resolves.toEqualTypeOf<Item[]>();
+expectTypeOf(client.call("typing")).resolves.toEqualTypeOf<unknown>();
+expectTypeOf(client.with({ retries: 2 }).call("add", 1, 2)).resolves.toEqualTypeOf<number>();
+// A failure is thrown, so it is no part of the value.
+expectTypeOf(client.call("get_item", { id: 1 })).resolves.toEqualTypeOf<Item>();
+// @ts-expect-error no such event
+void client.call("mesage", { text: "hi" });
+// @ts-expect-error a wrong argument
+void client.call("message", { txt: "hi" });
+// @ts-expect-error an argument is missing
+void client.call("add", 1);
+// @ts-expect-error an argument too many
+void client.call("get_items", 1);
+// @ts-expect-error the acknowledgement is the client's business
+void client.call("get_items", () => {});
+// @ts-expect-error a reserved name can't be sent
+void client.call("disconnect", "bye");
+// @ts-expect-error a push of the server can't be called
+void client.call("presence");
+// @ts-expect-error no such option
+client.with({ timeout: 5 });
+
+// Listening takes the pushes, with their arguments.
+client.on("presence", (who) => expectTypeOf(who).toEqualTypeOf<string[]>());
+client.on("poll", (question, reply) => {
+  expectTypeOf(question).toEqualTypeOf<string>();
+  expectTypeOf(reply).toEqualTypeOf<(answer: number) => void>();
+});
+expectTypeOf(client.on("presence", () => {})).toEqualTypeOf<() => void>();
+// @ts-expect-error the server pushes no such event
+client.on("message", () => {});
+// @ts-expect-error the wrong argument
+client.on("presence", (who: number) => who);
+
+// Topics.
+expectTypeOf(client.joinTopic("room:42")).toEqualTypeOf<TopicJoin>();
+expectTypeOf(await client.joinTopic("room:42")).toEqualTypeOf<() => void>();
+// @ts-expect-error a topic is a string
+void client.joinTopic(42);
+
+// Refetching by the action's name gives its value, by a function the function's.
+client.refetchOnSocket("items_changed", "get_items", (items) => expectTypeOf(items).toEqualTypeOf<Item[]>());
+client.refetchOnSocket("items_changed", "get_item", (item) => expectTypeOf(item).toEqualTypeOf<Item>(), {
+  payload: { id: 7 },
+});
+client.refetchOnSocket(
+  "items_changed",
+  ({ signal, data }) => {
+    expectTypeOf(data).toEqualTypeOf<{ source: string } | undefined>();
+    return client.with({ signal }).call("get_items");
+  },
+  (items) => expectTypeOf(items).toEqualTypeOf<Item[]>(),
+);
+client.refetchOnSocket("items_changed", () => 5);
+// @ts-expect-error no such signal
+client.refetchOnSocket("items_chnged", "get_items", () => {});
+// @ts-expect-error no such action
+client.refetchOnSocket("items_changed", "get_itms", () => {});
+// @ts-expect-error the action takes something else
+client.refetchOnSocket("items_changed", "get_item", () => {}, { payload: { id: "7" } });
+// @ts-expect-error the value is something else
+client.refetchOnSocket("items_changed", "get_items", (items: string) => items);
+
+// A notice of a push's name carries what that carries; any other, anything.
+client.onCustomEvent("items_changed", (data) => expectTypeOf(data).toEqualTypeOf<{ source: string }>());
+client.onCustomEvent("NewOffer", (data) => expectTypeOf(data).toEqualTypeOf<unknown>());
+client.receive((data) => expectTypeOf(data).toEqualTypeOf<unknown>());
+// @ts-expect-error the wrong data
+client.onCustomEvent("items_changed", (data: number) => data);
+
+// A map of events does as well as a server; then anything may be pushed.
+const byMap = createClient<ClientToServer>(plainSocket);
+expectTypeOf(byMap.call("add", 1, 2)).resolves.toEqualTypeOf<number>();
+byMap.on("anything", (data) => void data);
+// @ts-expect-error no such event
+void byMap.call("ad", 1, 2);
+
+// Nothing said, nothing known.
+const untyped = createClient(plainSocket);
+expectTypeOf(untyped.call("anything", 1, "x")).resolves.toEqualTypeOf<unknown>();
+untyped.on("anything", (...args) => void args);
+
+// A module has the same types, and a state.
+class Items extends ClientModule<App, { items: Item[]; loading: boolean }> {
+  override state = { items: [] as Item[], loading: false };
+  protected override onStart(): void {
+    this.onSocket("presence", (who) => expectTypeOf(who).toEqualTypeOf<string[]>());
+    this.refetchOnSocket("items_changed", "get_items", (items) => this.setState({ items }));
+    expectTypeOf(this.callAction("get_items")).resolves.toEqualTypeOf<Item[]>();
+    this.setState((state) => ({ loading: !state.loading }));
+    // @ts-expect-error no such event
+    void this.callAction("get_itms");
+    // @ts-expect-error no such push
+    this.onSocket("presnce", () => {});
+    // @ts-expect-error the state has no such member
+    this.setState({ itms: [] });
+    // @ts-expect-error of another type
+    this.setState({ loading: 1 });
+  }
+}
+const items = new Items(client);
+expectTypeOf(items.getSnapshot()).toEqualTypeOf<Readonly<{ items: Item[]; loading: boolean }>>();
+items.subscribe((state) => expectTypeOf(state.items).toEqualTypeOf<Item[]>());
+
+class WrongState extends ClientModule<App, { items: Item[] }> {
+  // @ts-expect-error the state is of another type
+  override state = { items: [1] };
+}
+void WrongState;

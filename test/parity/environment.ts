@@ -68,7 +68,7 @@ function peerOf(client: ClientSocket, serverSide: () => Socket, drop: () => void
       return client.connected;
     },
     get recovered() {
-      return client.recovered;
+      return client.recovered === true;
     },
     gone: new Promise((resolve) => client.once("disconnect", resolve)),
     get server() {

@@ -1,0 +1,78 @@
+import { secret } from "../adversarial/faults.js";
+import { errorCodes, isFailure } from "socket-ingress";
+
+/** What a fuzz run found. */
+export interface FuzzReport {
+  readonly seed: number;
+  readonly runs: number;
+  /** How often each kind of outcome came: `value`, a code, `closed`. */
+  readonly outcomes: Record<string, number>;
+  /** What should never have happened, at most the first few of it. */
+  readonly findings: readonly string[];
+  readonly tookMs: number;
+}
+
+/** The codes that the fuzzed subscribers make up themselves. */
+export const ownCode = "OUT_OF_STOCK";
+
+/** Gathers outcomes and findings, and watches for what escapes to the process. */
+export class Findings implements Disposable {
+  readonly outcomes = new Map<string, number>();
+  readonly #found: string[] = [];
+  readonly #started = performance.now();
+  readonly #onException = (error: unknown): void => this.add(`an exception escaped: ${describe(error)}`);
+  readonly #onRejection = (error: unknown): void => this.add(`a rejection escaped: ${describe(error)}`);
+
+  constructor() {
+    process.on("uncaughtException", this.#onException);
+    process.on("unhandledRejection", this.#onRejection);
+  }
+
+  add(finding: string): void {
+    if (this.#found.length < 20) this.#found.push(finding);
+  }
+
+  count(kind: string): void {
+    this.outcomes.set(kind, (this.outcomes.get(kind) ?? 0) + 1);
+  }
+
+  /** Files a reply: a value, or a failure with a code that exists and without anything that was thrown. */
+  reply(reply: unknown, context: string): void {
+    if (!isFailure(reply)) return this.count("value");
+    const { code, message } = reply.error;
+    if (code !== ownCode && !Object.hasOwn(errorCodes, code)) this.add(`${context}: unknown code ${code}`);
+    if (message.includes(secret) || safeJson(reply.error.details).includes(secret)) this.add(`${context}: leaked ${message.slice(0, 100)}`);
+    this.count(code);
+  }
+
+  report(seed: number, runs: number): FuzzReport {
+    return {
+      seed,
+      runs,
+      outcomes: Object.fromEntries([...this.outcomes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      findings: this.#found,
+      tookMs: Math.round(performance.now() - this.#started),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    process.off("uncaughtException", this.#onException);
+    process.off("unhandledRejection", this.#onRejection);
+  }
+}
+
+function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  } catch {
+    return "something that can't be described";
+  }
+}
+
+function safeJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "";
+  }
+}

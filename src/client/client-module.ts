@@ -1,16 +1,12 @@
 import type { Server } from "socket.io";
 import type { CallArgs, CallName, CallValue, Client, PushArgs, PushName } from "./client.js";
-import { createSubscribers, guarded } from "./subscribers.js";
+import { createModuleLife, type ModuleLife } from "./module-life.js";
+import { createSubscribers, guarded, type Subscribers } from "./subscribers.js";
 import type { JoinOptions, TopicJoin } from "./topics.js";
 
-/** From `start` to `stop`. */
-interface Life {
-  readonly controller: AbortController;
-  readonly cleanups: (() => unknown)[];
-  /** Whether `onStart` has been called, so that `onStop` has something to stop. */
-  begun: boolean;
-  started: Promise<void>;
-}
+// Not `#private`, which a framework's proxy (Vue's `reactive`) could not reach, and no name that a module could want.
+const life: unique symbol = Symbol("life");
+const subscribers: unique symbol = Symbol("subscribers");
 
 /**
  * The home of one feature on the client: its state, what it listens to, and what it asks. Whatever it takes through its own
@@ -50,16 +46,20 @@ export abstract class ClientModule<App = Server, State extends object = object> 
   // The one cast: a module that names no state has an empty one, and one that names one gives the field.
   state: Readonly<State> = {} as State;
 
-  // Not `#private`: a framework's proxy (Vue's `reactive`) could not reach those.
-  private readonly listeners;
-  private life: Life | undefined;
-  private active: Life | undefined;
-  private ending: Promise<void> | undefined;
+  /** @internal */
+  private readonly [life]: ModuleLife;
+  /** @internal */
+  private readonly [subscribers]: Subscribers<[state: Readonly<State>]>;
 
   /** @param client - shared by all modules of a page */
   constructor(client: Client<App>) {
+    const { name } = new.target;
     this.client = client;
-    this.listeners = createSubscribers<[state: Readonly<State>]>(client.logger, () => `a subscriber of ${this.constructor.name}`);
+    this[subscribers] = createSubscribers(client.logger, () => `a subscriber of ${name}`);
+    this[life] = createModuleLife(client.logger, name, {
+      onStart: () => this.onStart(),
+      onStop: () => this.onStop(),
+    });
   }
 
   /** Takes what it needs. Called by `start`; may be async. If it fails, what it has taken is undone. */
@@ -74,11 +74,7 @@ export abstract class ClientModule<App = Server, State extends object = object> 
    * @returns resolves when `onStart` is through, or it has been stopped meanwhile; rejects with what `onStart` threw
    */
   start(): Promise<void> {
-    if (this.life === undefined) {
-      this.life = { controller: new AbortController(), cleanups: [], begun: false, started: Promise.resolve() };
-      this.life.started = this.begin(this.life);
-    }
-    return this.life.started;
+    return this[life].start();
   }
 
   /**
@@ -88,14 +84,7 @@ export abstract class ClientModule<App = Server, State extends object = object> 
    * @returns resolves when `onStart` and `onStop` are through; never rejects
    */
   stop(): Promise<void> {
-    const { life } = this;
-    if (life === undefined) return this.ending ?? Promise.resolve();
-    this.life = undefined;
-    const ending = this.end(life, this.ending).finally(() => {
-      if (this.ending === ending) this.ending = undefined;
-    });
-    this.ending = ending;
-    return ending;
+    return this[life].stop();
   }
 
   /** The same as {@link ClientModule.stop}. */
@@ -105,7 +94,7 @@ export abstract class ClientModule<App = Server, State extends object = object> 
 
   /** Aborts when it stops; aborted while it is not running. */
   get signal(): AbortSignal {
-    return this.active?.controller.signal ?? AbortSignal.abort();
+    return this[life].signal();
   }
 
   /** The present state, the same object until it changes. Needs no `this`. */
@@ -117,9 +106,9 @@ export abstract class ClientModule<App = Server, State extends object = object> 
    * @returns the undo
    */
   readonly subscribe = (fn: (state: Readonly<State>) => unknown): (() => void) => {
-    const off = this.listeners.add("state", fn);
+    const off = this[subscribers].add("state", fn);
     // Svelte's contract; React looks whether the snapshot changed, and sees that it did not.
-    guarded(this.client.logger, `a subscriber of ${this.constructor.name}`, fn, this.state);
+    guarded(this.client.logger, "a new subscriber of a module", fn, this.state);
     return off;
   };
 
@@ -130,18 +119,18 @@ export abstract class ClientModule<App = Server, State extends object = object> 
     const keys = Object.keys(patch) as (keyof State)[];
     if (keys.every((key) => Object.hasOwn(before, key) && Object.is(before[key], patch[key]))) return;
     this.state = { ...before, ...patch };
-    this.listeners.tell("state", this.state);
+    this[subscribers].tell("state", this.state);
   }
 
   /** {@link Client.on}, until it stops. */
   onSocket<Event extends PushName<App>>(event: Event, fn: (...args: PushArgs<App, Event>) => unknown): () => void {
-    return this.owned(this.client.on(event, fn));
+    return this[life].own(this.client.on(event, fn));
   }
 
   /** {@link Client.joinTopic}, until it stops. */
   joinTopic(topic: string, options?: JoinOptions): TopicJoin {
     const join = this.client.joinTopic(topic, options);
-    this.owned(join.leave);
+    this[life].own(join.leave);
     return join;
   }
 
@@ -152,52 +141,10 @@ export abstract class ClientModule<App = Server, State extends object = object> 
 
   /** {@link Client.refetchOnSocket}, until it stops. */
   readonly refetchOnSocket: Client<App>["refetchOnSocket"] = (...args: unknown[]) =>
-    this.owned((this.client.refetchOnSocket as (...args: unknown[]) => () => void)(...args));
+    this[life].own((this.client.refetchOnSocket as (...args: unknown[]) => () => void)(...args));
 
   /** Has `fn` run when it stops; at once if it is not running. */
   addCleanup(fn: () => unknown): void {
-    this.owned(fn);
-  }
-
-  private owned<Undo extends () => unknown>(undo: Undo): Undo {
-    // An `onStart` that goes on after the stop takes nothing with it.
-    if (this.active === undefined) this.run("a cleanup", undo);
-    else this.active.cleanups.push(undo);
-    return undo;
-  }
-
-  private run(what: string, fn: () => unknown): void {
-    guarded(this.client.logger, `${what} of ${this.constructor.name}`, fn);
-  }
-
-  private async begin(life: Life): Promise<void> {
-    if (this.ending) await this.ending;
-    const { signal } = life.controller;
-    if (signal.aborted) return;
-    this.active = life;
-    life.begun = true;
-    try {
-      await this.onStart();
-    } catch (error) {
-      if (signal.aborted) return;
-      this.life = undefined;
-      this.undo(life);
-      throw error;
-    }
-  }
-
-  private async end(life: Life, before: Promise<void> | undefined): Promise<void> {
-    let stopped: unknown;
-    if (life.begun) {
-      this.run("onStop", () => (stopped = this.onStop()));
-    }
-    this.undo(life);
-    await Promise.allSettled([before, life.started, stopped]);
-  }
-
-  private undo(life: Life): void {
-    life.controller.abort();
-    if (this.active === life) this.active = undefined;
-    for (const cleanup of life.cleanups.splice(0).reverse()) this.run("a cleanup", cleanup);
+    this[life].own(fn);
   }
 }

@@ -18,11 +18,9 @@ export interface Presence {
   get(topic: string): readonly Member[];
   /** Subscribes; told at once if anything is known. */
   on(topic: string, fn: PresenceListener): () => void;
-  /** A join was sent: differences that arrive before its answer may be older or newer than it, so they are kept. */
-  asking(topic: string): void;
-  /** A join was answered, or failed (`undefined`). */
-  answered(topic: string, members: readonly Member[] | undefined): void;
-  /** The server's differences. */
+  /** A join was answered with everyone who is there. */
+  joined(topic: string, members: readonly Member[]): void;
+  /** What the server told since. */
   change(change: PresenceChange): void;
   /** The topic was left or lost: nobody is known to be there. */
   forget(topic: string): void;
@@ -36,7 +34,6 @@ const nobody: readonly Member[] = Object.freeze([]);
 export function createPresence(logger: ClientLogger): Presence {
   const known = new Map<string, ReadonlyMap<string, Member>>();
   const lists = new Map<string, readonly Member[]>();
-  const kept = new Map<string, PresenceChange[]>();
   const label = (topic: string): string => `a listener of the presence of "${topic}"`;
   const listeners = createSubscribers<Parameters<PresenceListener>>(logger, label);
 
@@ -54,15 +51,8 @@ export function createPresence(logger: ClientLogger): Presence {
     }
     if (before === undefined || joined.length > 0 || left.length > 0) listeners.tell(topic, list, { joined, left });
   };
-  const apply = (
-    members: ReadonlyMap<string, Member>,
-    { joined = [], left = [] }: PresenceChange,
-  ): Map<string, Member> => {
-    const next = new Map(members);
-    for (const { user } of left) next.delete(user);
-    for (const member of joined) next.set(member.user, member);
-    return next;
-  };
+  const byUser = (members: readonly Member[]): Map<string, Member> =>
+    new Map(members.map((member) => [member.user, member]));
 
   return {
     get: (topic) => lists.get(topic) ?? nobody,
@@ -73,23 +63,16 @@ export function createPresence(logger: ClientLogger): Presence {
       if (list !== undefined) guarded(logger, label(topic), fn, list, { joined: list, left: nobody });
       return off;
     },
-    asking(topic) {
-      kept.set(topic, []);
-    },
-    answered(topic, members) {
-      const changes = kept.get(topic) ?? [];
-      kept.delete(topic);
-      if (members === undefined) return;
-      const state = new Map(members.map((member) => [member.user, member]));
-      replace(
-        topic,
-        changes.reduce<Map<string, Member>>((next, change) => apply(next, change), state),
-      );
-    },
-    change(change) {
-      kept.get(change.topic)?.push(change);
-      const members = known.get(change.topic);
-      if (members !== undefined) replace(change.topic, apply(members, change));
+    joined: (topic, members) => replace(topic, byUser(members)),
+    change({ topic, state, joined = [], left = [] }) {
+      const before = known.get(topic);
+      if (state !== undefined) replace(topic, byUser(state));
+      // What comes before the answer to the join is in that answer.
+      if (state !== undefined || before === undefined) return;
+      const next = new Map(before);
+      for (const { user } of left) next.delete(user);
+      for (const member of joined) next.set(member.user, member);
+      replace(topic, next);
     },
     forget(topic) {
       if (known.has(topic)) replace(topic, undefined);

@@ -82,7 +82,6 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
   const ask = async (name: string, topic: Topic, event: typeof JOIN | typeof LEAVE): Promise<void> => {
     const asked = [...topic.shares];
     topic.busy = true;
-    if (event === JOIN) presence.asking(name);
     try {
       const answer = (await calls.call(event, [name])) as Joined | undefined;
       topic.busy = false;
@@ -90,7 +89,6 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
       else onJoined(name, topic, asked, answer ?? {});
     } catch (error) {
       topic.busy = false;
-      presence.answered(name, undefined);
       onFailed(name, topic, event === LEAVE ? [] : asked, error);
       // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
       if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
@@ -102,7 +100,7 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
     const anew = topic.server !== "in";
     topic.server = "in";
     topic.tries = 0;
-    presence.answered(name, members);
+    if (members) presence.joined(name, members);
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {

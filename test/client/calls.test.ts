@@ -1,15 +1,7 @@
-import { createClient, EventFailure } from "socket-ingress/client";
+import { createClient } from "socket-ingress/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
-
-const rejection = async (promise: Promise<unknown>): Promise<EventFailure> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(EventFailure);
-  return error as EventFailure;
-};
+import { rejection } from "./fixtures/rejection.js";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

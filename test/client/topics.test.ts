@@ -1,7 +1,8 @@
-import { createClient, EventFailure } from "socket-ingress/client";
+import { createClient, type EventFailure } from "socket-ingress/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
+import { rejection } from "./fixtures/rejection.js";
 
 /** Answers whatever was sent with success. */
 const answerAll = async (socket: FakeSocket, value: unknown = {}): Promise<string[]> => {
@@ -123,11 +124,10 @@ describe("a topic that is refused", () => {
 
   it("is left, to be sure, when the join was never answered", async () => {
     const socket = FakeSocket.connected();
-    const joining = createClient(socket, { timeoutMs: 100 }).joinTopic("room:42");
-    const refused = expect(joining).rejects.toMatchObject({ code: "TIMEOUT" });
+    const refused = rejection(createClient(socket, { timeoutMs: 100 }).joinTopic("room:42"));
     socket.take();
     await vi.advanceTimersByTimeAsync(100);
-    await refused;
+    expect((await refused).code).toBe("TIMEOUT");
     expect(socket.frames()).toEqual(['ingress:leave "room:42"']);
     // Nor does it go on for ever if that isn't answered either.
     await vi.advanceTimersByTimeAsync(100_000);
@@ -141,11 +141,9 @@ describe("a topic that is refused", () => {
     const onLost = vi.fn<(failure: EventFailure) => void>();
     const first = client.joinTopic("room:42", { onLost });
     await answerAll(socket);
-    const second = expect(client.joinTopic("room:42", { onSnapshot: () => {} })).rejects.toMatchObject({
-      code: "FORBIDDEN",
-    });
+    const second = rejection(client.joinTopic("room:42", { onSnapshot: () => {} }));
     socket.takeOne().reply(failure("FORBIDDEN"));
-    await second;
+    expect((await second).code).toBe("FORBIDDEN");
     expect(onLost).not.toHaveBeenCalled();
     (await first)();
     await settled();
@@ -432,14 +430,27 @@ describe("presence", () => {
     expect(client.presence("room:42")).not.toBe(before);
   });
 
-  it("counts differences that overtook the answer of the join", async () => {
+  it("takes the answer of the join for everything that came before it", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     void client.joinTopic("room:42");
     socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
-    socket.takeOne().reply({ presence: [ann] });
+    expect(client.presence("room:42")).toEqual([]);
+    socket.takeOne().reply({ presence: [ann, bob] });
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
+  });
+
+  it("is replaced whole when the server says it whole, after a recovery for instance", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({ presence: [ann] });
+    await settled();
+    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
+    client.onPresence("room:42", told);
+    socket.push("ingress:presence", { topic: "room:42", state: [bob] });
+    expect(told).toHaveBeenLastCalledWith([bob], { joined: [bob], left: [ann] });
   });
 
   it("tells only what is different after a rejoin", async () => {

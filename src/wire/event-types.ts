@@ -30,7 +30,8 @@ type AnyFunction = (...args: any[]) => unknown;
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /** Whether T is a function and nothing laxer, as the type of an acknowledgement is. */
-type IsFunction<T> = IsAny<T> extends true ? false : [T] extends [never] ? false : [T] extends [AnyFunction] ? true : false;
+type IsFunction<T> =
+  IsAny<T> extends true ? false : [T] extends [never] ? false : [T] extends [AnyFunction] ? true : false;
 
 /** An event's parameters taken apart: the arguments, the acknowledgement, and whether that may be left out. */
 type Split<P extends readonly unknown[]> = P extends readonly [...infer Head, infer Last]
@@ -98,7 +99,9 @@ type Taken<M> = M extends (context: any, ...args: infer Args) => infer Result
   ? Answered<Args, Exclude<Awaited<Result>, void | undefined>>
   : Signature<any[], unknown, "none">;
 
-type Answered<Args, Reply> = [Reply] extends [never] ? Signature<Args, never, "none"> : Signature<Args, Reply, "required">;
+type Answered<Args, Reply> = [Reply] extends [never]
+  ? Signature<Args, never, "none">
+  : Signature<Args, Reply, "required">;
 
 /** An event whose arguments a schema reads: what the client sends is what goes into it. */
 type TakenThrough<M, Input> =
@@ -110,7 +113,9 @@ type SchemaInput<S> = S extends { readonly "~standard": { readonly types?: infer
     : unknown
   : unknown;
 
-type SchemaInputs<S> = S extends readonly unknown[] ? { -readonly [I in keyof S]: SchemaInput<S[I]> } : [payload: SchemaInput<S>];
+type SchemaInputs<S> = S extends readonly unknown[]
+  ? { -readonly [I in keyof S]: SchemaInput<S[I]> }
+  : [payload: SchemaInput<S>];
 
 /** The subscriber that a value of an event map means. */
 type Subscribed<Self, Value> = Value extends { run: infer Run; input: infer Input }
@@ -124,7 +129,11 @@ type MethodOf<Self, Value> = Value extends keyof Self ? Self[Value] : Value;
 type AppOf<T> = T extends { readonly io: infer Io } ? NonNullable<Io> : Server;
 
 /** Whether the application says by name what this event is; an untyped server does not. */
-type IsDeclared<App, Event> = string extends keyof ListenEventsOf<App> ? false : Event extends keyof ListenEventsOf<App> ? true : false;
+type IsDeclared<App, Event> = string extends keyof ListenEventsOf<App>
+  ? false
+  : Event extends keyof ListenEventsOf<App>
+    ? true
+    : false;
 
 type ClientName<Name> = Exclude<Extract<Name, string>, ReservedEventName | ForbiddenEventName>;
 

@@ -59,6 +59,8 @@ export interface Joined {
 export interface PresenceChange {
   /** The topic it is about. */
   topic: string;
+  /** Everyone, in place of all that was known: sent after a recovered connection, which may have missed differences. */
+  state?: PresenceState;
   /** Who came. */
   joined?: Member[];
   /** Who went. */
@@ -71,8 +73,8 @@ export interface Refetch {
   action: string;
   /** What to call the action with. */
   payload?: unknown;
-  /** The signal a client subscribed to, e.g. `items_changed`. */
-  event: string;
+  /** The signal a client subscribed to, e.g. `items_changed`; without one, every subscription that lists the action. */
+  event?: string;
   /** Who caused it, for a client that skips its own changes: a socket's id. */
   origin?: string;
 }

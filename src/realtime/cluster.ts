@@ -1,0 +1,117 @@
+import type { Namespace } from "socket.io";
+import type { Logger } from "../logger.js";
+
+/** What one node says to the others. Nodes trust each other; clients can't reach this. */
+export interface NodeMessage {
+  readonly kind: string;
+  readonly [key: string]: unknown;
+}
+
+/** Whom something reached. */
+export interface Reach {
+  /** How many sockets, on all nodes. */
+  sockets: number;
+  /** How many nodes had at least one of them. */
+  nodes: number;
+  /** False when a node did not answer, so that there may be more. */
+  complete: boolean;
+}
+
+/** What the other nodes answered. */
+export interface Answers<T> {
+  readonly answers: readonly T[];
+  /** False when a node did not answer in time. */
+  readonly complete: boolean;
+}
+
+type Listener = (message: never) => unknown;
+type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
+
+const EVENT = "ingress:realtime";
+
+/**
+ * The other nodes of one namespace, over the adapter's server-side events. With the in-memory adapter there are none, and
+ * nothing is sent.
+ */
+export class Cluster {
+  readonly #namespace: Namespace;
+  readonly #log: Logger;
+  readonly #listeners = new Map<string, Listener>();
+
+  /** @throws Error if this namespace has a realtime door already: both would answer the same messages */
+  constructor(namespace: Namespace, log: Logger) {
+    if (namespace.listenerCount(EVENT) > 0) throw new Error(`the namespace ${namespace.name} has a Realtime already`);
+    this.#namespace = namespace;
+    this.#log = log;
+    namespace.on(EVENT as never, this.#receive as never);
+  }
+
+  /** What to do with messages of one kind. What it returns is the answer, if the sender wants one. */
+  on<Message extends NodeMessage>(kind: Message["kind"], listener: (message: Message) => unknown): void {
+    this.#listeners.set(kind, listener);
+  }
+
+  /** Whether there are other nodes now. Never rejects: if the adapter can't say, there are none. */
+  async hasPeers(): Promise<boolean> {
+    try {
+      return (await this.#namespace.adapter.serverCount()) > 1;
+    } catch (error) {
+      this.#log.warn({ err: error }, "the adapter could not count its servers");
+      return false;
+    }
+  }
+
+  /** Tells all other nodes. Never rejects. */
+  async tell(message: NodeMessage): Promise<void> {
+    if (await this.hasPeers()) this.#send([EVENT, message], () => undefined);
+  }
+
+  /** Asks all other nodes and waits for their answers, as long as the adapter does. Never rejects. */
+  async ask<T>(message: NodeMessage): Promise<Answers<T>> {
+    if (!(await this.hasPeers())) return { answers: [], complete: true };
+    return new Promise((resolve) => {
+      const acknowledge: Acknowledge = (error, answers = []) => resolve({ answers: answers as T[], complete: error === null });
+      this.#send([EVENT, message, acknowledge], () => resolve({ answers: [], complete: false }));
+    });
+  }
+
+  /** Asks all other nodes how many sockets they have to do with something, and adds those of this one. */
+  async sum(here: number, message: NodeMessage): Promise<Reach> {
+    const { answers, complete } = await this.ask<number>(message);
+    const counts = [here, ...answers].filter((count) => count > 0);
+    return { sockets: counts.reduce((sum, count) => sum + count, 0), nodes: counts.length, complete };
+  }
+
+  /** Hears and answers nothing any more. */
+  close(): void {
+    this.#namespace.off(EVENT as never, this.#receive as never);
+    this.#listeners.clear();
+  }
+
+  // Through the adapter and not `namespace.serverSideEmit`, which drops the adapter's promise: a Redis that is down would be an
+  // unhandled rejection.
+  #send(packet: unknown[], failed: () => void): void {
+    const onError = (error: unknown): void => {
+      this.#log.error({ err: error }, "the adapter could not reach the other nodes");
+      failed();
+    };
+    try {
+      Promise.resolve(this.#namespace.adapter.serverSideEmit(packet) as unknown).catch(onError);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  readonly #receive = (message: NodeMessage, acknowledge?: (answer: unknown) => void): void => {
+    void this.#answer(message).then((answer) => acknowledge?.(answer));
+  };
+
+  async #answer(message: NodeMessage): Promise<unknown> {
+    try {
+      return await this.#listeners.get(message?.kind)?.(message as never);
+    } catch (error) {
+      this.#log.error({ err: error, kind: message?.kind }, "a message of another node failed");
+      return undefined;
+    }
+  }
+}

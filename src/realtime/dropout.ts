@@ -1,0 +1,109 @@
+import type { Cluster, NodeMessage } from "./cluster.js";
+import type { Logger } from "../logger.js";
+
+interface Watch {
+  readonly user: string;
+  readonly run: () => unknown;
+  readonly ms: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+interface Online extends NodeMessage {
+  readonly kind: "online";
+  readonly users: readonly string[];
+}
+
+/**
+ * Waits for users to stay away. A user is away while they have no socket on any node; what happens on this node is known at once,
+ * what happens on others is asked at every heartbeat, and once more before anything is run.
+ */
+export class Dropouts {
+  readonly #cluster: Cluster;
+  readonly #log: Logger;
+  readonly #isHere: (user: string) => boolean;
+  readonly #watches = new Set<Watch>();
+
+  /** @param isHere whether a user has a socket on this node */
+  constructor(cluster: Cluster, log: Logger, isHere: (user: string) => boolean) {
+    this.#cluster = cluster;
+    this.#log = log;
+    this.#isHere = isHere;
+    cluster.on<Online>("online", ({ users }) => users.filter((user) => isHere(user)));
+  }
+
+  /** How many users are watched. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /** Runs `run` once, when the user has been away for `ms` in one piece. Returns the function that ends the watch. */
+  watch(user: string, run: () => unknown, ms: number): () => void {
+    const watch: Watch = { user, run, ms, timer: undefined };
+    this.#watches.add(watch);
+    if (!this.#isHere(user)) this.#start(watch);
+    return () => this.#end(watch);
+  }
+
+  /** A user got a socket on this node. */
+  came(user: string): void {
+    for (const watch of this.#watches) if (watch.user === user) this.#stop(watch);
+  }
+
+  /** A user's last socket on this node may be gone. */
+  went(user: string): void {
+    if (this.#isHere(user)) return;
+    for (const watch of this.#watches) if (watch.user === user) this.#start(watch);
+  }
+
+  /** Looks on the other nodes for those who are not here. Called at every heartbeat. */
+  async look(): Promise<void> {
+    const away = [...this.#watches].filter(({ user }) => !this.#isHere(user));
+    if (away.length === 0) return;
+    const online = await this.#onlineElsewhere(away.map(({ user }) => user));
+    for (const watch of away) {
+      if (!this.#watches.has(watch) || this.#isHere(watch.user)) continue;
+      if (online.has(watch.user)) this.#stop(watch);
+      else this.#start(watch);
+    }
+  }
+
+  /** Ends every watch; nothing is run. */
+  clear(): void {
+    for (const watch of this.#watches) this.#end(watch);
+  }
+
+  #start(watch: Watch): void {
+    if (watch.timer !== undefined) return;
+    watch.timer = setTimeout(() => void this.#expired(watch), watch.ms);
+  }
+
+  #stop(watch: Watch): void {
+    clearTimeout(watch.timer);
+    watch.timer = undefined;
+  }
+
+  #end(watch: Watch): void {
+    this.#stop(watch);
+    this.#watches.delete(watch);
+  }
+
+  async #expired(watch: Watch): Promise<void> {
+    const { timer } = watch;
+    const online = await this.#onlineElsewhere([watch.user]);
+    // Ended, or back, or gone again, while the others were asked.
+    if (!this.#watches.has(watch) || watch.timer !== timer) return;
+    this.#stop(watch);
+    if (online.has(watch.user)) return;
+    this.#watches.delete(watch);
+    try {
+      await watch.run();
+    } catch (error) {
+      this.#log.error({ err: error, user: watch.user }, "what should run after a dropout failed");
+    }
+  }
+
+  async #onlineElsewhere(users: readonly string[]): Promise<Set<string>> {
+    const { answers } = await this.#cluster.ask<readonly string[] | undefined>({ kind: "online", users } satisfies Online);
+    return new Set(answers.flatMap((answer) => answer ?? []));
+  }
+}

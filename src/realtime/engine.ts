@@ -1,0 +1,264 @@
+import type { Namespace, Server } from "socket.io";
+import type { EventContext } from "../event-context.js";
+import type { AppServer, AppSocket } from "../event-map.js";
+import type { Logger } from "../logger.js";
+import { Cluster, type NodeMessage, type Reach } from "./cluster.js";
+import { Dropouts } from "./dropout.js";
+import { Grouping, type Group } from "./grouping.js";
+import { identityOf, readId, setIdentity } from "./identity.js";
+import { Joins } from "./joins.js";
+import type { Awaitable, Memberships, Place } from "./memberships.js";
+import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
+import { PRESENCE } from "./protocol.js";
+import { Pusher } from "./push.js";
+import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { isOurs, roomOf } from "./rooms.js";
+import type { Topics } from "./topics.js";
+import type { WaitingRoom } from "./waiting-room.js";
+
+/** What an {@link Engine} is made of. */
+export interface EngineOptions<App extends AppServer> {
+  readonly namespace: Namespace;
+  readonly log: Logger;
+  readonly topics: Topics<App>;
+  readonly topicsPerSocket: number;
+  readonly presence: Required<PresenceOptions>;
+  readonly calls: RequestWindowOptions | false;
+  readonly memberships: Memberships;
+  readonly waitingRoom: WaitingRoom;
+  readonly user: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
+  readonly session: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
+}
+
+interface Rotate extends NodeMessage {
+  readonly kind: "rotate";
+  readonly from: string;
+  readonly to: string;
+}
+
+interface Revoke extends NodeMessage {
+  readonly kind: "revoke";
+  readonly user: string;
+  readonly topic: string | undefined;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
+export class Engine<App extends AppServer = Server> {
+  readonly cluster: Cluster;
+  readonly pusher: Pusher;
+  readonly presence: PresenceSync;
+  readonly joins: Joins<App>;
+  readonly dropouts: Dropouts;
+  readonly grouping: Grouping;
+  readonly requests: RequestWindow | undefined;
+  readonly #options: EngineOptions<App>;
+  readonly #namespace: Namespace;
+  /** The user each socket of this node counts for; rooms say it too, but are gone when a socket disconnects. */
+  readonly #users = new Map<string, string>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(options: EngineOptions<App>) {
+    const { namespace, log, topics, topicsPerSocket, presence, calls, waitingRoom } = options;
+    this.#options = options;
+    this.#namespace = namespace;
+    this.cluster = new Cluster(namespace, log);
+    this.pusher = new Pusher(namespace, this.cluster, log);
+    this.presence = new PresenceSync(this.cluster, presence, (change) =>
+      this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
+    );
+    this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log });
+    this.dropouts = new Dropouts(this.cluster, log, (user) => this.isHere(user));
+    this.grouping = new Grouping(waitingRoom, this.cluster, (group) => this.#enrollAll(group));
+    this.requests = calls === false ? undefined : new RequestWindow(calls);
+    this.cluster.on<Rotate>("rotate", ({ from, to }) => this.#rotateHere(from, to));
+    this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
+    this.#heartbeat = setInterval(() => {
+      void this.presence.beat();
+      void this.dropouts.look();
+    }, presence.heartbeatMs);
+    this.#heartbeat.unref();
+  }
+
+  /** Takes in the sockets that are there already, and asks other nodes what they know. */
+  async start(): Promise<void> {
+    // Not waited for: a node that is slow to answer must not keep this one from starting.
+    void this.presence.sync();
+    const sockets = [...this.#namespace.sockets.values()] as unknown as AppSocket<App>[];
+    await Promise.all(sockets.map((socket) => this.#takeIn(socket)));
+  }
+
+  /** Takes everything back: rooms, timers, listeners. */
+  async stop(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.dropouts.clear();
+    this.grouping.clear(new Error("the realtime door was closed"));
+    this.joins.clear();
+    this.requests?.clear();
+    this.#users.clear();
+    for (const socket of this.#namespace.sockets.values()) {
+      for (const room of [...socket.rooms]) if (isOurs(room)) void socket.leave(room);
+    }
+    await this.presence.close();
+    this.cluster.close();
+  }
+
+  /** A socket was admitted. A promise only if the application's functions or its store take time. */
+  connected(context: EventContext<App>): Awaitable<void> {
+    const { socket } = context;
+    if (!socket.connected) return undefined;
+    const admitted = this.#admit(socket);
+    // Rooms come back with a recovered connection, the reasons for being in them perhaps not.
+    if (!socket.recovered) return admitted;
+    return then(admitted, () => this.joins.review(context));
+  }
+
+  /** A socket goes. */
+  disconnecting(socketId: string): void {
+    this.joins.drop(socketId);
+    const user = this.#users.get(socketId);
+    this.#users.delete(socketId);
+    // Socket.IO empties its rooms right after `disconnecting` (Socket._onclose), in the same turn.
+    if (user !== undefined) queueMicrotask(() => this.dropouts.went(user));
+  }
+
+  /** Whether a user has a socket on this node. */
+  isHere(user: string): boolean {
+    return (this.#namespace.adapter.rooms.get(roomOf("user", user))?.size ?? 0) > 0;
+  }
+
+  /** Changes whom a socket counts for. Returns whether it did. Topics are the caller's business. */
+  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<boolean> {
+    const before = identityOf(socket).user;
+    if (!setIdentity(socket, "user", id)) return false;
+    for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
+    await this.#userIs(socket, id);
+    if (before !== undefined) this.dropouts.went(before);
+    return true;
+  }
+
+  /** Moves every socket of one browser session to another, on all nodes. */
+  async rotate(from: string, to: string): Promise<Reach> {
+    const message: Rotate = { kind: "rotate", from, to };
+    return this.cluster.sum(this.#rotateHere(from, to), message);
+  }
+
+  /** Takes a topic, or all, away from a user, on all nodes. */
+  async revoke(revoke: Omit<Revoke, "kind">): Promise<Reach> {
+    const message = { ...revoke, kind: "revoke" } as Revoke;
+    return this.cluster.sum(this.#revokeHere(message), message);
+  }
+
+  /** Puts a user in a place, and the user's sockets in its room. */
+  async enroll(place: Place, user: string): Promise<void> {
+    await this.#options.memberships.add(place, user);
+    const room = roomOf(place.kind, place.id);
+    for (const socket of this.#socketsOf("user", user)) void socket.join(room);
+    this.#namespace.in(roomOf("user", user)).socketsJoin(room);
+  }
+
+  /** Takes a user out of a place, and the user's sockets out of its room. */
+  async withdraw(place: Place, user: string): Promise<void> {
+    await this.#options.memberships.remove(place, user);
+    const room = roomOf(place.kind, place.id);
+    for (const socket of this.#socketsOf("user", user)) void socket.leave(room);
+    this.#namespace.in(roomOf("user", user)).socketsLeave(room);
+  }
+
+  async #takeIn(socket: AppSocket<App>): Promise<void> {
+    try {
+      await this.#admit(socket);
+    } catch (error) {
+      this.#options.log.error({ err: error, socketId: socket.id }, "whose socket it is can't be told; it was disconnected");
+    }
+  }
+
+  #admit(socket: AppSocket<App>): Awaitable<void> {
+    const { user, session } = this.#options;
+    this.joins.admit(socket.id);
+    try {
+      const result = then(user?.(socket), (userId) =>
+        then(session?.(socket), (sessionId) => this.#identified(socket, readId("user", userId), readId("session", sessionId))),
+      );
+      return result instanceof Promise ? result.catch((error: unknown) => this.#refuse(socket, error)) : result;
+    } catch (error) {
+      return this.#refuse(socket, error);
+    }
+  }
+
+  #identified(socket: AppSocket<App>, user: string | undefined, session: string | undefined): Awaitable<void> {
+    if (!socket.connected) return undefined;
+    setIdentity(socket, "session", session);
+    setIdentity(socket, "user", user);
+    return this.#userIs(socket, user);
+  }
+
+  // Whose socket it is can't be told, so it must not go on as if it were nobody's.
+  #refuse(socket: AppSocket<App>, error: unknown): never {
+    socket.disconnect();
+    throw error;
+  }
+
+  #userIs(socket: AppSocket<App>, user: string | undefined): Awaitable<void> {
+    if (user === undefined) {
+      this.#users.delete(socket.id);
+      return undefined;
+    }
+    this.#users.set(socket.id, user);
+    this.dropouts.came(user);
+    const places = this.#options.memberships.places(user);
+    if (places instanceof Promise) return this.#enterLater(socket, user, places);
+    return this.#enter(socket, user, places);
+  }
+
+  #enter(socket: AppSocket<App>, user: string, places: readonly Place[]): void {
+    if (places.length === 0 || identityOf(socket).user !== user) return;
+    void socket.join(places.map(({ kind, id }) => roomOf(kind, id)));
+  }
+
+  // Who is taken out of a place while a slow store answers must not get in by the answer, so it is asked once more. Who is put
+  // into one meanwhile gets in by being in the user's room.
+  async #enterLater(socket: AppSocket<App>, user: string, places: Promise<readonly Place[]>): Promise<void> {
+    this.#enter(socket, user, await places);
+    const still = await this.#options.memberships.places(user);
+    if (identityOf(socket).user !== user) return;
+    const rooms = new Set(still.map(({ kind, id }) => roomOf(kind, id)));
+    for (const room of [...socket.rooms]) if (isPlace(room) && !rooms.has(room)) void socket.leave(room);
+  }
+
+  async #enrollAll({ id, members }: Group): Promise<void> {
+    await Promise.all(members.map((user) => this.enroll({ kind: "group", id }, user)));
+  }
+
+  #rotateHere(from: string, to: string): number {
+    const sockets = this.#socketsOf("session", from);
+    for (const socket of sockets) setIdentity(socket, "session", to);
+    return sockets.length;
+  }
+
+  #revokeHere({ user, topic, code, message }: Revoke): number {
+    // A socket that is joining counts in no room yet, but its user's room knows it.
+    return this.#socketsOf("user", user).filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message)).length;
+  }
+
+  #socketsOf(kind: "user" | "session", id: string): AppSocket<App>[] {
+    const { adapter, sockets } = this.#namespace;
+    const found: AppSocket<App>[] = [];
+    for (const socketId of adapter.rooms.get(roomOf(kind, id)) ?? []) {
+      const socket = sockets.get(socketId);
+      // The namespace is one of the application's server; its default types don't say so.
+      if (socket) found.push(socket as unknown as AppSocket<App>);
+    }
+    return found;
+  }
+}
+
+function isPlace(room: string): boolean {
+  return room.startsWith(roomOf("group", "")) || room.startsWith(roomOf("players", ""));
+}
+
+/** What comes after a value that may be a promise: at once if it is none. */
+function then<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

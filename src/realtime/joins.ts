@@ -1,0 +1,261 @@
+import type { Server } from "socket.io";
+import type { EventContext } from "../event-context.js";
+import type { AppServer, AppSocket } from "../event-map.js";
+import type { Logger } from "../logger.js";
+import { EventError } from "../wire/event-error.js";
+import { unsendable } from "./encodable.js";
+import { identityOf } from "./identity.js";
+import type { PresenceSync } from "./presence-sync.js";
+import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
+import { idsOf, roomOf } from "./rooms.js";
+import type { MatchedTopic, Topics } from "./topics.js";
+
+/** A socket asking for a topic, while its policy thinks. */
+interface Attempt {
+  refused: EventError | undefined;
+}
+
+/** What one socket has to do with one topic. */
+interface Entry {
+  /** In the room, admitted or about to be. */
+  joined: boolean;
+  /** Under way or waiting; the one that came first is asked first. */
+  readonly attempts: Set<Attempt>;
+  /** Settles with the last of the attempts. */
+  tail: Promise<unknown> | undefined;
+  /** The user it counts for in presence. */
+  present: string | undefined;
+}
+
+/** Answers a join; false if nobody waits for it any more. */
+export type Answer = (joined: Joined) => boolean;
+
+/** What {@link Joins} works with. */
+export interface JoinsOptions<App extends AppServer> {
+  readonly topics: Topics<App>;
+  readonly presence: PresenceSync;
+  readonly topicsPerSocket: number;
+  readonly log: Logger;
+}
+
+/**
+ * Who is in which topic on this node. A join takes as long as its policy does; whatever happens meanwhile (the client leaves, the
+ * user is evicted or logs out, the connection ends) counts, and the late admission does not.
+ */
+export class Joins<App extends AppServer = Server> {
+  readonly #options: JoinsOptions<App>;
+  readonly #sockets = new Map<string, Map<string, Entry>>();
+  #joined = 0;
+  #refused = 0;
+  #evicted = 0;
+
+  constructor(options: JoinsOptions<App>) {
+    this.#options = options;
+  }
+
+  /** Counts since the start: admissions, refusals, evictions. */
+  get stats(): { joined: number; refused: number; evicted: number } {
+    return { joined: this.#joined, refused: this.#refused, evicted: this.#evicted };
+  }
+
+  /** A socket is there from now on. Until then, and after {@link drop}, it can't join. */
+  admit(socketId: string): void {
+    if (!this.#sockets.has(socketId)) this.#sockets.set(socketId, new Map());
+  }
+
+  /** A socket is gone. */
+  drop(socketId: string): void {
+    for (const [topic, entry] of this.#sockets.get(socketId) ?? []) {
+      this.#cancel(entry, new EventError("CONFLICT", "the connection ended"));
+      this.#absent(topic, entry, socketId, false);
+    }
+    this.#sockets.delete(socketId);
+  }
+
+  /** Forgets every socket, telling nobody. */
+  clear(): void {
+    for (const entries of this.#sockets.values()) {
+      for (const entry of entries.values()) this.#cancel(entry, new EventError("SHUTTING_DOWN", "the server is going away"));
+    }
+    this.#sockets.clear();
+  }
+
+  /**
+   * Asks the topic's policy and lets the socket in.
+   *
+   * @param answer called with the answer at the very moment it holds, before anything later is sent to the topic
+   * @throws EventError if the topic is unknown, its policy refuses, or something came between
+   */
+  async join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
+    try {
+      await this.#join(context, topic, answer);
+      this.#joined++;
+    } catch (error) {
+      this.#refused++;
+      throw error;
+    }
+  }
+
+  /** Takes a socket out of a topic, and out of the queue for it. */
+  leave(socket: AppSocket<App>, topic: string): void {
+    const entry = this.#sockets.get(socket.id)?.get(topic);
+    if (!entry) return;
+    this.#cancel(entry, new EventError("CONFLICT", "the topic was left while it was being joined"));
+    this.#out(socket, topic, entry, false);
+  }
+
+  /** Takes a topic, or all of them, away from a socket, and says so to it. Returns whether it had any. */
+  evict(socket: AppSocket<App>, topic: string | undefined, code: string, message: string): boolean {
+    let had = false;
+    for (const [name, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
+      if (topic !== undefined && name !== topic) continue;
+      this.#cancel(entry, new EventError(code, message));
+      const { joined } = entry;
+      this.#out(socket, name, entry, true);
+      if (!joined) continue;
+      had = true;
+      this.#evicted++;
+      this.#tell(socket, EVICTED, { topic: name, code, message } satisfies Evicted);
+    }
+    return had;
+  }
+
+  /**
+   * Asks the policies again about every topic a socket is in, since much may have changed: its user, or everything while a
+   * recovered connection was away. What is refused now is taken away. Presence is sent anew where differences may be missing.
+   */
+  async review(context: EventContext<App>): Promise<void> {
+    const { socket } = context;
+    this.admit(socket.id);
+    await Promise.all(
+      idsOf("topic", socket.rooms).map(async (topic) => {
+        this.#entry(socket.id, topic).joined = true;
+        try {
+          await this.#join(context, topic, ({ presence }) => {
+            if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
+            return true;
+          });
+        } catch (error) {
+          const known = error instanceof EventError;
+          if (!known) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
+          const { code, message } = known ? error : new EventError("INTERNAL", "the server failed");
+          this.#evicted++;
+          this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
+        }
+      }),
+    );
+  }
+
+  async #join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
+    const { socket } = context;
+    const { topics, topicsPerSocket } = this.#options;
+    const entries = this.#sockets.get(socket.id);
+    if (!entries) throw new EventError("CONFLICT", "the connection ended");
+    const matched = topics.match(topic);
+    if (!matched) {
+      this.leave(socket, topic);
+      throw new EventError("FORBIDDEN", "this topic can't be joined");
+    }
+    if (!entries.has(topic) && entries.size >= topicsPerSocket) {
+      throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, { details: { max: topicsPerSocket } });
+    }
+
+    const entry = this.#entry(socket.id, topic);
+    const attempt: Attempt = { refused: undefined };
+    entry.attempts.add(attempt);
+    // One after the other, so that the last answer is the state the socket is in.
+    const turn = entry.tail;
+    const run = async (): Promise<void> => {
+      if (turn) await turn.catch(() => undefined);
+      check(attempt);
+      await this.#admit(context, topic, matched, entry, attempt, answer);
+    };
+    entry.tail = run();
+    try {
+      await entry.tail;
+    } catch (error) {
+      // A socket that was refused is out. Whoever cancelled the attempt has seen to it already.
+      if (attempt.refused === undefined) this.#out(socket, topic, entry, true);
+      throw error;
+    } finally {
+      entry.attempts.delete(attempt);
+      if (!entry.joined && entry.attempts.size === 0 && entries.get(topic) === entry) entries.delete(topic);
+    }
+  }
+
+  async #admit(
+    context: EventContext<App>,
+    topic: string,
+    { definition, params }: MatchedTopic<App>,
+    entry: Entry,
+    attempt: Attempt,
+    answer: Answer,
+  ): Promise<void> {
+    const { socket } = context;
+    const verdict = await definition.join?.(context, params, topic);
+    if (verdict === false) throw new EventError("FORBIDDEN", "you may not join this topic");
+    const info = typeof definition.presence === "function" ? await definition.presence(context, params, topic) : undefined;
+    check(attempt);
+    if (!socket.connected) throw new EventError("CONFLICT", "the connection ended");
+
+    entry.joined = true;
+    await socket.join(roomOf("topic", topic));
+    let snapshot: unknown = verdict === true ? undefined : verdict;
+    if (definition.snapshot) snapshot = await definition.snapshot(context, params, topic);
+    check(attempt);
+    const reason = unsendable([snapshot, info]);
+    if (reason !== undefined) throw new TypeError(`the snapshot of topic "${topic}" can't be sent: ${reason}`);
+
+    const joined: Joined = snapshot === undefined ? {} : { snapshot };
+    if (definition.presence) joined.presence = this.#present(topic, entry, socket, info);
+    // Nothing is awaited between the state and the answer: what changes after this arrives after it.
+    if (!answer(joined)) throw new EventError("TIMEOUT", "no answer in time");
+  }
+
+  #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
+    const { presence } = this.#options;
+    const { user } = identityOf(socket);
+    if (entry.present !== user) this.#absent(topic, entry, socket.id, true);
+    if (user !== undefined) {
+      entry.present = user;
+      presence.enter(topic, user, socket.id, info);
+    }
+    return presence.list(topic);
+  }
+
+  #entry(socketId: string, topic: string): Entry {
+    const entries = this.#sockets.get(socketId);
+    const known = entries?.get(topic);
+    if (known) return known;
+    const entry: Entry = { joined: false, attempts: new Set(), tail: undefined, present: undefined };
+    entries?.set(topic, entry);
+    return entry;
+  }
+
+  #cancel(entry: Entry, error: EventError): void {
+    for (const attempt of entry.attempts) attempt.refused = error;
+  }
+
+  #out(socket: AppSocket<App>, topic: string, entry: Entry, now: boolean): void {
+    entry.joined = false;
+    void socket.leave(roomOf("topic", topic));
+    this.#absent(topic, entry, socket.id, now);
+    // An attempt under way keeps its entry; it removes it when it sees that it was refused.
+    if (entry.attempts.size === 0) this.#sockets.get(socket.id)?.delete(topic);
+  }
+
+  #absent(topic: string, entry: Entry, socketId: string, now: boolean): void {
+    if (entry.present === undefined) return;
+    this.#options.presence.exit(topic, entry.present, socketId, now);
+    entry.present = undefined;
+  }
+
+  #tell(socket: AppSocket<App>, event: string, payload: unknown): void {
+    // The application's types say what it sends; our own events are none of them.
+    (socket as unknown as { emit(event: string, payload: unknown): void }).emit(event, payload);
+  }
+}
+
+function check({ refused }: Attempt): void {
+  if (refused) throw refused;
+}

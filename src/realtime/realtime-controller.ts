@@ -1,0 +1,55 @@
+import type { Server } from "socket.io";
+import { Controller } from "../controller.js";
+import type { AppServer } from "../event-map.js";
+import { Realtime } from "./realtime.js";
+
+type Of<App extends AppServer> = Realtime<App>;
+
+/**
+ * A controller that pushes: `this.emitSocket(...)` and its like are those of the `Realtime` registered with the same manager.
+ *
+ * @typeParam App - the `Server<...>` type of the application
+ * @typeParam State - what `setState` and `getState` hold
+ *
+ * @example
+ * class ItemsController extends RealtimeController<App> {
+ *   readonly name = "items";
+ *   override buildEvents(handler: ControllerHandler<App>) {
+ *     handler.on("add_item", this.addItem);
+ *   }
+ *   private addItem(_context: EventContext<App>, item: Item) {
+ *     this.emitSocket("items_changed", { source: "form" }, { topic: "items" });
+ *     return { id: save(item) };
+ *   }
+ * }
+ */
+export abstract class RealtimeController<App extends AppServer = Server, State extends object = object> extends Controller<App, State> {
+  /** The door this controller pushes through. @throws Error when the manager has none */
+  protected get realtime(): Realtime<App> {
+    return this.require<Realtime<App>>(Realtime);
+  }
+
+  /** See `Realtime.emitSocket`. */
+  protected get emitSocket(): Of<App>["emitSocket"] {
+    const { realtime } = this;
+    return realtime.emitSocket.bind(realtime) as Of<App>["emitSocket"];
+  }
+
+  /** See `Realtime.emitSocketRefetch`. */
+  protected get emitSocketRefetch(): Of<App>["emitSocketRefetch"] {
+    const { realtime } = this;
+    return realtime.emitSocketRefetch.bind(realtime) as Of<App>["emitSocketRefetch"];
+  }
+
+  /** See `Realtime.notify`. */
+  protected get notify(): Of<App>["notify"] {
+    const { realtime } = this;
+    return realtime.notify.bind(realtime);
+  }
+
+  /** See `Realtime.sendTo`. */
+  protected get sendTo(): Of<App>["sendTo"] {
+    const { realtime } = this;
+    return realtime.sendTo.bind(realtime) as Of<App>["sendTo"];
+  }
+}

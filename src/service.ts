@@ -242,6 +242,7 @@ export abstract class Service<State extends object = object> implements Owner, A
       throw new TypeError(`adopt expects a service or handler, with stop(), got ${describeValue(child)}`);
     }
     tellHost(child, this.#host);
+    if (child instanceof Service) child.#adopted = true;
     this.#children.add(child);
     this.addCleanup(async () => {
       this.#children.delete(child);
@@ -305,12 +306,11 @@ export abstract class Service<State extends object = object> implements Owner, A
   }
 
   /** Tell the service which manager it belongs to. Managers do this. @internal */
-  [bindHost](host: Host | undefined, adopted = false): void {
+  [bindHost](host: Host | undefined): void {
     if (host !== undefined && this.#host !== undefined && host !== this.#host) {
       throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
     }
     this.#host = host;
-    this.#adopted = adopted;
     this.#log = undefined;
     for (const child of this.#children) tellHost(child, host);
   }
@@ -432,5 +432,5 @@ export function reasonOf(error: unknown): string {
 
 function tellHost(child: object, host: Host | undefined): void {
   const bind = (child as { [bindHost]?: unknown })[bindHost];
-  if (typeof bind === "function") bind.call(child, host, true);
+  if (typeof bind === "function") bind.call(child, host);
 }

@@ -1,22 +1,12 @@
 import { createClient } from "socket-ingress/client";
 import { describe, expect, it, vi } from "vitest";
+import { type Deferred, deferred } from "./fixtures/deferred.js";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 
-/** A promise with its ends outside. */
-function deferred<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
 /** A fetching function whose answers the test gives, one by one. */
-function fetching(): { fetch: () => Promise<string>; runs: ReturnType<typeof deferred<string>>[] } {
-  const runs: ReturnType<typeof deferred<string>>[] = [];
+function fetching(): { fetch: () => Promise<string>; runs: Deferred<string>[] } {
+  const runs: Deferred<string>[] = [];
   return {
     runs,
     fetch: () => {

@@ -245,6 +245,7 @@ type OwnMember =
   | "addCleanup"
   | "eventPriorities"
   | "events"
+  | "ingress"
   | "io"
   | "log"
   | "name"
@@ -373,6 +374,16 @@ type AppOf<Self> = Self extends { readonly io: infer Io } ? Extract<NonNullable<
 export type EventMap<Self, App extends AppServer = AppOf<Self>> = EventMapOf<Self, App, EventName<App>> &
   // For an untyped server, which has events of every name, these say more than "any event".
   EventMapOf<Self, App, ReservedEventName> & { readonly [E in ForbiddenEventName]?: Permitted<E> };
+
+/**
+ * What can be asked of the `events` of any handler, without a look at its class: known events, each with something that can
+ * run. {@link EventMap} asks for more.
+ */
+export type HandlerEvents<App extends AppServer = Server> = {
+  readonly [E in SubscribableEvent<App>]?: Runnable<App> | { readonly run: Runnable<App> } | Advice<unknown>;
+} & { readonly [E in ForbiddenEventName]?: Permitted<E> };
+
+type Runnable<App extends AppServer> = string | ((this: any, context: EventContext<App>, ...args: any[]) => unknown);
 
 type EventMapOf<Self, App extends AppServer, Names extends string> = {
   readonly [E in Names]?:

@@ -23,14 +23,16 @@ export type LostReason = "transport close" | "transport error" | "ping timeout" 
 export class FakeEngine extends EventEmitter {
   readonly connections: Set<FakeConnection> = new Set();
   #ids = 0;
+  #closed = false;
 
   /** How many connections are open, as `io.engine.clientsCount`. */
   get clientsCount(): number {
     return this.connections.size;
   }
 
-  /** Opens a connection; `receive` is given each encoded packet that the server writes. */
+  /** Opens a connection; `peer` is given each encoded packet that the server writes. */
   open(request: FakeRequest, peer: FakePeer): FakeConnection {
+    if (this.#closed) throw new Error("this fake server is closed: nobody can connect to it any more");
     const connection = new FakeConnection(this, `fake-${++this.#ids}`, request, peer);
     this.connections.add(connection);
     this.emit("connection", connection);
@@ -39,6 +41,7 @@ export class FakeEngine extends EventEmitter {
 
   /** Closes every connection, as Engine.IO does at `io.close()`. */
   close(): this {
+    this.#closed = true;
     for (const connection of this.connections) connection.close();
     return this;
   }

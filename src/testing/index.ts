@@ -6,9 +6,9 @@
  * - {@link inMemory} runs the whole stack, HTTP included, with clients of socket.io-client.
  * - {@link memoryCluster} joins several servers of either kind.
  *
- * Nothing here keeps time of its own or is captured when the module loads, so fake timers move what your code waits for and nothing
- * else: vitest's and node:test's as they are, jest's with `doNotFake: ["nextTick", "queueMicrotask"]`, since Socket.IO itself serves
- * packets in `process.nextTick`.
+ * Nothing here keeps time of its own, and no timer is captured when the module loads, so fake timers move what your code waits for:
+ * vitest's and node:test's as they are, jest's with `doNotFake: ["nextTick", "queueMicrotask", "setImmediate"]`, since Socket.IO and
+ * Node's streams need those to deliver a packet at all.
  *
  * @module
  *

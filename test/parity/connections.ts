@@ -1,5 +1,5 @@
 import type { Socket } from "socket.io";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import {
   Controller,
   type ControllerHandler,
@@ -9,11 +9,11 @@ import {
   SocketIngress,
 } from "socket-ingress";
 import { recordingLog } from "../fixtures/recording-log.js";
-import type { Environment } from "./environment.js";
+import type { Environment, Register } from "./environment.js";
 import { deferred, Recorder } from "./fixtures.js";
 
 /** A socket's life, and what the server says of its own accord. */
-export function connectionBehaviour({ start }: Environment): void {
+export function connectionBehaviour({ start }: Environment, test: Register): void {
   test("a connect subscriber's refusal reaches the client with its code, whatever the others say", async () => {
     await using running = await start();
     const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);

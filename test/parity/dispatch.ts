@@ -1,12 +1,12 @@
 import type { Socket } from "socket.io";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { EventError, type EventContext, Handler, SocketIngress } from "socket-ingress";
 import { recordingLog } from "../fixtures/recording-log.js";
-import type { Environment } from "./environment.js";
+import type { Environment, Register } from "./environment.js";
 import { deferred, Recorder, throwers } from "./fixtures.js";
 
 /** Promises 1 to 8: who runs, when, and in which order. */
-export function dispatchBehaviour({ start }: Environment): void {
+export function dispatchBehaviour({ start }: Environment, test: Register): void {
   test("a handler's method runs once with the arguments, and what it returns is the reply", async () => {
     await using running = await start();
     const handler = new Recorder();
@@ -129,17 +129,19 @@ export function dispatchBehaviour({ start }: Environment): void {
     expect(order).toEqual(["first starts", "first ends", "second"]);
   });
 
-  test.each(throwers)("a subscriber that throws or rejects with %s stops neither the others nor the process", async (_what, thrown) => {
-    await using running = await start();
-    const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
-    ingress.subscribe("go", () => {
-      throw thrown();
+  for (const [what, thrown] of throwers) {
+    test(`a subscriber that throws or rejects with ${what} stops neither the others nor the process`, async () => {
+      await using running = await start();
+      const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
+      ingress.subscribe("go", () => {
+        throw thrown();
+      });
+      ingress.subscribe("go", () => Promise.reject(thrown() as Error));
+      ingress.subscribe("go", () => "others ran");
+      const peer = await running.connect();
+      expect(await peer.call("go")).toBe("others ran");
     });
-    ingress.subscribe("go", () => Promise.reject(thrown() as Error));
-    ingress.subscribe("go", () => "others ran");
-    const peer = await running.connect();
-    expect(await peer.call("go")).toBe("others ran");
-  });
+  }
 
   test("stop keeps later subscribers from running", async () => {
     await using running = await start();
@@ -277,17 +279,16 @@ export function dispatchBehaviour({ start }: Environment): void {
     expect(await peer.call("ours")).toBe("ours");
   });
 
-  test.each(["__proto__", "constructor", "toString", "hasOwnProperty", ""])(
-    "the event name %j is a name like any other that nobody listens to",
-    async (name) => {
+  for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty", ""]) {
+    test(`the event name ${JSON.stringify(name)} is a name like any other that nobody listens to`, async () => {
       await using running = await start();
       const handler = new Recorder();
       await handler.setup(running.io);
       const peer = await running.connect();
       expect(await peer.call(name, 1)).toMatchObject({ error: { code: "UNKNOWN_EVENT" } });
       expect(handler.calls).toEqual([]);
-    },
-  );
+    });
+  }
 
   test("an event called error reaches nobody and breaks nothing", async () => {
     await using running = await start();

@@ -44,6 +44,9 @@ export interface Environment {
   start(options?: FakeServerOptions): Promise<Running>;
 }
 
+/** Takes a behaviour: its name, a sentence, and the program that fails unless it is so. */
+export type Register = (name: string, run: () => Promise<void>) => void;
+
 /** The event by which peers {@link Peer.settle}; answered by a plain listener, beside the ingress. */
 const settled = "parity:settled";
 
@@ -173,3 +176,6 @@ function fakePeer(socket: FakeSocket): Peer {
     },
   };
 }
+
+/** Where every behaviour must hold alike. */
+export const environments: readonly Environment[] = [realSockets, inMemoryServer, fakeSockets];

@@ -1,12 +1,14 @@
-import { describe } from "vitest";
+import { describe, test } from "vitest";
 import { connectionBehaviour } from "./connections.js";
 import { dispatchBehaviour } from "./dispatch.js";
-import { fakeSockets, inMemoryServer, realSockets } from "./environment.js";
+import { environments, type Register } from "./environment.js";
 import { replyBehaviour } from "./replies.js";
 
+const register: Register = (name, run) => void test(name, run);
+
 // One suite, three times: what differs between the environments is a failure of the test kit, or of the core.
-describe.each([realSockets, inMemoryServer, fakeSockets])("$name", (environment) => {
-  describe("dispatch", () => dispatchBehaviour(environment));
-  describe("replies", () => replyBehaviour(environment));
-  describe("connections", () => connectionBehaviour(environment));
+describe.each(environments)("$name", (environment) => {
+  describe("dispatch", () => dispatchBehaviour(environment, register));
+  describe("replies", () => replyBehaviour(environment, register));
+  describe("connections", () => connectionBehaviour(environment, register));
 });

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { Server, Socket } from "socket.io";
+import * as msgpack from "socket.io-msgpack-parser";
 import { ConnectRefused, fakeServer } from "socket-ingress/testing";
 
 interface ClientToServer {
@@ -261,6 +262,12 @@ test("closing the server tells its sockets and its clients", async () => {
   expect(await heard).toBe("transport close");
 });
 
+test("nobody connects to a fake server that is closed", async () => {
+  const io = fakeServer<App>();
+  await io.close();
+  await expect(io.connect()).rejects.toThrow(/is closed/);
+});
+
 test("a call that is pending when the line drops rejects, and so does a next", async () => {
   await using io = fakeServer<App>();
   const socket = await io.connect();
@@ -307,6 +314,56 @@ test("what needs HTTP throws and says what to use instead", () => {
   expect(() => io.attach(0)).toThrow(/inMemory/);
   expect(() => io.engine.use(() => {})).toThrow(/inMemory/);
   expect(() => fakeServer({ cors: {} } as object)).toThrow(/"cors" needs a transport/);
+});
+
+test("a server with a parser of its own speaks it on both ends", async () => {
+  await using io = fakeServer<App>({ parser: msgpack });
+  io.on("connection", (socket) => socket.on("double", (n, reply) => reply(n * 2)));
+  const socket = await io.connect();
+  expect(await socket.receive("double", 21)).toBe(42);
+  socket.server.emit("blob", Buffer.from([1]));
+  expect(socket.sent).toEqual([{ event: "blob", args: [Buffer.from([1])] }]);
+});
+
+test("the faults of a line outlast its transport", async () => {
+  await using io = fakeServer<App>();
+  const socket = await io.connect();
+  socket.link.duplicate("toClient");
+  socket.dropTransport();
+  await socket.reconnect();
+  io.emit("news", "twice");
+  expect(socket.sent).toHaveLength(2);
+});
+
+test("what an application's types forbid does not compile", async () => {
+  await using io = fakeServer<App>();
+  const socket = await io.connect({ data: { user: "ann" } });
+  io.on("connection", () => {});
+  const wrong = (): unknown[] => [
+    // @ts-expect-error no such event
+    socket.receive("triple", 1),
+    // @ts-expect-error a number, please
+    socket.receive("double", "1"),
+    // @ts-expect-error nothing is missing
+    socket.receive("double"),
+    // @ts-expect-error the server never sends it
+    socket.next("double"),
+    // @ts-expect-error the reply is a number
+    socket.receive("double", 1) satisfies Promise<string>,
+    // @ts-expect-error a user is a string
+    io.connect({ data: { user: 1 } }),
+    // @ts-expect-error the text is a string
+    socket.on("news", (text: number) => text),
+  ];
+  expect(wrong).toBeTypeOf("function");
+  const right = (): unknown[] => [
+    socket.receive("double", 1) satisfies Promise<number>,
+    socket.next("news") satisfies Promise<[string]>,
+    socket.emit("note", "text"),
+    socket.emit("double", 1, (result) => result satisfies number),
+    socket.server.data.user satisfies string,
+  ];
+  expect(right).toBeTypeOf("function");
 });
 
 test("reserved names can't be sent, as in socket.io-client", async () => {

@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import { expect, test, vi } from "vitest";
 import { Server } from "socket.io";
 import { Socket as ClientSocket } from "socket.io-client";
+import * as msgpack from "socket.io-msgpack-parser";
 import { inMemory } from "socket-ingress/testing";
 
 interface ClientToServer {
@@ -119,6 +120,35 @@ test("a client of another server is refused by name", async () => {
   await using two = await inMemory(doubling());
   const client = await one.connect();
   expect(() => two.dropTransport(client)).toThrow(/not made by this in-memory server/);
+});
+
+test("clients and server may speak another parser", async () => {
+  await using app = await inMemory<Server>(new Server({ parser: msgpack }));
+  app.io.on("connection", (socket) => socket.on("half", (n: number, reply: (n: number) => void) => reply(n / 2)));
+  const client = await app.connect({ parser: msgpack });
+  expect(await client.emitWithAck("half", 3)).toBe(1.5);
+  app.link(client).duplicate("toServer");
+  expect(await client.emitWithAck("half", 5)).toBe(2.5);
+});
+
+test("the server pings when it is told to, and else leaves a silent line alone", async () => {
+  await using pinging = await inMemory<Server>(new Server({ pingInterval: 5 }), { heartbeats: true });
+  const client = await pinging.connect();
+  await new Promise((resolve) => pinging.serverSide(client).conn.once("heartbeat", resolve));
+  await using silent = await inMemory<Server>(new Server({ pingInterval: 5 }));
+  const week = 7 * 24 * 60 * 60 * 1_000;
+  expect(silent.io.engine.opts.pingInterval).toBeGreaterThan(week);
+});
+
+test("a missing socket.io-client is named", async () => {
+  vi.doMock("socket.io-client", () => {
+    throw new Error("Cannot find package 'socket.io-client'");
+  });
+  try {
+    await expect(inMemory(new Server())).rejects.toThrow("inMemory needs the package socket.io-client");
+  } finally {
+    vi.doUnmock("socket.io-client");
+  }
 });
 
 test("closing twice is closing once", async () => {

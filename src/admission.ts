@@ -12,6 +12,14 @@ interface Refusal extends Error {
   data: Failure["error"];
 }
 
+/** How long asking may take, and how much of it at once; the same for all namespaces of an ingress. */
+export interface AdmissionLimits {
+  readonly timeoutMs: number;
+  readonly mostPerTransport: number;
+  /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
+  readonly asking: WeakMap<object, Set<string>>;
+}
+
 /**
  * Asks the `connect` subscribers of one namespace about a socket. Socket.IO's own middleware may hang, throw, call `next` twice or
  * never, or hand over data that can't be encoded, and each of them costs the process or leaks the socket (`Namespace._add` in
@@ -20,17 +28,13 @@ interface Refusal extends Error {
 export class Admission {
   readonly #hub: Hub;
   readonly #channel: Channel;
-  readonly #timeoutMs: number;
-  readonly #mostPerTransport: number;
-  /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
-  readonly #asking = new WeakMap<object, Set<string>>();
+  readonly #limits: AdmissionLimits;
   readonly #asked = new WeakSet<Socket>();
 
-  constructor(hub: Hub, channel: Channel, timeoutMs: number, mostPerTransport: number) {
+  constructor(hub: Hub, channel: Channel, limits: AdmissionLimits) {
     this.#hub = hub;
     this.#channel = channel;
-    this.#timeoutMs = timeoutMs;
-    this.#mostPerTransport = mostPerTransport;
+    this.#limits = limits;
   }
 
   /** Whether anybody wants to be asked. */
@@ -49,15 +53,15 @@ export class Admission {
     if (!this.wanted) return next();
     const { conn } = socket;
     const namespace = socket.nsp.name;
-    let asking = this.#asking.get(conn);
+    let asking = this.#limits.asking.get(conn);
     if (asking?.has(namespace))
       return next(refusal(new EventError("CONFLICT", "this connection is being admitted already")));
-    if (asking !== undefined && asking.size >= this.#mostPerTransport) {
+    if (asking !== undefined && asking.size >= this.#limits.mostPerTransport) {
       return next(refusal(new EventError("OVERLOADED", "too many connections are being admitted at once")));
     }
     if (asking === undefined) {
       asking = new Set();
-      this.#asking.set(conn, asking);
+      this.#limits.asking.set(conn, asking);
     }
     const mine = asking;
     mine.add(namespace);
@@ -82,7 +86,7 @@ export class Admission {
     };
     const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));
     const onTimeout = (): void => conclude(toFailure(new EventError("TIMEOUT", "no answer in time")));
-    const timer = this.#timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#timeoutMs);
+    const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
     conn.once("close", onClose);
     this.#asked.add(socket);
     const context = Context.of(this.#hub, "connect", socket, ({ failure }) => conclude(failure));

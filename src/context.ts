@@ -1,5 +1,6 @@
 import type { Server, Socket } from "socket.io";
 import type { Run } from "./dispatcher.js";
+import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
 import { bareFailure, toFailure } from "./fault.js";
 import { hasForeignListener } from "./foreign-listeners.js";
@@ -110,12 +111,23 @@ export class Context implements EventContext<Server> {
       else this.hub.secondReply(this);
       return false;
     }
+    try {
+      // Reading it may throw, too: it is whatever the subscriber has at hand.
+      if (isThenable(value)) throw new TypeError("reply() takes a value, got a promise: await it, or return it");
+    } catch (thrown) {
+      this.fail(thrown);
+      this.#sendFailure(toFailure(undefined));
+      return true;
+    }
     this.send(value);
     return true;
   }
 
-  /** A subscriber returned a value. */
+  /** A subscriber returned a value. From a `connect` subscriber `false` is a refusal, and any refusal wins. */
   take(value: unknown): void {
+    if (value === false && this.event === "connect") {
+      return this.fail(new EventError("FORBIDDEN", "this connection is not allowed"));
+    }
     this.value = value;
     if (this.hub.replyFirst && !this.answered) this.send(value);
   }

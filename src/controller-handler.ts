@@ -1,5 +1,12 @@
 import type { Server } from "socket.io";
-import type { AppServer, InputSchema, SubscribableEvent, SubscribeOptions, Subscriber } from "./event-map.js";
+import type {
+  AppServer,
+  InputSchema,
+  Permitted,
+  SubscribableEvent,
+  SubscribeOptions,
+  Subscriber,
+} from "./event-map.js";
 import { describeValue } from "./ownership.js";
 import type { AnySubscriber } from "./pipeline.js";
 import type { SubscriberEntry } from "./subscriber-list.js";
@@ -30,11 +37,11 @@ export class ControllerHandler<App extends AppServer = Server> {
    * @throws TypeError when `fn` is no function, and Error after `buildEvents` has returned
    */
   on<Event extends SubscribableEvent<App>, Input extends InputSchema | undefined = undefined>(
-    event: Event,
+    event: Permitted<Event>,
     fn: Subscriber<App, Event, Input>,
     options: ControllerEventOptions<App, Event, Input> = {},
   ): this {
-    const name: string = event;
+    const name = event as string; // Permitted only adds advice to the type
     const subject = `${this.#subject}, event ${describeValue(event)}`;
     if (this.#sealed)
       throw new Error(

@@ -42,14 +42,16 @@ function withRetry(details: unknown, retryAfterMs: number | undefined): unknown 
   return details === undefined ? { retryAfterMs } : { value: details, retryAfterMs };
 }
 
-/** Whatever was thrown as an `Error` that a logger can print: reading it afterwards can't throw. */
+/**
+ * Whatever was thrown as an `Error` that a logger can print: reading it, or marking it as pino's serializer does, can't throw
+ * afterwards.
+ */
 export function printable(thrown: unknown): Error {
   try {
     if (thrown instanceof Error) {
-      // Read once what a serialiser will read, getters and all; a copy is logged if only the original is unsafe.
-      void `${thrown.name}${thrown.message}${thrown.stack}`;
+      const { name, message, stack } = thrown;
       JSON.stringify(thrown);
-      return thrown;
+      return Object.isExtensible(thrown) ? thrown : Object.assign(new Error(message), { ...thrown, name, stack });
     }
   } catch {
     return new Error("an error that can't be read was thrown");

@@ -22,20 +22,65 @@
  * manager.shutdownOnSignals();
  * ```
  */
+export type { BackgroundTask } from "./background.js";
+export type { AnyBusEvents, Bus, BusArgs, ListenOptions } from "./bus.js";
+export type { CloseInBatches } from "./connections.js";
 export { Controller } from "./controller.js";
 export type { ControllerHealth } from "./controller.js";
 export type { ControllerEventOptions, ControllerHandler } from "./controller-handler.js";
 export type { ErrorInfo, ErrorSubscriber } from "./error-subscribers.js";
 export type { EventContext } from "./event-context.js";
+export type {
+  Answer,
+  AppServer,
+  AppSocket,
+  ArgsOf,
+  EventMap,
+  EventOptions,
+  InputSchema,
+  Interceptor,
+  Permitted,
+  ReplyOf,
+  ReservedEvents,
+  SchemaArgs,
+  SubscribableEvent,
+  SubscribeOptions,
+  Subscriber,
+  SubscriberArgs,
+} from "./event-map.js";
 export { Handler } from "./handler.js";
 export type { CutEvent, IngressCounters } from "./hub.js";
 export type { Logger, LogLine } from "./logger.js";
+export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager-health.js";
+export type { ManagerDescription, PartDescription } from "./manager-description.js";
 export type { Owner } from "./ownership.js";
+export { token } from "./registry.js";
+export type { Key, ProvideOptions, Registry, Token, WaitForOptions } from "./registry.js";
+export { Service } from "./service.js";
+export type { Adoptable, ServiceHealth, ServiceStatus } from "./service.js";
+export type { StateSubscriber } from "./service-state.js";
+export { ServiceManager } from "./service-manager.js";
+export type { ServiceManagerOptions } from "./service-manager.js";
+export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./shutdown.js";
+export type { ShutdownSignalOptions } from "./shutdown-signals.js";
 export { SocketIngress } from "./socket-ingress.js";
 export type { DispatchInit, SocketIngressOptions, SubscriptionDescription } from "./socket-ingress.js";
 export { errorCodes } from "./wire/codes.js";
 export type { ErrorCode } from "./wire/codes.js";
 export { EventError } from "./wire/event-error.js";
 export type { EventErrorOptions } from "./wire/event-error.js";
+export type {
+  EmitEventsOf,
+  EventArgs,
+  EventName,
+  EventReply,
+  EventsOf,
+  EventValue,
+  ForbiddenEventName,
+  ListenEventsOf,
+  ReservedEventName,
+  ServerSideEventsOf,
+  SocketDataOf,
+} from "./wire/event-types.js";
 export { isFailure } from "./wire/failure.js";
 export type { Failure } from "./wire/failure.js";

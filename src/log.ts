@@ -26,12 +26,22 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 export function writeLog(logger: Logger, level: LogLevel, fields: LogFields, message: string): void {
   try {
     logger[level](fields, message);
-  } catch (thrown) {
+  } catch {
+    // Most likely what was thrown can't be serialised: where it happened still can.
+    const { err, ...where } = fields;
     try {
-      process.stderr.write(`socket-ingress: the logger failed (${String(thrown)}) on: ${message}\n`);
-    } catch {
-      // Neither the logger nor standard error can be written to: nobody is left to tell.
+      logger[level]({ ...where, reason: err === undefined ? undefined : "an error that can't be serialised" }, message);
+    } catch (thrown) {
+      writeLastResort(thrown, message);
     }
+  }
+}
+
+function writeLastResort(thrown: unknown, message: string): void {
+  try {
+    process.stderr.write(`socket-ingress: the logger failed (${String(thrown)}) on: ${message}\n`);
+  } catch {
+    // Neither the logger nor standard error can be written to: nobody is left to tell.
   }
 }
 

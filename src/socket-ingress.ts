@@ -1,5 +1,5 @@
 import type { Namespace, Server, Socket } from "socket.io";
-import { Admission } from "./admission.js";
+import { Admission, type AdmissionLimits } from "./admission.js";
 import { Context } from "./context.js";
 import { type Channel, dispatch } from "./dispatcher.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./error-subscribers.js";
@@ -9,6 +9,7 @@ import type {
   AppSocket,
   InputSchema,
   Interceptor,
+  Permitted,
   SubscribableEvent,
   SubscribeOptions,
   Subscriber,
@@ -185,8 +186,7 @@ export class SocketIngress<App extends AppServer = Server> {
   readonly #log: Logger;
   readonly #limits: Limits;
   readonly #use: readonly AnyInterceptor[];
-  readonly #admitTimeoutMs: number;
-  readonly #maxInFlight: number;
+  readonly #admission: AdmissionLimits;
   readonly #acceptsRecovery: boolean;
   readonly #errors: ErrorSubscribers;
   readonly #hub: Hub;
@@ -225,8 +225,11 @@ export class SocketIngress<App extends AppServer = Server> {
     }
     this.#limits = checkLimits(subject, given, defaultLimits);
     this.#use = checkInterceptors(subject, given["use"]);
-    this.#admitTimeoutMs = checkDuration(subject, "admitTimeoutMs", admitTimeoutMs);
-    this.#maxInFlight = checkCount(subject, "maxInFlight", maxInFlight, 1);
+    this.#admission = {
+      timeoutMs: checkDuration(subject, "admitTimeoutMs", admitTimeoutMs),
+      mostPerTransport: checkCount(subject, "maxInFlight", maxInFlight, 1),
+      asking: new WeakMap(),
+    };
     this.#acceptsRecovery = recovery === "askAgain";
     this.#log = logger ?? defaultLogger();
     this.#errors = new ErrorSubscribers(this.#log);
@@ -234,7 +237,7 @@ export class SocketIngress<App extends AppServer = Server> {
       log: this.#log,
       errors: this.#errors,
       replyFirst: reply === "first",
-      maxInFlight: this.#maxInFlight,
+      maxInFlight,
       maxPending: checkCount(subject, "maxPending", maxPending, 0),
     });
     this.#hub.onWatch = (socket, watched) => {
@@ -326,7 +329,7 @@ export class SocketIngress<App extends AppServer = Server> {
    * @throws TypeError naming what does not fit; nothing is left behind
    */
   subscribe<Event extends SubscribableEvent<App>, Input extends InputSchema | undefined = undefined>(
-    event: Event,
+    event: Permitted<Event>,
     fn: Subscriber<App, Event, Input>,
     options: SubscribeOptions<App, Event, Input> = {},
   ): () => void {
@@ -336,7 +339,7 @@ export class SocketIngress<App extends AppServer = Server> {
 
   /** The same as {@link SocketIngress.subscribe}, chainable: for subscriptions that live as long as the ingress or their owner. */
   on<Event extends SubscribableEvent<App>, Input extends InputSchema | undefined = undefined>(
-    event: Event,
+    event: Permitted<Event>,
     fn: Subscriber<App, Event, Input>,
     options: SubscribeOptions<App, Event, Input> = {},
   ): this {
@@ -538,7 +541,7 @@ export class SocketIngress<App extends AppServer = Server> {
     const binding = new NamespaceBinding(namespace, {
       hub: this.#hub,
       planOf: (event, name) => this.#planOf(event, name),
-      createAdmission: (channel) => new Admission(this.#hub, channel, this.#admitTimeoutMs, this.#maxInFlight),
+      createAdmission: (channel) => new Admission(this.#hub, channel, this.#admission),
       unknown: this.#unknown,
     });
     this.#bindings.set(namespace.name, new WeakRef(binding));

@@ -96,12 +96,13 @@ type Declared<F> =
 
 /** An event as the subscriber takes and answers it. */
 type Taken<M> = M extends (context: any, ...args: infer Args) => infer Result
-  ? Answered<Args, Exclude<Awaited<Result>, void | undefined>>
+  ? Answered<Args, Awaited<Result>>
   : Signature<any[], unknown, "none">;
 
-type Answered<Args, Reply> = [Reply] extends [never]
+/** Who never returns a value leaves the reply to others, or sends none worth waiting for. */
+type Answered<Args, Result> = [IsAny<Result>, Result] extends [false, void | undefined]
   ? Signature<Args, never, "none">
-  : Signature<Args, Reply, "required">;
+  : Signature<Args, Result extends void ? undefined : Result, "required">;
 
 /** An event whose arguments a schema reads: what the client sends is what goes into it. */
 type TakenThrough<M, Input> =
@@ -152,9 +153,12 @@ type Members<T> = T extends readonly (infer Member)[] ? Member : T;
 
 type Each<T> = T extends unknown ? SignaturesOf<T> : never;
 
-type NamesOf<S> = S extends unknown ? keyof S & string : never;
+/** The names, but for those of an untyped controller: it takes any. */
+type NamesOf<S> = S extends unknown ? (string extends keyof S ? never : keyof S & string) : never;
 
-type Named<S, E> = S extends unknown ? (E extends keyof S ? S[E] : never) : never;
+type AnyNames<S> = S extends unknown ? (string extends keyof S ? S : never) : never;
+
+type Named<S, E> = S extends unknown ? (string extends keyof S ? never : E extends keyof S ? S[E] : never) : never;
 
 type Indexes<A> = A extends unknown ? Extract<keyof A, `${number}`> : never;
 
@@ -166,8 +170,14 @@ type Everywhere<A, I> = (A extends unknown ? (I extends keyof A ? (value: A[I]) 
   ? Value
   : never;
 
-/** Arguments that all subscribers of one event can take. */
-type CommonArgs<A, L = Longest<A>> = L extends readonly unknown[] ? { [I in keyof L]: Everywhere<A, I> } : any[];
+type IsUnion<T, Whole = T> = T extends unknown ? ([Whole] extends [T] ? false : true) : never;
+
+/** Arguments that all subscribers of one event can take: where they differ, what each of them takes at that place. */
+type CommonArgs<A> = List<true extends IsUnion<A> ? InCommon<Longest<A>, A> : A>;
+
+type InCommon<L, A> = L extends readonly unknown[] ? { [I in keyof L]: Everywhere<A, I> } : never;
+
+type List<T> = T extends readonly unknown[] ? T : never;
 
 type ToFunction<S> = [S] extends [Signature<infer Args, infer Reply, infer Ack>]
   ? "required" extends Ack
@@ -176,6 +186,13 @@ type ToFunction<S> = [S] extends [Signature<infer Args, infer Reply, infer Ack>]
       ? (...args: [...CommonArgs<Args>, reply?: (reply: Reply | Failure) => void]) => void
       : (...args: CommonArgs<Args>) => void
   : never;
+
+/** A handler or a controller, or its class: what has events says which server they are for. */
+export type EventSource = Instance | (abstract new (...args: any[]) => Instance);
+
+interface Instance {
+  readonly io: Server<any, any, any, any> | undefined;
+}
 
 /**
  * The `ClientToServerEvents` that a client of these handlers and controllers can use: what a handler takes and replies, the
@@ -192,6 +209,8 @@ type ToFunction<S> = [S] extends [Signature<infer Args, infer Reply, infer Ack>]
  * const handlers = [new PresenceHandler(), new ChatHandler()];
  * export type ClientToServer = EventsOf<typeof handlers>;
  */
-export type EventsOf<T> = {
-  [E in NamesOf<Each<Members<T>>>]: ToFunction<Named<Each<Members<T>>, E>>;
-};
+export type EventsOf<T extends EventSource | readonly EventSource[]> = EventsIn<Each<Members<T>>>;
+
+type EventsIn<S> = Known<S> & ([AnyNames<S>] extends [never] ? unknown : Record<string, (...args: any[]) => void>);
+
+type Known<S> = { [E in NamesOf<S>]: ToFunction<Named<S, E>> };

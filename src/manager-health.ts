@@ -1,7 +1,7 @@
-import { Handler } from "./handler.js";
+import type { Handler } from "./handler.js";
 import type { PartKind } from "./part.js";
 import type { Roster } from "./roster.js";
-import { reasonOf, Service, type ServiceHealth } from "./service.js";
+import { reasonOf, type Service, type ServiceHealth } from "./service.js";
 import type { AppServer } from "./event-map.js";
 
 /** Where a manager is in its life, and whether all is well. */

@@ -6,7 +6,6 @@ import type { AppServer } from "./event-map.js";
 import type { Handler } from "./handler.js";
 import { describeManager, type ManagerDescription } from "./manager-description.js";
 import { type ManagerHealth, managerHealth } from "./manager-health.js";
-import type { Host } from "./host.js";
 import { Lifecycle } from "./lifecycle.js";
 import { defaultLogger, writeLog } from "./log.js";
 import type { Logger } from "./logger.js";
@@ -266,8 +265,8 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
   }
 
   #register(part: Part): this {
-    // The manager has all that a host has. Services don't know the App, so the type of the host can't say it.
-    this.#roster.add(part, () => part.bind(this as unknown as Host));
+    // The manager has all that a host has.
+    this.#roster.add(part, () => part.bind(this));
     return this;
   }
 
@@ -293,7 +292,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     writeLog(this.log, "info", { reason: options.reason, graceMs: options.graceMs }, "shutting down");
     const report = await shutDown(
       {
-        ingress: this.ingress as unknown as SocketIngress<AppServer>,
+        ingress: this.ingress,
         roster: this.#roster,
         server: io && connections && this.#closesServer ? { io, connections } : undefined,
         starting,
@@ -313,6 +312,6 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
   }
 
   #watch(io: App): void {
-    this.#connections ??= new Connections(io as unknown as Server);
+    this.#connections ??= new Connections(io);
   }
 }

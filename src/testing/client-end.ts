@@ -1,5 +1,6 @@
 import type { AppServer, AppSocket } from "../event-map.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
+import { describeValue } from "../ownership.js";
 import type { FakeClient } from "./fake-client.js";
 import type { LostReason } from "./fake-connection.js";
 import type { FakeDisconnectReason, FakeSocket, FakeSocketEvents, SentEvent, SentName } from "./fake-socket.js";
@@ -85,7 +86,10 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     });
   }
 
-  emit<E extends EventName<App>>(event: E, ...args: EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]>): this {
+  emit<E extends EventName<App>>(
+    event: E,
+    ...args: EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]>
+  ): this {
     const sent: unknown[] = [...args];
     const last = sent.at(-1);
     if (typeof last !== "function") {
@@ -101,7 +105,8 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     event: E,
     listener: E extends keyof FakeSocketEvents ? FakeSocketEvents[E] : EmitEventsOf<App>[E & SentName<App>],
   ): () => void {
-    if (typeof listener !== "function") throw new TypeError(`on("${event}"): expected a function, got ${typeof listener}`);
+    if (typeof listener !== "function")
+      throw new TypeError(`on("${event}"): expected a function, got ${typeof listener}`);
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners);
     // Of its own, so that one function listening twice is two listeners.
@@ -117,7 +122,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
       if (!this.#connected) return reject(new Error(`"${event}" can't arrive any more: the socket is not connected`));
       const awaited = this.#awaited.get(event) ?? [];
       this.#awaited.set(event, awaited);
-      awaited.push({ resolve: (value) => resolve(value as EventArgs<EmitEventsOf<App>[E]>), reject });
+      awaited.push({ resolve: (value) => resolve(value), reject });
     });
   }
 
@@ -133,7 +138,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
   dropTransport(reason: LostReason = "transport close"): void {
     if (!(["transport close", "transport error", "ping timeout", "parse error"] as string[]).includes(reason)) {
       throw new TypeError(
-        `a client can't cause the reason "${String(reason)}": disconnect from the server with socket.server.disconnect() or io.close()`,
+        `a client can't cause the reason ${describeValue(reason)}: disconnect from the server with socket.server.disconnect() or io.close()`,
       );
     }
     this.#client.lose(reason);
@@ -170,7 +175,11 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     });
   }
 
-  #send(event: string, args: readonly unknown[], acknowledge?: { resolve: Acknowledge; reject: (error: Error) => void }): void {
+  #send(
+    event: string,
+    args: readonly unknown[],
+    acknowledge?: { resolve: Acknowledge; reject: (error: Error) => void },
+  ): void {
     if (reserved.has(event)) throw new Error(`"${event}" is a reserved event name`);
     if (!this.#connected) {
       throw new Error(
@@ -221,7 +230,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
 
   #onEvent(packet: Packet): void {
     const [event, ...args] = packet.data as [string, ...unknown[]];
-    this.sent.push({ event, args } as unknown as SentEvent<App>);
+    this.sent.push({ event, args });
     const offset = args.at(-1);
     if (this.#privateId !== undefined && typeof offset === "string") this.#offset = offset;
     const { id } = packet;
@@ -260,7 +269,8 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     later(() => {
       for (const { reject } of pending) reject(new Error("socket has been disconnected"));
       for (const [event, awaited] of this.#awaited) {
-        for (const { reject } of awaited.splice(0)) reject(new Error(`the socket was disconnected before "${event}" arrived`));
+        for (const { reject } of awaited.splice(0))
+          reject(new Error(`the socket was disconnected before "${event}" arrived`));
       }
       if (wasConnected) this.#tell("disconnect", [reason]);
     });

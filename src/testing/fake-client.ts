@@ -1,4 +1,5 @@
-import { FakeConnection, type FakeEngine, type FakePeer, type FakeRequest, type LostReason } from "./fake-connection.js";
+import type { FakeConnection } from "./fake-connection.js";
+import { type FakeEngine, type FakePeer, type FakeRequest, type LostReason } from "./fake-connection.js";
 import { Link } from "./link.js";
 import { faultable, packetType, type Packet, type Parser } from "./socket-io-parts.js";
 
@@ -80,6 +81,8 @@ export class FakeClient implements FakePeer {
     if (socket === undefined) return;
     if (!faultable(packet.type) || !this.link.disturbed("toClient")) return socket.onPacket(packet);
     // A fresh array for each delivery: a listener may keep or change the one it is given.
-    this.link.pass("toClient", () => socket.onPacket({ ...packet, data: Array.isArray(packet.data) ? [...packet.data] : packet.data }));
+    this.link.pass("toClient", () =>
+      socket.onPacket({ ...packet, data: Array.isArray(packet.data) ? [...packet.data] : packet.data }),
+    );
   }
 }

@@ -95,7 +95,12 @@ export class FakeConnection extends EventEmitter {
   readyState: "open" | "closing" | "closed" = "open";
   readonly #peer: FakePeer;
 
-  constructor(server: FakeEngine, id: string, { headers = {}, query = {}, address = "127.0.0.1" }: FakeRequest, peer: FakePeer) {
+  constructor(
+    server: FakeEngine,
+    id: string,
+    { headers = {}, query = {}, address = "127.0.0.1" }: FakeRequest,
+    peer: FakePeer,
+  ) {
     super();
     this.server = server;
     this.id = id;
@@ -159,7 +164,9 @@ export class FakeConnection extends EventEmitter {
 function carried(chunk: unknown): string | Buffer {
   if (typeof chunk === "string") return chunk;
   if (ArrayBuffer.isView(chunk)) {
-    return Buffer.from(Uint8Array.prototype.slice.call(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)).buffer);
+    return Buffer.from(
+      Uint8Array.prototype.slice.call(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)).buffer,
+    );
   }
   if (chunk instanceof ArrayBuffer) return Buffer.from(chunk.slice(0));
   throw new Error(
@@ -167,7 +174,10 @@ function carried(chunk: unknown): string | Buffer {
   );
 }
 
-function requestOf(headers: Readonly<Record<string, string>>, query: Readonly<Record<string, string>>): IncomingMessage {
+function requestOf(
+  headers: Readonly<Record<string, string>>,
+  query: Readonly<Record<string, string>>,
+): IncomingMessage {
   // A socket that was never opened: it holds no handle. Applications read `request.socket` and `request.connection`.
   const request = new IncomingMessage(new NetSocket());
   request.method = "GET";

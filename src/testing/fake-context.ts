@@ -64,7 +64,9 @@ class DirectContext<App extends AppServer> implements FakeContext<App> {
 
   get socket(): AppSocket<App> {
     if (this.#socket === undefined) {
-      throw new Error("this context has no socket: give it one with fakeContext({ socket: await fakeServer().connect() })");
+      throw new Error(
+        "this context has no socket: give it one with fakeContext({ socket: await fakeServer().connect() })",
+      );
     }
     return this.#socket;
   }

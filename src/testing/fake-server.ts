@@ -10,7 +10,10 @@ import { defaultParser, type Parser } from "./socket-io-parts.js";
 
 /** The options of a Socket.IO server that mean something without HTTP. */
 export type FakeServerOptions = Partial<
-  Pick<ServerOptions, "adapter" | "parser" | "connectTimeout" | "connectionStateRecovery" | "cleanupEmptyChildNamespaces">
+  Pick<
+    ServerOptions,
+    "adapter" | "parser" | "connectTimeout" | "connectionStateRecovery" | "cleanupEmptyChildNamespaces"
+  >
 >;
 
 /** How a fake client connects. */

@@ -28,7 +28,14 @@ export function faultyParser(inner: Parser, link: Link, write: (chunks: unknown[
         this.#inner.on("decoded", (packet: Packet) => {
           if (!faultable(packet.type) || !link.disturbed("toClient")) return void this.emit("decoded", packet);
           // A fresh array for each delivery: the client adds its acknowledgement to the one it is given.
-          link.pass("toClient", () => void this.emit("decoded", { ...packet, data: Array.isArray(packet.data) ? [...packet.data] : packet.data }));
+          link.pass(
+            "toClient",
+            () =>
+              void this.emit("decoded", {
+                ...packet,
+                data: Array.isArray(packet.data) ? [...packet.data] : packet.data,
+              }),
+          );
         });
       }
 

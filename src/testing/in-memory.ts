@@ -85,7 +85,9 @@ export async function inMemory<App extends AppServer>(
   const lines = new Map<unknown, { readonly agent: MemoryAgent; readonly link: Link; readonly namespace: string }>();
   let closing: Promise<void> | undefined;
 
-  const line = (client: InMemoryClient<App>): { readonly agent: MemoryAgent; readonly link: Link; readonly namespace: string } => {
+  const line = (
+    client: InMemoryClient<App>,
+  ): { readonly agent: MemoryAgent; readonly link: Link; readonly namespace: string } => {
     const found = lines.get(client);
     if (found === undefined) throw new TypeError("this client was not made by this in-memory server");
     return found;
@@ -104,7 +106,7 @@ export async function inMemory<App extends AppServer>(
       // Declared for HTTPS in a browser; in Node it reaches the WebSocket and the XMLHttpRequest as any agent would.
       agent: agent as never,
       parser: faultyParser((parser as Parser | undefined) ?? defaultParser(), link, (chunks) => {
-        for (const chunk of chunks) socket.io.engine.write(chunk as string);
+        for (const chunk of chunks) socket.io.engine.write(chunk);
       }),
       ...rest,
     }) as unknown as InMemoryClient<App>;
@@ -126,8 +128,8 @@ export async function inMemory<App extends AppServer>(
       const socket = client(options);
       return new Promise((resolve, reject) => {
         const settle = (): void => {
-          socket.off("connect", onConnect as never);
-          socket.off("connect_error", onError as never);
+          socket.off("connect", onConnect);
+          socket.off("connect_error", onError);
         };
         const onConnect = (): void => {
           settle();
@@ -138,15 +140,16 @@ export async function inMemory<App extends AppServer>(
           reject(new ConnectRefused(error.message, error.data, error));
         };
         // The reserved names are not among the application's own.
-        socket.on("connect", onConnect as never);
-        socket.on("connect_error", onError as never);
+        socket.on("connect", onConnect);
+        socket.on("connect_error", onError);
         socket.connect();
       });
     },
     serverSide(socket) {
       const { namespace } = line(socket);
       const found = io.of(namespace).sockets.get(socket.id ?? "");
-      if (found === undefined) throw new Error(`the client ${socket.id ?? ""} is not connected to ${namespace} of this server`);
+      if (found === undefined)
+        throw new Error(`the client ${socket.id ?? ""} is not connected to ${namespace} of this server`);
       return found as AppSocket<App>;
     },
     dropTransport: (socket) => line(socket).agent.cut(),

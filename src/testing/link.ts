@@ -1,3 +1,5 @@
+import { describeValue } from "../ownership.js";
+
 /** Which way a packet travels. */
 export type Direction = "toServer" | "toClient";
 
@@ -46,7 +48,7 @@ export class Link {
    */
   delay(direction: Direction, ms: number): () => void {
     if (!Number.isFinite(ms) || ms < 0) {
-      throw new TypeError(`link.delay: ms must be a number of milliseconds from 0, got ${String(ms)}`);
+      throw new TypeError(`link.delay: ms must be a number of milliseconds from 0, got ${describeValue(ms)}`);
     }
     const waiting = new Map<ReturnType<typeof setTimeout>, () => void>();
     const empty = (): (() => void)[] => {
@@ -89,7 +91,7 @@ export class Link {
    */
   reorder(direction: Direction, size = 2): () => void {
     if (!Number.isInteger(size) || size < 2) {
-      throw new TypeError(`link.reorder: size must be a whole number from 2, got ${String(size)}`);
+      throw new TypeError(`link.reorder: size must be a whole number from 2, got ${describeValue(size)}`);
     }
     let waiting: (() => void)[] = [];
     return this.#add(direction, {
@@ -140,7 +142,7 @@ export class Link {
   #add(direction: Direction, fault: Fault): () => void {
     const faults = this.#faults[direction];
     if (faults === undefined) {
-      throw new TypeError(`link: direction must be "toServer" or "toClient", got ${String(direction)}`);
+      throw new TypeError(`link: direction must be "toServer" or "toClient", got ${describeValue(direction)}`);
     }
     faults.push(fault);
     return () => {

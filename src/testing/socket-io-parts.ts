@@ -13,7 +13,9 @@ export interface Packet {
 /** What Socket.IO takes as its `parser` option, as much of it as the test kit needs. */
 export interface Parser {
   readonly Encoder: new () => { encode(packet: Packet): unknown[] };
-  readonly Decoder: new (options?: { maxAttachments: number }) => Pick<EventEmitter, "on" | "off"> & { add(chunk: unknown): void; destroy(): void };
+  readonly Decoder: new (options?: {
+    maxAttachments: number;
+  }) => Pick<EventEmitter, "on" | "off"> & { add(chunk: unknown): void; destroy(): void };
 }
 
 /** The packet types of the Socket.IO protocol, version 5. */
@@ -30,7 +32,10 @@ export const packetType = {
 /** Whether a test may disturb packets of this type: events and acknowledgements, not those that open and close a connection. */
 export function faultable(type: number): boolean {
   return (
-    type === packetType.event || type === packetType.ack || type === packetType.binaryEvent || type === packetType.binaryAck
+    type === packetType.event ||
+    type === packetType.ack ||
+    type === packetType.binaryEvent ||
+    type === packetType.binaryAck
   );
 }
 

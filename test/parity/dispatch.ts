@@ -147,7 +147,9 @@ export function dispatchBehaviour({ start }: Environment, test: Register): void 
     await using running = await start();
     const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
     const ran: string[] = [];
-    ingress.subscribe("go", ({ stop: _stop, ...context }: EventContext) => void ran.push(typeof context), { priority: 1 });
+    ingress.subscribe("go", ({ stop: _stop, ...context }: EventContext) => void ran.push(typeof context), {
+      priority: 1,
+    });
     ingress.subscribe("go", (context) => {
       context.stop();
       return "stopped";
@@ -231,7 +233,7 @@ export function dispatchBehaviour({ start }: Environment, test: Register): void 
     const order: string[] = [];
     running.io.on("connection", (socket: Socket) => {
       socket.use(([event, ...args], next) => {
-        order.push(`middleware ${String(event)}`);
+        order.push(`middleware ${event}`);
         if (event === "forbidden") (args.at(-1) as (reply: string) => void)("answered by the middleware");
         else next();
       });

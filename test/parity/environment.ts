@@ -71,7 +71,7 @@ function peerOf(client: ClientSocket, serverSide: () => Socket, drop: () => void
       return client.connected;
     },
     get recovered() {
-      return client.recovered === true;
+      return client.recovered;
     },
     gone: new Promise((resolve) => client.once("disconnect", resolve)),
     get server() {
@@ -115,7 +115,7 @@ export const realSockets: Environment = {
 export const inMemoryServer: Environment = {
   name: "in memory",
   async start(options) {
-    const io = new Server(options as Partial<ServerOptions>);
+    const io = new Server(options);
     answerSettled(io);
     const app = await inMemory(io);
     return {
@@ -123,7 +123,7 @@ export const inMemoryServer: Environment = {
       async connect(connectOptions = {}) {
         const client = await app.connect(connectOptions);
         return peerOf(
-          client as unknown as ClientSocket,
+          client,
           () => app.serverSide(client) as Socket,
           () => app.dropTransport(client),
         );

@@ -4,7 +4,9 @@ import { dispatchBehaviour } from "./dispatch.js";
 import { environments, type Register } from "./environment.js";
 import { replyBehaviour } from "./replies.js";
 
-const register: Register = (name, run) => void test(name, run);
+const register: Register = (name, run) => {
+  test(name, run);
+};
 
 // One suite, three times: what differs between the environments is a failure of the test kit, or of the core.
 describe.each(environments)("$name", (environment) => {

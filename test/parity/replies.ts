@@ -100,7 +100,11 @@ export function replyBehaviour({ start }: Environment, test: Register): void {
     await using running = await start();
     const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
     ingress.subscribe("go", () => {
-      throw new EventError("ROOM_FULL", "no seat left", { details: { seats: 4 }, retryAfterMs: 500, cause: new Error("secret") });
+      throw new EventError("ROOM_FULL", "no seat left", {
+        details: { seats: 4 },
+        retryAfterMs: 500,
+        cause: new Error("secret"),
+      });
     });
     const peer = await running.connect();
     expect(await peer.call("go")).toEqual({

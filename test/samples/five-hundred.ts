@@ -19,7 +19,8 @@ class CountHandler extends Handler {
 
 for (let i = 0; i < 500; i++) {
   void test(`count ${i}`, async () => {
-    const io = i % 2 === 0 ? fakeServer() : fakeServer({ adapter: memoryCluster().adapter, connectionStateRecovery: {} });
+    const io =
+      i % 2 === 0 ? fakeServer() : fakeServer({ adapter: memoryCluster().adapter, connectionStateRecovery: {} });
     const handler = new CountHandler();
     await handler.setup(io);
     const socket = await io.connect({ data: { i } });

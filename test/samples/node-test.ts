@@ -38,7 +38,9 @@ for (const kind of ["fake", "in memory"]) {
     mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
     try {
       const call = await caller(kind);
-      const started = new Promise<void>((resolve) => call.io.on("connection", (socket) => socket.onAny(() => resolve())));
+      const started = new Promise<void>((resolve) =>
+        call.io.on("connection", (socket) => socket.onAny(() => resolve())),
+      );
       const reply = (await call.connect())("later", 10_000);
       await started;
       // The handler runs after the catch-all that saw the event.

@@ -8,7 +8,10 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 function nodeTest(file: string): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...env } = process.env;
-    const child = spawn(process.execPath, ["--import", "tsx", "--test-reporter", "tap", `test/samples/${file}`], { cwd: root, env });
+    const child = spawn(process.execPath, ["--import", "tsx", "--test-reporter", "tap", `test/samples/${file}`], {
+      cwd: root,
+      env,
+    });
     let output = "";
     child.stdout.on("data", (data) => (output += data));
     child.stderr.on("data", (data) => (output += data));
@@ -24,8 +27,12 @@ test("the kit works under node:test and its fake timers", { timeout: 60_000 }, a
   expect(code).toBe(0);
 });
 
-test("five hundred tests that close nothing leave nothing open: the process exits by itself", { timeout: 60_000 }, async () => {
-  const { code, output } = await nodeTest("five-hundred.ts");
-  expect(output).toContain("# pass 500");
-  expect(code).toBe(0);
-});
+test(
+  "five hundred tests that close nothing leave nothing open: the process exits by itself",
+  { timeout: 60_000 },
+  async () => {
+    const { code, output } = await nodeTest("five-hundred.ts");
+    expect(output).toContain("# pass 500");
+    expect(code).toBe(0);
+  },
+);

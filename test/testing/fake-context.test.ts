@@ -45,7 +45,12 @@ test("a context takes the server's side of a socket as well", async () => {
 
 test("what a method does with its context can be seen", () => {
   const context = fakeContext();
-  expect([context.event, context.namespace, context.stopped, context.signal.aborted]).toEqual(["test", "/", false, false]);
+  expect([context.event, context.namespace, context.stopped, context.signal.aborted]).toEqual([
+    "test",
+    "/",
+    false,
+    false,
+  ]);
   expect([context.reply(1), context.reply(2)]).toEqual([true, false]);
   expect(context.replies).toEqual([1]);
   context.stop();

@@ -215,23 +215,26 @@ test("two namespaces share a connection when told so, and fall together", async 
   expect(io.engine.clientsCount).toBe(0);
 });
 
-test.each(["client namespace disconnect", "transport close", "transport error", "ping timeout", "parse error"] as const)(
-  "the server is told the disconnect reason %s",
-  async (reason) => {
-    await using io = fakeServer<App>();
-    const told: unknown[] = [];
-    io.on("connection", (socket) => {
-      void socket.join("room");
-      socket.on("disconnecting", (why) => told.push("disconnecting", why, socket.rooms.has("room")));
-      socket.on("disconnect", (why) => told.push("disconnect", why, socket.rooms.size));
-    });
-    const socket = await io.connect();
-    await socket.disconnect(reason);
-    expect(told).toEqual(["disconnecting", reason, true, "disconnect", reason, 0]);
-    expect(socket.connected).toBe(false);
-    expect(io.sockets.sockets.size).toBe(0);
-  },
-);
+test.each([
+  "client namespace disconnect",
+  "transport close",
+  "transport error",
+  "ping timeout",
+  "parse error",
+] as const)("the server is told the disconnect reason %s", async (reason) => {
+  await using io = fakeServer<App>();
+  const told: unknown[] = [];
+  io.on("connection", (socket) => {
+    void socket.join("room");
+    socket.on("disconnecting", (why) => told.push("disconnecting", why, socket.rooms.has("room")));
+    socket.on("disconnect", (why) => told.push("disconnect", why, socket.rooms.size));
+  });
+  const socket = await io.connect();
+  await socket.disconnect(reason);
+  expect(told).toEqual(["disconnecting", reason, true, "disconnect", reason, 0]);
+  expect(socket.connected).toBe(false);
+  expect(io.sockets.sockets.size).toBe(0);
+});
 
 test("a reason that only the server can cause is refused", async () => {
   await using io = fakeServer<App>();
@@ -243,7 +246,12 @@ test("the client hears why the server disconnected it", async () => {
   await using io = fakeServer<App>();
   const reasons: string[] = [];
   const sockets = await Promise.all([io.connect(), io.connect(), io.connect()]);
-  const told = sockets.map((socket, i) => new Promise<void>((resolve) => void socket.on("disconnect", (reason) => resolve(void reasons.push(`${i} ${reason}`)))));
+  const told = sockets.map(
+    (socket, i) =>
+      new Promise<void>(
+        (resolve) => void socket.on("disconnect", (reason) => resolve(void reasons.push(`${i} ${reason}`))),
+      ),
+  );
   sockets[0]?.server.disconnect();
   sockets[1]?.server.disconnect(true);
   sockets[2]?.dropTransport();
@@ -376,9 +384,7 @@ test("nothing of a fake server keeps time: fake timers change nothing", async ()
   vi.useFakeTimers();
   try {
     await using io = fakeServer<App>();
-    io.on("connection", (socket) =>
-      socket.on("double", (n, reply) => void setTimeout(() => reply(n * 2), 60_000)),
-    );
+    io.on("connection", (socket) => socket.on("double", (n, reply) => void setTimeout(() => reply(n * 2), 60_000)));
     const socket = await io.connect();
     const reply = socket.receive("double", 2);
     await vi.advanceTimersByTimeAsync(60_000);

@@ -79,7 +79,7 @@ test("a refusal rejects with its data and code", async () => {
 
 test.each(["websocket", "polling"])("a line cut over %s is heard on both sides", async (transport) => {
   await using app = await inMemory(doubling());
-  const client = await app.connect({ transports: [transport as "websocket"] });
+  const client = await app.connect({ transports: [transport] });
   const server = app.serverSide(client);
   const told = Promise.all([
     new Promise((resolve) => client.on("disconnect", (reason) => resolve(reason))),

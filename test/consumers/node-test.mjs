@@ -2,6 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { expected, replies } from "./echo.mjs";
 
-test("a handler is tested under node:test", async () => {
+void test("a handler is tested under node:test", async () => {
   assert.deepEqual(await replies("hi", 1), expected);
 });

@@ -19,7 +19,8 @@ export type Ability =
   | "shutdown"
   | "teardown"
   | "limits"
-  | "logger";
+  | "logger"
+  | "beside";
 
 /** How a call is written and its acknowledgement read. */
 export type Dialect = "plain" | "feathers";

@@ -61,7 +61,9 @@ async function lives(stage: Stage, server: Contestant, complaints: string[]): Pr
   await server.command("settle").catch(() => undefined);
   const honest = await stage.honest();
   if (!honest) complaints.push("the next honest call was not answered");
-  // The honest call has been through the event loop: whatever was to kill the process has done so by now.
+  // The honest call has been through the event loop: whatever was to kill the process has done so by now, and if it was not
+  // answered, the news of the death may still be on its way.
+  if (!honest) await within(server.ended, 500);
   if (!server.isAlive || server.ending) {
     complaints.push(`the process died: ${(await server.ended).lastWords.trim().slice(-600)}`);
     return { survived: false, honest };
@@ -76,16 +78,19 @@ async function ended(
   complaints: string[],
 ): Promise<{ survived: boolean; honest: boolean }> {
   const { at, graceMs } = stage.shutdown ?? { at: performance.now(), graceMs: 0 };
-  const limit = at + graceMs + promisedMs + options.slackMs - performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const ending = await Promise.race([
-    server.ended,
-    new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), Math.max(0, limit));
-    }),
-  ]);
-  clearTimeout(timer);
+  const ending = await within(server.ended, at + graceMs + promisedMs + options.slackMs - performance.now());
   if (!ending) complaints.push(`the process still ran ${promisedMs + options.slackMs} ms after its grace period of ${graceMs} ms`);
   else if (ending.code !== 0) complaints.push(`the process ended with ${ending.code ?? ending.signal}: ${ending.lastWords.trim().slice(-600)}`);
   return { survived: ending?.code === 0, honest: true };
+}
+
+/** What it comes to, or nothing if it takes longer. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, ms));
+  });
+  const first = await Promise.race([work, late]);
+  clearTimeout(timer);
+  return first;
 }

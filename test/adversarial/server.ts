@@ -10,6 +10,7 @@ import {
   EventError,
   Handler,
   ServiceManager,
+  SocketIngress,
   type ControllerHandler,
   type EventContext,
   type EventMap,
@@ -108,7 +109,7 @@ class FaultyController extends Controller<App> {
     }
     handler.on("limit:one", wait, { concurrency: 1, queueMax: 2, overflow: "reject" });
     handler.on("limit:newest", wait, { concurrency: 1, queueMax: 2, overflow: "dropOldest" });
-    handler.on("limit:counted", this.#counted, { concurrency: 1 });
+    handler.on("limit:counted", wait, { concurrency: 1 });
     handler.on("limit:faulty", this.#faulty, { concurrency: 1 });
     const keys = new Map<string, () => unknown>([
       [
@@ -129,13 +130,6 @@ class FaultyController extends Controller<App> {
       handler.on(`limit:key-${how}`, (_context: Context, payload: unknown) => payload, { concurrency: 1, key: key as () => string });
     }
   }
-
-  runs = 0;
-
-  readonly #counted = async (context: Context, payload: { ms: number }): Promise<string> => {
-    this.runs++;
-    return wait(context, payload);
-  };
 
   readonly #faulty = (_context: Context, { how }: { how: string }): unknown => {
     if (how === "not") return "fine";
@@ -229,8 +223,19 @@ for (const { id, run } of errorHookFaults) {
   });
 }
 
-// A listener of the application's own, which the ingress must leave as it is.
-io.on("connection", (socket: Socket) => socket.on("plain", (reply: (value: string) => void) => reply("plain")));
+// Listeners of the application's own, which the ingress must leave as they are, and a second ingress for a while.
+io.on("connection", (socket: Socket) => {
+  socket.on("plain", (payload: { ms: number }, reply: (value: string) => void) => void slowly(payload.ms).then(() => reply("slow")));
+  socket.use(([event], next) => {
+    if (event === "gated") void slowly(10).then(() => next());
+    else next();
+  });
+  socket.on("gated", (_payload: unknown, reply: (value: string) => void) => reply("slow"));
+});
+const second = new SocketIngress<App>({ logger: nowhere(), timeoutMs: timeLimitMs });
+second.subscribe("second:slow", wait);
+second.subscribe("shared", wait);
+manager.ingress.subscribe("shared", wait);
 
 await manager.boot();
 await torn.teardown();
@@ -255,6 +260,7 @@ report(
       "teardown",
       "limits",
       "logger",
+      "beside",
     ],
   },
   {
@@ -262,7 +268,8 @@ report(
     logger: (how) => {
       isLoggerBroken = how === "throws";
     },
-    "limit/runs": () => controller.runs,
+    "second/attach": () => void second.attach(io),
+    "second/detach": () => second.detach(),
     "torn/setup": async (argument) => {
       torn.throwing = (argument as { throwing?: boolean } | undefined)?.throwing ?? false;
       await torn.setup();

@@ -243,7 +243,12 @@ export function mishearing(args: readonly unknown[], hears: Hears): string | und
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? "undefined";
+  } catch {
+    return "something too deep to show";
+  }
   return text.length > 300 ? `${text.slice(0, 300)}… (${text.length} characters)` : text;
 }
 

@@ -26,7 +26,7 @@ export async function fuzzDispatch(options: { seed: number; runs: number }): Pro
     try {
       findings.reply(await ingress.dispatch(event, context, ...args), where);
     } catch (error) {
-      findings.add(`${where}: dispatch rejected with ${error instanceof Error ? error.stack : typeof error}`);
+      findings.add("dispatch rejected", `${where}: ${error instanceof Error ? error.stack : typeof error}`);
     }
   };
 

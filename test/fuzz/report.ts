@@ -18,18 +18,21 @@ export const ownCode = "OUT_OF_STOCK";
 /** Gathers outcomes and findings, and watches for what escapes to the process. */
 export class Findings implements Disposable {
   readonly outcomes = new Map<string, number>();
-  readonly #found: string[] = [];
+  readonly #found = new Map<string, { times: number; detail: string }>();
   readonly #started = performance.now();
-  readonly #onException = (error: unknown): void => this.add(`an exception escaped: ${describe(error)}`);
-  readonly #onRejection = (error: unknown): void => this.add(`a rejection escaped: ${describe(error)}`);
+  readonly #onException = (error: unknown): void => this.add("an exception escaped", describe(error));
+  readonly #onRejection = (error: unknown): void => this.add("a rejection escaped", describe(error));
 
   constructor() {
     process.on("uncaughtException", this.#onException);
     process.on("unhandledRejection", this.#onRejection);
   }
 
-  add(finding: string): void {
-    if (this.#found.length < 20) this.#found.push(finding);
+  /** Notes what should not have happened; of each kind the first is told in full, the others are counted. */
+  add(kind: string, detail = ""): void {
+    const known = this.#found.get(kind);
+    if (known) known.times++;
+    else if (this.#found.size < 20) this.#found.set(kind, { times: 1, detail });
   }
 
   count(kind: string): void {
@@ -40,8 +43,8 @@ export class Findings implements Disposable {
   reply(reply: unknown, context: string): void {
     if (!isFailure(reply)) return this.count("value");
     const { code, message } = reply.error;
-    if (code !== ownCode && !Object.hasOwn(errorCodes, code)) this.add(`${context}: unknown code ${code}`);
-    if (message.includes(secret) || safeJson(reply.error.details).includes(secret)) this.add(`${context}: leaked ${message.slice(0, 100)}`);
+    if (code !== ownCode && !Object.hasOwn(errorCodes, code)) this.add(`unknown code ${code}`, context);
+    if (message.includes(secret) || safeJson(reply.error.details).includes(secret)) this.add("a leak", `${context}: ${message.slice(0, 100)}`);
     this.count(code);
   }
 
@@ -50,7 +53,7 @@ export class Findings implements Disposable {
       seed,
       runs,
       outcomes: Object.fromEntries([...this.outcomes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-      findings: this.#found,
+      findings: [...this.#found].map(([kind, { times, detail }]) => `${kind} (${times} times): ${detail.slice(0, 1_500)}`),
       tookMs: Math.round(performance.now() - this.#started),
     };
   }

@@ -16,8 +16,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   /**
    * How often to try again when no answer came (`TIMEOUT` and `DISCONNECTED` of the client, never an answer of the server).
-   * All tries carry one request id, so a server with the realtime door runs the event once and answers every try. A server
-   * without that door does not know such calls.
+   * All tries carry one request id, so a server with the realtime door runs the event once and answers every try; after a
+   * reconnect, only if it knows the user or the browser session. A server without that door does not know such calls.
    *
    * @default 0
    */

@@ -18,8 +18,8 @@ const subscribers: unique symbol = Symbol("subscribers");
  * @example
  * class Items extends ClientModule<App, { items: Item[] }> {
  *   override state = { items: [] as Item[] };
- *   override onStart() {
- *     this.joinTopic("room:42");
+ *   override async onStart() {
+ *     await this.joinTopic("room:42");
  *     this.refetchOnSocket("items_changed", "get_items", (items) => this.setState({ items }), { immediate: true });
  *   }
  * }

@@ -121,7 +121,8 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
 
   /**
    * Asks again whenever the server says that something changed: on the signal `event`, on the server's shorthand
-   * `emitSocketRefetch` (with its payload, and only for an action named here), and after a reconnect that was not recovered.
+   * `emitSocketRefetch` (with its payload, and only for an action named here), and after a reconnect that was not recovered, when
+   * the topics are joined again.
    *
    * Coalesced: at most one fetch runs and one waits (for each payload), so fifty signals cost two calls, and the last result
    * was asked for after the last signal. An answer that comes after a newer one was asked for is dropped. A fetch that a

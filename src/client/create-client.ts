@@ -40,20 +40,21 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   const lifecycle = createSubscribers<[{ recovered: boolean }]>(logger, label);
   const calls = createCalls(socket, timeoutMs);
   const presence = createPresence(logger);
-  const topics = createTopics(socket, calls, presence, logger);
   const refetches = createRefetches(socket, logger, pushes.add);
-  let wasConnected = socket.connected;
+  const topics = createTopics(socket, calls, presence, logger, () => refetches.onReconnect(false));
+  let connections = socket.connected ? 1 : 0;
 
   const attached = [
     attach("connect", () => {
       const recovered = socket.recovered === true;
-      const again = wasConnected;
-      wasConnected = true;
+      const connection = ++connections;
       // Topics first: what a call causes to be pushed there must not be missed.
-      topics.onConnect(recovered);
+      const rejoined = topics.onConnect(recovered);
       calls.onConnect();
-      if (again) {
-        refetches.onReconnect(recovered);
+      if (connection > 1) {
+        // And what changes after a refetch must be signalled: not before the server has let us in again.
+        if (rejoined === undefined) refetches.onReconnect(recovered);
+        else void rejoined.then(() => connection === connections && refetches.onReconnect(recovered));
         lifecycle.tell(RECONNECT, { recovered });
       }
       lifecycle.tell(READY, { recovered });

@@ -9,7 +9,12 @@ export interface RefetchOptions {
   onError?: (error: unknown) => unknown;
   /** Leave out signals that this very connection caused: those whose `origin` is its socket's id. @default false */
   skipOwn?: boolean;
-  /** Fetch once now too, so that one subscription both loads and keeps fresh. @default false */
+  /**
+   * Fetch once now too, so that one subscription both loads and keeps fresh. If the signals come by a topic, await its join
+   * before: what changes between this fetch and the join is signalled to nobody.
+   *
+   * @default false
+   */
   immediate?: boolean;
 }
 

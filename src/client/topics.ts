@@ -26,8 +26,12 @@ export interface TopicJoin extends Promise<() => void> {
 export interface Topics {
   /** Takes a share. */
   join(name: string, options: JoinOptions): TopicJoin;
-  /** Joins again what a recovered connection did not bring back. */
-  onConnect(recovered: boolean): void;
+  /**
+   * Joins again what a recovered connection did not bring back.
+   *
+   * @returns settles when the server has said to each join yes or no; `undefined` if there is none
+   */
+  onConnect(recovered: boolean): Promise<unknown> | undefined;
   /** The server took a topic away. */
   onEvicted(evicted: Evicted): void;
   /** Forgets everything; joins that still wait are rejected with `ABORTED`. */
@@ -54,24 +58,35 @@ interface Topic {
 /** The server may well say yes a little later. */
 const transient: ReadonlySet<string> = new Set(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"]);
 
-/** Makes the topics of one client. */
-export function createTopics(socket: ClientSocket, calls: Calls, presence: Presence, logger: ClientLogger): Topics {
+/**
+ * Makes the topics of one client.
+ *
+ * @param onLateRejoin - told when a topic was joined again some time after a reconnect: what was pushed until then was missed
+ */
+export function createTopics(
+  socket: ClientSocket,
+  calls: Calls,
+  presence: Presence,
+  logger: ClientLogger,
+  onLateRejoin: () => void,
+): Topics {
   const topics = new Map<string, Topic>();
 
   /** Compares what is wanted with what the server has, and makes the next step, if it can be made now. */
-  const reconcile = (name: string, topic: Topic): void => {
-    if (topic.busy || !socket.connected || topics.get(name) !== topic) return;
+  const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
+    if (topic.busy || !socket.connected || topics.get(name) !== topic) return undefined;
     if (topic.shares.size === 0) {
       presence.forget(name);
-      if (topic.server === "out") topics.delete(name);
-      else void ask(name, topic, LEAVE);
-      return;
+      if (topic.server !== "out") return ask(name, topic, LEAVE);
+      topics.delete(name);
+      return undefined;
     }
-    if (topic.retry !== undefined) return;
+    if (topic.retry !== undefined) return undefined;
     const waiting = [...topic.shares].filter((share) => !share.joined);
     // A second component gets a snapshot of its own, fresh: the first one's is old by now.
-    if (topic.server !== "in" || waiting.some((share) => share.onSnapshot)) void ask(name, topic, JOIN);
-    else for (const share of waiting) accept(share);
+    if (topic.server !== "in" || waiting.some((share) => share.onSnapshot)) return ask(name, topic, JOIN);
+    for (const share of waiting) accept(share);
+    return undefined;
   };
 
   const accept = (share: Share): void => {
@@ -93,7 +108,7 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
       // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
       if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
     }
-    reconcile(name, topic);
+    void reconcile(name, topic);
   };
 
   const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: members }: Joined): void => {
@@ -129,7 +144,7 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
       const pauseMs = failure.retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
       topic.retry = setTimeout(() => {
         topic.retry = undefined;
-        reconcile(name, topic);
+        void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
       }, pauseMs);
     } else if (topic.server !== "in") presence.forget(name);
   };
@@ -146,9 +161,9 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
   };
 
   /** Makes the next step now, and no later. */
-  const settle = (name: string, topic: Topic): void => {
+  const settle = (name: string, topic: Topic): Promise<void> | undefined => {
     rest(topic);
-    reconcile(name, topic);
+    return reconcile(name, topic);
   };
 
   return {
@@ -167,7 +182,7 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
         if (!shares.delete(share)) return;
         share.resolve();
         // A microtask later: a component that is taken down and put up again in one go costs nothing.
-        if (shares.size === 0) queueMicrotask(() => settle(name, record));
+        if (shares.size === 0) queueMicrotask(() => void settle(name, record));
       };
       let settlers!: Pick<Share, "resolve" | "reject">;
       const promise = new Promise<() => void>((resolve, reject) => {
@@ -175,15 +190,16 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
       });
       const share: Share = { ...options, ...settlers, joined: false, promise };
       shares.add(share);
-      reconcile(name, record);
+      void reconcile(name, record);
       return Object.assign(promise, { leave });
     },
     onConnect(recovered) {
-      for (const [name, topic] of [...topics]) {
+      const asked = [...topics].flatMap(([name, topic]) => {
         topic.tries = 0;
         if (!recovered) topic.server = "out";
-        settle(name, topic);
-      }
+        return settle(name, topic) ?? [];
+      });
+      return asked.length > 0 ? Promise.all(asked) : undefined;
     },
     onEvicted({ topic: name, code, message }) {
       const topic = topics.get(name);
@@ -192,7 +208,7 @@ export function createTopics(socket: ClientSocket, calls: Calls, presence: Prese
       const failure = new EventFailure(code, message, { answered: true });
       for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
       presence.forget(name);
-      reconcile(name, topic);
+      void reconcile(name, topic);
     },
     close() {
       for (const [name, topic] of topics) {

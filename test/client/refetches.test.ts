@@ -307,6 +307,62 @@ describe("a reconnect", () => {
     },
   );
 
+  it("waits until the topics are joined again: what changes in between would be signalled to nobody", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({});
+    await settled();
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    socket.drop();
+    socket.connect();
+    const join = socket.takeOne();
+    await settled();
+    expect(socket.sent).toEqual([]);
+    join.reply({});
+    await settled();
+    expect(socket.frames()).toEqual(["get_items"]);
+  });
+
+  it("that is lost before the topics are joined again leaves the fetch to the next one", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({});
+    await settled();
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    for (let n = 0; n < 2; n++) {
+      socket.drop();
+      await settled();
+      socket.connect();
+    }
+    const [cutOff, join] = socket.take();
+    expect([cutOff?.event, join?.event]).toEqual(["ingress:join", "ingress:join"]);
+    join?.reply({});
+    await settled();
+    expect(socket.frames()).toEqual(["get_items"]);
+  });
+
+  it("whose topics are joined late fetches again then", async () => {
+    vi.useFakeTimers();
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({});
+    await settled();
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    socket.drop();
+    socket.connect();
+    socket.takeOne().reply(failure("OVERLOADED", { retryAfterMs: 50 }));
+    await settled();
+    socket.takeOne().reply([]);
+    await vi.advanceTimersByTimeAsync(50);
+    socket.takeOne().reply({});
+    await settled();
+    expect(socket.frames()).toEqual(["get_items"]);
+    vi.useRealTimers();
+  });
+
   it("gives up a fetch that hangs, and tells it so", async () => {
     const socket = FakeSocket.connected();
     const signals: AbortSignal[] = [];

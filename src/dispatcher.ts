@@ -34,7 +34,7 @@ export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
     if (count > 0 && typeof args[count - 1] === "function") ack = args[--count] as Acknowledge;
     if (hub.attention !== 0 && !hub.admit(channel, this, args, count, ack)) return;
     dispatch(hub, channel, new Context(hub, channel.event, this, args, count, ack));
-  });
+  }, "dispatcher");
 }
 
 /** Runs the subscribers of an event now. Never throws. */

@@ -51,7 +51,7 @@ export function printable(thrown: unknown): Error {
     if (thrown instanceof Error) {
       const { name, message, stack } = thrown;
       JSON.stringify(thrown);
-      return Object.isExtensible(thrown) ? thrown : Object.assign(new Error(message), { ...thrown, name, stack });
+      return Object.isExtensible(thrown) ? thrown : Object.assign(new Error(message), thrown, { name, stack });
     }
   } catch {
     return new Error("an error that can't be read was thrown");

@@ -199,8 +199,8 @@ export class SocketIngress<App extends AppServer = Server> {
   /** Patterns whose dynamic namespaces exist on the server. */
   readonly #patterns = new WeakMap<Server, Set<string>>();
   #io: App | undefined;
-  /** Made by {@link SocketIngress.of}: it leaves the server when its last subscriber does. */
-  #shared = false;
+  /** Made by {@link SocketIngress.of} for this server: it serves it while it has subscribers. */
+  #shared: WeakRef<App> | undefined;
 
   /** @throws TypeError naming an option that does not exist or does not fit */
   constructor(options: SocketIngressOptions = {}) {
@@ -250,15 +250,15 @@ export class SocketIngress<App extends AppServer = Server> {
 
   /**
    * The ingress that stands for `io` where nobody brings their own: the first one attached to it, or one that is made now and
-   * leaves the server when its last subscriber does. A handler that is set up with a server and without a manager uses it, so that
+   * serves it while it has subscribers. A handler that is set up with a server and without a manager uses it, so that
    * all such handlers share one dispatcher per event.
    */
   static of<App extends AppServer>(io: App): SocketIngress<App> {
     let ingress = ofServer.get(io) as SocketIngress<App> | undefined; // stored under this very server
     if (ingress === undefined) {
       ingress = new SocketIngress<App>();
-      ingress.#shared = true;
-      ingress.attach(io);
+      ingress.#shared = new WeakRef(io);
+      ofServer.set(io, ingress);
     }
     return ingress;
   }
@@ -287,7 +287,8 @@ export class SocketIngress<App extends AppServer = Server> {
       throw new Error("attach: this ingress serves another server; detach it first, or make a second one");
     if (this.#subscriptions.has("connect")) this.#checkRecovery(io);
     this.#io = io;
-    if (!ofServer.has(io)) ofServer.set(io, this); // read back as it was put
+    const standing = ofServer.get(io);
+    if (standing === undefined || (standing.#shared !== undefined && standing.io === undefined)) ofServer.set(io, this);
     this.#hub.open();
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
@@ -307,7 +308,7 @@ export class SocketIngress<App extends AppServer = Server> {
     const io = this.#io;
     if (io !== undefined) {
       this.#io = undefined;
-      if ((ofServer.get(io) as unknown) === this) ofServer.delete(io);
+      if (this.#shared === undefined && (ofServer.get(io) as unknown) === this) ofServer.delete(io);
       io.off("new_namespace", this.#onNamespace);
       for (const reference of this.#bindings.values()) {
         const binding = reference.deref();
@@ -479,6 +480,8 @@ export class SocketIngress<App extends AppServer = Server> {
       ...checked,
       use: [...this.#use, ...(identity?.use ?? []), ...checked.use],
     });
+    const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
+    if (lent !== undefined) this.attach(lent);
     this.#add(subscription);
     let forget: unknown;
     const off = (): Promise<void> => {
@@ -512,7 +515,7 @@ export class SocketIngress<App extends AppServer = Server> {
     if (rest.length > 0) this.#subscriptions.set(event, rest);
     else this.#subscriptions.delete(event);
     this.#changed(event);
-    if (this.#shared && this.#subscriptions.size === 0) void this.detach();
+    if (this.#shared !== undefined && this.#subscriptions.size === 0) void this.detach();
   }
 
   #changed(event: string): void {

@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "socket.io";
 import type { Acknowledge } from "./context.js";
-import { hasForeignListener, markOwn } from "./foreign-listeners.js";
+import { hasHandler, markOwn } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 
 interface Expected {
@@ -34,7 +34,7 @@ export class UnknownEvents {
       expected.count++;
       return;
     }
-    if (hasForeignListener(emitter, event)) return;
+    if (hasHandler(emitter, event)) return;
     if (events === undefined) this.#sockets.set(socket, (events = new Map()));
     if (events.size >= MOST_PER_SOCKET) this.#forgetOldest(emitter, events);
     const mine = events;
@@ -46,9 +46,9 @@ export class UnknownEvents {
           mine.delete(event);
         }
         const ack = args[args.length - 1];
-        if (typeof ack === "function" && !hasForeignListener(emitter, event))
+        if (typeof ack === "function" && !hasHandler(emitter, event))
           this.#hub.unknown(event, socket, ack as Acknowledge);
-      }),
+      }, "unknown"),
     };
     mine.set(event, entry);
     emitter.on(event, entry.listener);

@@ -356,7 +356,7 @@ describe("concurrency, per socket or per key", () => {
     await vi.waitFor(() => open(2));
     await vi.waitFor(async () => {
       open(2);
-      expect((await Promise.race([replies, []])).map(codeOf)).toEqual([1, 2, "OVERLOADED"]);
+      expect((await Promise.race([replies, Promise.resolve([])])).map(codeOf)).toEqual([1, 2, "OVERLOADED"]);
     });
   });
 

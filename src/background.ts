@@ -23,9 +23,9 @@ class Job implements BackgroundJob {
   readonly kind: BackgroundKind;
   readonly task: string;
   /** Clears the timer behind it. */
-  clear: () => void = () => {};
+  clear: (() => void) | undefined;
   /** Forgets the cleanup that would end it. */
-  forget: () => void = () => {};
+  forget: (() => void) | undefined;
   running: Promise<void> | undefined;
   over = false;
   readonly #controller = new AbortController();
@@ -42,9 +42,9 @@ class Job implements BackgroundJob {
   /** Nothing of it begins any more; what runs is told. */
   cancel(reason: unknown): void {
     this.over = true;
-    this.clear();
+    this.clear?.();
     this.#controller.abort(reason);
-    if (this.running === undefined) this.forget();
+    if (this.running === undefined) this.forget?.();
   }
 }
 
@@ -115,11 +115,11 @@ export class Background {
     assertTask("spawn", fn);
     return this.#begin("task", fn, (job) => {
       this.#run(job, fn);
-      return () => {};
+      return undefined;
     });
   }
 
-  #begin(kind: BackgroundKind, fn: BackgroundTask, schedule: (job: Job) => () => void): () => void {
+  #begin(kind: BackgroundKind, fn: BackgroundTask, schedule: (job: Job) => (() => void) | undefined): () => void {
     const job = new Job(kind, fn);
     if (this.signal.aborted) return () => {};
     this.#jobs.add(job);
@@ -155,7 +155,7 @@ export class Background {
     }
     job.running = undefined;
     if (job.kind !== "interval") job.over = true;
-    if (job.over) job.forget();
+    if (job.over) job.forget?.();
   }
 
   #fail(job: Job, error: unknown): void {

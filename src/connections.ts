@@ -100,6 +100,8 @@ export class Connections {
       for (const connection of waiting.slice(i, end)) connection.close();
       if (end === waiting.length) break;
     }
+    // Those that came meanwhile, too; for the others this is nothing new.
+    for (const connection of this.#open) connection.close();
     if (this.#open.size === 0) return;
     const empty = new Promise<void>((resolve) => (this.#empty = resolve));
     await deadline.settle(empty, POLLING_CLOSE_MS);

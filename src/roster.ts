@@ -1,4 +1,4 @@
-import { Deadline } from "./deadline.js";
+import { Deadline, type Settled } from "./deadline.js";
 import { writeLog } from "./log.js";
 import type { Logger } from "./logger.js";
 import { describePart, missingRequirement, type Part, type PartKind, startOrder } from "./part.js";
@@ -71,7 +71,8 @@ export class Roster {
     if (this.#phase !== "up") return;
     const wanted = this.#wanted;
     this.#late = this.#late.then(async () => {
-      if (wanted()) await this.#start(part, wanted);
+      const failure = wanted() ? await this.#start(part, wanted) : undefined;
+      if (failure) this.#report(failure);
     });
   }
 
@@ -97,8 +98,12 @@ export class Roster {
       tried.add(part);
       const failure = wanted() ? await this.#start(part, wanted) : undefined;
       if (!wanted()) throw new Error("the manager was shut down while it booted");
-      if (!failure || onFailure === "continue") continue;
-      await this.stop(new Deadline(TAKE_BACK_MS));
+      if (!failure) continue;
+      if (onFailure === "continue") {
+        this.#report(failure);
+        continue;
+      }
+      await this.#stopUp(new Deadline(TAKE_BACK_MS));
       throw new Error(`boot failed: ${describePart(part)} did not start: ${reasonOf(failure.error)}`, {
         cause: failure.error,
       });
@@ -114,27 +119,33 @@ export class Roster {
 
   /**
    * Stop what is up, in reverse, each awaited until the deadline. After it the rest is told to stop all the same, and gets a last
-   * moment together.
-   *
-   * @returns what failed, which includes what did not stop in time
+   * moment together. Failures, which include what did not stop in time, are added to {@link Roster.failures}.
    */
-  async stop(deadline: Deadline): Promise<PartFailure[]> {
+  async stop(deadline: Deadline): Promise<void> {
+    // What did not start may have been started by hand since, or own something from its constructor.
+    const others = this.#parts.filter((part) => !this.#up.includes(part));
+    this.#up.unshift(...others);
+    await this.#stopUp(deadline);
+  }
+
+  async #stopUp(deadline: Deadline): Promise<void> {
     this.#phase = "down";
-    const failures: PartFailure[] = [];
     const late: { readonly part: Part; readonly stopping: Promise<void> }[] = [];
     for (let part = this.#up.pop(); part; part = this.#up.pop()) {
       const stopping = stopOf(part);
-      const outcome = await deadline.settle(stopping);
-      if (outcome.kind === "late") late.push({ part, stopping });
-      if (outcome.kind === "failed") failures.push(this.#failed(part, "stop", outcome.error));
+      if (!this.#stopped(part, await deadline.settle(stopping))) late.push({ part, stopping });
     }
     const last = new Deadline(LATE_MS);
     for (const { part, stopping } of late) {
-      const outcome = await last.settle(stopping);
-      if (outcome.kind === "late") failures.push(this.#failed(part, "stop", new Error("it did not stop in time")));
-      if (outcome.kind === "failed") failures.push(this.#failed(part, "stop", outcome.error));
+      if (this.#stopped(part, await last.settle(stopping))) continue;
+      this.#report(this.#failed(part, "stop", new Error("it did not stop in time")));
     }
-    return failures;
+  }
+
+  /** Tells whether a part has stopped, cleanly or not. */
+  #stopped(part: Part, outcome: Settled): boolean {
+    if (outcome.kind === "failed") this.#report(this.#failed(part, "stop", outcome.error));
+    return outcome.kind !== "late";
   }
 
   async #start(part: Part, wanted: () => boolean): Promise<PartFailure | undefined> {
@@ -161,7 +172,7 @@ export class Roster {
     try {
       await part.stop();
     } catch (error) {
-      this.#failed(part, "stop", error);
+      this.#report(this.#failed(part, "stop", error));
     }
     return undefined;
   }
@@ -170,8 +181,12 @@ export class Roster {
     const { kind, name } = part;
     const failure = { kind, name, phase, error };
     this.#failures.push(failure);
-    writeLog(this.#log, "error", { [kind]: name, err: error }, `a ${kind} failed to ${phase}`);
     return failure;
+  }
+
+  /** For what nobody is thrown. */
+  #report({ kind, name, phase, error }: PartFailure): void {
+    writeLog(this.#log, "error", { [kind]: name, err: error }, `a ${kind} failed to ${phase}`);
   }
 }
 

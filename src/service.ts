@@ -88,7 +88,8 @@ export abstract class Service<State extends object = object> implements Owner, A
   #firstState: Readonly<State> | undefined;
   #startError: { readonly error: unknown } | undefined;
   readonly #lifecycle = new Lifecycle();
-  readonly #watchers = new StateWatchers<State>((error) => this.#write(error, "a subscriber of the state failed"));
+  // Not of this State, so that a service of any state is a Service.
+  readonly #watchers = new StateWatchers<object>((error) => this.#write(error, "a subscriber of the state failed"));
   readonly #children = new Set<object>();
   #life: Life = this.#newLife();
 
@@ -297,7 +298,8 @@ export abstract class Service<State extends object = object> implements Owner, A
    */
   subscribe(fn: StateSubscriber<State>): () => void {
     if (typeof fn !== "function") throw new TypeError(`subscribe expects a function, got ${describeValue(fn)}`);
-    const unwatch = this.#watchers.add(fn);
+    // It is told of this service's states only.
+    const unwatch = this.#watchers.add(fn as StateSubscriber<object>);
     const forget = this.addCleanup(unwatch);
     return () => {
       unwatch();

@@ -103,12 +103,18 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
   };
 
   // First of all: from here on nothing new gets in, and what is being started need not go on.
+  const earlier = roster.failures.length;
   const draining = ingress.drain({ graceMs: options.graceMs });
   roster.cancelStart();
   await deadline.settle(Promise.all([starting, roster.settled()]));
   const { cut } = await draining;
   if (server) await server.connections.close(options, deadline);
-  for (const { kind, name, error } of await roster.stop(deadline)) failures.push({ kind, name, error });
+  // Closing connections has set off their `disconnect` subscribers.
+  cut.push(...(await ingress.drain({ graceMs: deadline.remainingMs })).cut);
+  await roster.stop(deadline);
+  for (const { kind, name, phase, error } of roster.failures.slice(earlier)) {
+    if (phase === "stop") failures.push({ kind, name, error });
+  }
   note("ingress", "detach", await new Deadline(Math.max(deadline.remainingMs, DETACH_MS)).settle(ingress.detach()));
   if (server) note("server", "close", await closeServer(server.io, server.connections, deadline));
   return { reason: options.reason, cut, failures, durationMs: performance.now() - began };

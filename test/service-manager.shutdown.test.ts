@@ -167,10 +167,10 @@ describe("shutdown under traffic", () => {
     // How many were gone at each pause: 8 ms, less a quarter of them by this chance.
     const goneAtPause: number[] = [];
     const { setTimeout: schedule } = globalThis;
-    vi.spyOn(globalThis, "setTimeout").mockImplementation(((fn: () => void, ms?: number, ...args: []) => {
+    vi.spyOn(globalThis, "setTimeout").mockImplementation((fn: () => void, ms?: number, ...args: []) => {
       if (ms === 6) goneAtPause.push(app.handler.goneFor.length);
       return schedule(fn, ms, ...args);
-    }) as typeof setTimeout);
+    });
     await app.manager.shutdown({ batch: 2, intervalMs: 8 });
     expect(goneAtPause).toEqual([2, 4]);
     expect(app.handler.goneFor).toHaveLength(5);
@@ -185,6 +185,50 @@ describe("shutdown under traffic", () => {
     await Promise.all(gone);
     expect(report.durationMs).toBeLessThan(530);
     expect(report.failures).toEqual([]);
+  });
+
+  it("waits for the disconnect subscribers that closing sets off, and cuts those that hang", async () => {
+    await using app = await fixture();
+    await app.manager.boot();
+    await app.connect();
+    const said: string[] = [];
+    app.manager.ingress.on("disconnect", async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      said.push("goodbye");
+    });
+    app.manager.ingress.on("disconnect", never);
+    const report = await app.manager.shutdown({ graceMs: 50 });
+    expect(said).toEqual(["goodbye"]);
+    expect(report.cut).toMatchObject([{ event: "disconnect" }]);
+    expect(report.failures).toEqual([]);
+    expect(report.durationMs).toBeLessThan(550);
+  });
+
+  it("closes a connection that comes between two batches, too", async () => {
+    await using app = await fixture();
+    await app.manager.boot();
+    await Promise.all([app.connect(), app.connect()]);
+    const raw = new Promise<void>((resolve) => {
+      app.io.engine.once("connection", (connection: { once(event: "close", fn: () => void): void }) =>
+        connection.once("close", resolve),
+      );
+    });
+    const shutdown = app.manager.shutdown({ batch: 1, intervalMs: 100 });
+    // Refused by the namespace, it stays connected to the engine.
+    await expect(app.connect()).rejects.toMatchObject({ data: { code: "SHUTTING_DOWN" } });
+    await shutdown;
+    await raw;
+  });
+
+  it("reports a server that fails to close", async () => {
+    await using app = await fixture();
+    await app.manager.boot();
+    const { close } = app.io;
+    app.io.close = () => Promise.reject(new Error("broken"));
+    const report = await app.manager.shutdown();
+    expect(report.failures).toEqual([{ kind: "server", name: "close", error: new Error("broken") }]);
+    app.io.close = close;
+    await app.io.close();
   });
 
   it("names an option that does not fit, and goes on", async () => {

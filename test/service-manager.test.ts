@@ -316,6 +316,51 @@ describe("boot and shutdown", () => {
     expect(manager.health().status).toBe("ok");
     await manager.shutdown();
   });
+
+  it("reports a service that hangs in its start past the grace", async () => {
+    const { manager } = make();
+    const hanging = new Step("S1");
+    const gate = deferred();
+    const begun = deferred();
+    hanging.starting = () => {
+      begun.resolve();
+      return gate.promise;
+    };
+    const boot = manager
+      .registerService(hanging)
+      .boot()
+      .catch(() => {});
+    await begun.promise;
+    const report = await manager.shutdown({ graceMs: 10 });
+    expect(report.failures).toEqual([{ kind: "service", name: "S1", error: new Error("it did not stop in time") }]);
+    gate.resolve();
+    await boot;
+  });
+
+  it("stops what was started by hand after boot had failed to, and what never started but owns something", async () => {
+    const { manager, steps } = make({ onStartFailure: "continue" });
+    const [first, second] = [new Step("S1", steps), new Step("S2", steps, ["S1"])];
+    const owned = vi.fn<() => void>();
+    second.addCleanup(owned);
+    first.starting = () => Promise.reject(new Error("not yet"));
+    await manager.registerService(first).registerService(second).boot();
+    first.starting = () => {};
+    await first.start();
+    const report = await manager.shutdown({ graceMs: Infinity });
+    expect(steps).toEqual(["+S1", "+S1", "-S1"]);
+    expect(owned).toHaveBeenCalledOnce();
+    expect(report.failures).toEqual([]);
+  });
+
+  it("does not log what boot throws, and logs what fails while it takes the rest back", async () => {
+    const { manager, log } = make();
+    const [first, second] = [new Step("S1"), new Step("S2")];
+    first.stopping = () => Promise.reject(new Error("stuck"));
+    second.starting = () => Promise.reject(new Error("no database"));
+    await expect(manager.registerService(first).registerService(second).boot()).rejects.toThrow("no database");
+    expect(log.lines).toMatchObject([{ message: "a service failed to stop", fields: { service: "S1" } }]);
+    expect((await manager.shutdown()).failures).toEqual([]);
+  });
 });
 
 describe("registering", () => {
@@ -737,6 +782,26 @@ describe("health and describe", () => {
         expect.objectContaining({ event: "shout", handler: "shout", method: "onShout" }),
       ],
     });
+    await manager.shutdown();
+  });
+
+  it("takes services and controllers whatever their state is", async () => {
+    class Counter extends Service<{ n: number }> {
+      readonly name = "counter";
+      override state = { n: 0 };
+    }
+    type App = Server<{ ping(reply: (n: number) => void): void }>;
+    class Pings extends Controller<App, { pings: number }> {
+      readonly name = "pings";
+      override state = { pings: 0 };
+      override buildEvents(handler: ControllerHandler<App>) {
+        handler.on("ping", () => 1);
+      }
+    }
+    const manager = new ServiceManager<App>(undefined, { logger: recordingLog() });
+    await manager.registerService(new Counter()).registerController(new Pings()).boot();
+    expect(manager.require(Counter).state.n).toBe(0);
+    expect(await manager.ingress.dispatch("ping", {})).toBe(1);
     await manager.shutdown();
   });
 

@@ -352,6 +352,16 @@ describe("background work", () => {
     expect(log.lines).toEqual([]);
   });
 
+  it("takes any abort error for the end of work that was told to end, and nothing else", async () => {
+    const { service, log } = fixture();
+    await service.start();
+    for (const error of [new DOMException("by the fetch it waited for", "AbortError"), new Error("real")]) {
+      service.spawn((signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(error))));
+    }
+    await service.stop();
+    expect(log.lines.map(({ fields }) => fields["err"])).toEqual([new Error("real")]);
+  });
+
   it("begins nothing once the service is told to stop", async () => {
     const { service } = fixture();
     const fn = vi.fn<() => void>();

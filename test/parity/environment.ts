@@ -1,6 +1,6 @@
 import { Server, type ServerOptions, type Socket } from "socket.io";
 import type { Socket as ClientSocket } from "socket.io-client";
-import { fakeServer, inMemory, type FakeServerOptions, type FakeSocket } from "socket-ingress/testing";
+import { fakeServer, inMemory, type FakeServer, type FakeServerOptions, type FakeSocket } from "socket-ingress/testing";
 import { connected, serve } from "../fixtures/serve.js";
 
 /** A connected client, as far as it can be seen from outside in every environment. */
@@ -23,6 +23,8 @@ export interface Peer {
   leave(): void;
   drop(): void;
   reconnect(): Promise<void>;
+  /** Joins another namespace over the same connection. */
+  join(namespace: string): Promise<Peer>;
 }
 
 /** How a {@link Peer} connects. */
@@ -56,13 +58,15 @@ function answerSettled(io: Server): void {
   io.on("new_namespace", (namespace) => void namespace.on("connection", answer));
 }
 
-/** A peer of socket.io-client's. */
-function peerOf(client: ClientSocket, serverSide: () => Socket, drop: () => void): Peer {
+/** A peer of socket.io-client's, which hears everything from the first packet on. */
+async function peerOf(client: ClientSocket, home: RealHome): Promise<Peer> {
   const received: { event: string; args: unknown[] }[] = [];
   client.onAny((event: string, ...args: unknown[]) => {
     received.push({ event, args: args.filter((arg) => typeof arg !== "function") });
   });
-  let server = serverSide();
+  const gone = new Promise<string>((resolve) => client.once("disconnect", resolve));
+  await connected(client);
+  let server = home.serverSide(client);
   return {
     get id() {
       return client.id;
@@ -73,7 +77,7 @@ function peerOf(client: ClientSocket, serverSide: () => Socket, drop: () => void
     get recovered() {
       return client.recovered;
     },
-    gone: new Promise((resolve) => client.once("disconnect", resolve)),
+    gone,
     get server() {
       return server;
     },
@@ -83,12 +87,24 @@ function peerOf(client: ClientSocket, serverSide: () => Socket, drop: () => void
     on: (event, listener) => void client.on(event, listener),
     settle: () => client.emitWithAck(settled),
     leave: () => void client.disconnect(),
-    drop,
+    drop: () => home.drop(client),
     async reconnect() {
       await connected(client);
-      server = serverSide();
+      server = home.serverSide(client);
     },
+    join: (namespace) =>
+      peerOf(client.io.socket(namespace), { ...home, serverSide: (socket) => home.inNamespace(socket, namespace) }),
   };
+}
+
+interface RealHome {
+  serverSide(client: ClientSocket): Socket;
+  inNamespace(client: ClientSocket, namespace: string): Socket;
+  drop(client: ClientSocket): void;
+}
+
+function inNamespace(io: Server): RealHome["inNamespace"] {
+  return (client, namespace) => io.of(namespace).sockets.get(client.id ?? "") as Socket;
 }
 
 /** Server and clients over TCP. */
@@ -98,13 +114,12 @@ export const realSockets: Environment = {
     const app = await serve(answerSettled, options as Partial<ServerOptions>);
     return {
       io: app.io,
-      async connect({ namespace = "/", auth = {} } = {}) {
-        const client = await app.connect({ namespace, auth });
-        return peerOf(
-          client,
-          () => app.serverSide(client, namespace) as Socket,
-          () => client.io.engine.transport.close(),
-        );
+      connect({ namespace = "/", auth = {} } = {}) {
+        return peerOf(app.client({ namespace, auth }), {
+          serverSide: (client) => app.serverSide(client, namespace) as Socket,
+          inNamespace: inNamespace(app.io),
+          drop: (client) => void client.io.engine.transport.close(),
+        });
       },
       [Symbol.asyncDispose]: () => app.close(),
     };
@@ -120,13 +135,13 @@ export const inMemoryServer: Environment = {
     const app = await inMemory(io);
     return {
       io,
-      async connect(connectOptions = {}) {
-        const client = await app.connect(connectOptions);
-        return peerOf(
-          client,
-          () => app.serverSide(client) as Socket,
-          () => app.dropTransport(client),
-        );
+      connect(connectOptions = {}) {
+        const first = app.client(connectOptions);
+        return peerOf(first, {
+          serverSide: () => app.serverSide(first) as Socket,
+          inNamespace: inNamespace(io),
+          drop: () => app.dropTransport(first),
+        });
       },
       [Symbol.asyncDispose]: () => app.close(),
     };
@@ -142,14 +157,14 @@ export const fakeSockets: Environment = {
     return Promise.resolve({
       io,
       async connect(connectOptions = {}) {
-        return fakePeer(await io.connect(connectOptions));
+        return fakePeer(io, await io.connect(connectOptions));
       },
       [Symbol.asyncDispose]: () => io.close(),
     });
   },
 };
 
-function fakePeer(socket: FakeSocket): Peer {
+function fakePeer(io: FakeServer, socket: FakeSocket): Peer {
   return {
     get id() {
       return socket.id;
@@ -174,6 +189,7 @@ function fakePeer(socket: FakeSocket): Peer {
     async reconnect() {
       await socket.reconnect();
     },
+    join: async (namespace) => fakePeer(io, await io.connect({ namespace, over: socket })),
   };
 }
 

@@ -60,7 +60,7 @@ function after(ms: number, run: () => void): void {
 }
 
 /** The time limit that contestants which have one set for every event. */
-export const timeLimitMs = 250;
+export const timeLimitMs = Number(process.env["TIME_LIMIT_MS"] ?? 250);
 
 let running = 0;
 const watchers = new Set<() => void>();

@@ -98,7 +98,7 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
     const dial = (link?: Link): FakeClient => new FakeClient(this.#engine, this.#parser, request, link);
     const socket = new ClientEnd<AppServer>(
       { dial, namespace, auth, data, serverSide: (nsp, id) => this.#serverSide(nsp, id) },
-      over === undefined ? dial() : (over as ClientEnd<AppServer>).client,
+      over === undefined ? dial() : this.#clientOf(over),
     );
     await socket.open();
     return socket;
@@ -125,6 +125,14 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #clientOf(socket: FakeSocket<AppServer>): FakeClient {
+    // Every fake socket is one: nobody else can make them.
+    const { client } = socket as ClientEnd<AppServer>;
+    if (client.connection.server !== this.#engine) throw new TypeError("connect: `over` is a socket of another server");
+    if (!client.open) throw new Error("connect: the connection of `over` is closed; reconnect it first");
+    return client;
   }
 
   #serverSide(namespace: string, id: string): AppSocket<AppServer> | undefined {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { Server, Socket } from "socket.io";
 import * as msgpack from "socket.io-msgpack-parser";
+import { ServiceManager, SocketIngress } from "socket-ingress";
 import { ConnectRefused, fakeServer } from "socket-ingress/testing";
 
 interface ClientToServer {
@@ -213,6 +214,27 @@ test("two namespaces share a connection when told so, and fall together", async 
   admin.dropTransport();
   expect(admin.server.connected).toBe(false);
   expect(io.engine.clientsCount).toBe(0);
+});
+
+test("a connection can be shared while it is open, with its own server, once for each namespace", async () => {
+  await using io = fakeServer<App>();
+  await using other = fakeServer<App>();
+  const socket = await io.connect();
+  await expect(other.connect({ over: socket })).rejects.toThrow(/another server/);
+  await expect(io.connect({ over: socket })).rejects.toThrow(/in the namespace \/ already/);
+  socket.dropTransport();
+  await expect(io.connect({ over: socket, namespace: "/admin" })).rejects.toThrow(/is closed; reconnect/);
+});
+
+test("a fake server stands wherever the application's own type is asked for", async () => {
+  await using io = fakeServer<App>();
+  io satisfies App;
+  const ingress = new SocketIngress<App>().attach(io);
+  ingress.subscribe("double", (_context, n) => n * 2);
+  const manager = new ServiceManager<App>(fakeServer<App>());
+  expect(manager.ingress).toBeDefined();
+  const socket = await io.connect();
+  expect(await socket.receive("double", 4)).toBe(8);
 });
 
 test.each([

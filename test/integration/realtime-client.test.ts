@@ -1,3 +1,4 @@
+import { EventError } from "socket-ingress";
 import { group, players as playersOf, session, topic, user } from "socket-ingress/realtime";
 import { describe, expect, it, vi } from "vitest";
 import { deferred } from "../client/fixtures/deferred.js";
@@ -392,6 +393,21 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
   });
 
   describe("lifecycle", () => {
+    it("a connection that is refused rejects the calls that wait for it, with the code", async () => {
+      await using stage = await realtimeStage(transport);
+      stage.ingress.on("connect", () => {
+        throw new EventError("UNAUTHENTICATED", "please log in", { details: { at: "/login" } });
+      });
+      const { socket, client } = stage.stranger();
+      const call = rejection(client.call("get_items"));
+      socket.connect();
+      expect(await call).toMatchObject({
+        code: "UNAUTHENTICATED",
+        message: "please log in",
+        details: { at: "/login" },
+      });
+    });
+
     it("onReady runs at once after the connection, onReconnect on reconnects only", async () => {
       await using stage = await realtimeStage(transport);
       const ann = await stage.join({ user: "ann" });

@@ -1,6 +1,13 @@
 import { Server, type ServerOptions } from "socket.io";
 import type { Socket as ClientSocket } from "socket.io-client";
-import { type EventContext, EventError, type EventMap, Handler, ServiceManager } from "socket-ingress";
+import {
+  type EventContext,
+  EventError,
+  type EventMap,
+  Handler,
+  ServiceManager,
+  type SocketIngress,
+} from "socket-ingress";
 import { type Client, type ClientOptions, createClient } from "socket-ingress/client";
 import { otherInGroup, othersInGroup, players, Realtime } from "socket-ingress/realtime";
 import { inMemory } from "socket-ingress/testing";
@@ -127,6 +134,9 @@ export interface Stage extends AsyncDisposable {
   /** Users that may join `room:{id}`. */
   readonly readers: Set<string>;
   readonly log: RecordingLog;
+  readonly ingress: SocketIngress<App>;
+  /** A client that has not connected yet. */
+  stranger(who?: Who, options?: ClientOptions): Pick<Player, "client" | "socket" | "logger">;
   /** Connects a client. */
   join(who?: Who, options?: ClientOptions): Promise<Player>;
   /** Resolves when everything the server had sent to these by now has arrived. */
@@ -196,6 +206,11 @@ export async function realtimeStage(transport: Transport, options: Partial<Serve
     await client.call("get_item", { id: 0 });
     market.ran.pop();
   };
+  const stranger: Stage["stranger"] = (who = {}, clientOptions = {}) => {
+    const logger = recordingLogger();
+    const socket = openSocket({ ...fast, auth: who });
+    return { socket, logger, client: createClient<App>(socket, { logger, ...clientOptions }) };
+  };
 
   return {
     io,
@@ -206,10 +221,10 @@ export async function realtimeStage(transport: Transport, options: Partial<Serve
     caughtUp: async (...players) => {
       for (const { client } of players) await caughtUp(client);
     },
-    async join(who = {}, clientOptions = {}) {
-      const logger = recordingLogger();
-      const socket = openSocket({ ...fast, auth: who });
-      const client = createClient<App>(socket, { logger, ...clientOptions });
+    ingress: manager.ingress,
+    stranger,
+    async join(who, clientOptions) {
+      const { client, logger, socket } = stranger(who, clientOptions);
       const ready = new Promise<void>((resolve) => client.onReady(resolve));
       socket.connect();
       await ready;

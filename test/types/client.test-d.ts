@@ -1,5 +1,6 @@
 import type { Server } from "socket.io";
 import type { Socket } from "socket.io-client";
+import { type EventContext, type EventMap, type EventsOf, Handler } from "socket-ingress";
 import { type Client, ClientModule, createClient, type TopicJoin } from "socket-ingress/client";
 import { expectTypeOf } from "vitest";
 
@@ -110,6 +111,21 @@ expectTypeOf(byMap.call("add", 1, 2)).resolves.toEqualTypeOf<number>();
 byMap.on("anything", (data) => void data);
 // @ts-expect-error no such event
 void byMap.call("ad", 1, 2);
+
+// So does what the handlers themselves say.
+class Greeter extends Handler {
+  readonly name = "greeter";
+  readonly events = { greet: "handleGreet" } satisfies EventMap<Greeter>;
+  handleGreet(_: EventContext, name: string): { greeting: string } {
+    return { greeting: `hello ${name}` };
+  }
+}
+const byHandlers = createClient<EventsOf<[Greeter]>>(plainSocket);
+expectTypeOf(byHandlers.call("greet", "ann")).resolves.toEqualTypeOf<{ greeting: string }>();
+// @ts-expect-error a wrong argument
+void byHandlers.call("greet", 5);
+// @ts-expect-error no such event
+void byHandlers.call("great", "ann");
 
 // Nothing said, nothing known.
 const untyped = createClient(plainSocket);

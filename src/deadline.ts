@@ -25,7 +25,7 @@ export class Deadline {
    * Wait for `promise`, at most until the deadline, and at most for `mostMs`. What has settled by now counts as in time, however late
    * it is. Never rejects; what comes late comes to nothing.
    */
-  async settle(promise: Promise<unknown>, mostMs = Infinity): Promise<Settled> {
+  async settle(promise: Promise<unknown>, mostMs: number = Infinity): Promise<Settled> {
     const ms = Math.min(this.remainingMs, mostMs);
     let timer: NodeJS.Timeout | undefined;
     const outcome = promise.then(

@@ -152,7 +152,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    */
   registerHandler(handler: Handler<App>): this {
     this.#register(handlerPart("registerHandler", handler));
-    const own = handler.constructor as abstract new () => Handler<App>;
+    const own = handler.constructor as abstract new () => unknown;
     if (this.registry.resolve(own) === undefined) this.registry.provide(own, handler);
     return this;
   }

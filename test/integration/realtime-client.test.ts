@@ -180,6 +180,19 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       expect(await result.promise).toBe(3);
     });
 
+    it("leaves out the one whose doing it was, if that one told so", async () => {
+      await using stage = await realtimeStage(transport);
+      const [ann, bob] = [await stage.join({ user: "ann" }), await stage.join({ user: "bob" })];
+      const fetched = [ann, bob].map(({ client }) => {
+        const mine: unknown[] = [];
+        client.refetchOnSocket("item_changed", "get_item", (item) => mine.push(item), { skipOwn: true });
+        return mine;
+      });
+      await stage.realtime.emitSocketRefetch("get_item", { payload: { id: 7 }, origin: ann.socket.id ?? "" });
+      await stage.caughtUp(ann, bob);
+      expect(fetched).toEqual([[], [{ id: 7 }]]);
+    });
+
     it("turns fifty signals into two calls, and the last state is fresh", async () => {
       await using stage = await realtimeStage(transport);
       const { market } = stage;

@@ -20,6 +20,7 @@ export function isEventError(thrown: unknown): thrown is EventError {
  * Total: a subclass whose getters throw is `INTERNAL`, too.
  */
 export function toFailure(thrown: unknown): Failure {
+  defuse(thrown);
   if (!isEventError(thrown)) return internal;
   try {
     const { code, message, retryAfterMs } = thrown;
@@ -29,6 +30,19 @@ export function toFailure(thrown: unknown): Failure {
   } catch {
     return internal;
   }
+}
+
+/** A promise may be thrown, or stand where a value should: if it rejects and nobody listens, Node ends the process. */
+export function defuse(thrown: unknown): void {
+  try {
+    if (thrown instanceof Promise) thrown.then(ignore, ignore);
+  } catch {
+    // A revoked proxy is no promise.
+  }
+}
+
+function ignore(): void {
+  // It has been told of already.
 }
 
 /** The same failure without what may have made it impossible to send. */
@@ -47,6 +61,7 @@ function withRetry(details: unknown, retryAfterMs: number | undefined): unknown 
  * afterwards.
  */
 export function printable(thrown: unknown): Error {
+  defuse(thrown);
   try {
     if (thrown instanceof Error) {
       const { name, message, stack } = thrown;

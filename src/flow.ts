@@ -38,7 +38,7 @@ export interface Waiting {
  * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
  */
 export class Flow {
-  readonly runs = new Set<Run>();
+  readonly runs: Set<Run> = new Set();
   readonly #max: number;
   /** Told when events start to wait, and when none does any more. */
   readonly #onSaturation: (saturated: boolean) => void;

@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { AppServer, Interceptor } from "./event-map.js";
+import type { AppServer, HandlerEvents, Interceptor } from "./event-map.js";
 import { printable } from "./fault.js";
 import { bindHost, type Host } from "./host.js";
 import type { Logger } from "./logger.js";
@@ -35,13 +35,13 @@ export abstract class Handler<App extends AppServer = Server> {
   /** What it is called in logs, errors and `describe()`. */
   abstract readonly name: string;
   /** Which events it owns, and what runs for each; write it behind `satisfies EventMap<YourHandler, App>`. */
-  abstract readonly events: object;
+  abstract readonly events: HandlerEvents<App>;
   /**
    * Priorities by event, for those that don't say it in `events`; lower runs first.
    *
    * @default 100 for each
    */
-  readonly eventPriorities?: Readonly<Record<string, number>>;
+  readonly eventPriorities?: { readonly [Event in keyof this["events"]]?: number };
   /**
    * Whose clients it serves: a namespace, or a pattern for dynamic ones.
    *
@@ -182,6 +182,9 @@ export abstract class Handler<App extends AppServer = Server> {
 
   /** @internal */
   [bindHost](host: Host<App> | undefined): void {
+    if (host !== undefined && this.#host !== undefined && host !== this.#host) {
+      throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
+    }
     this.#host = host;
     this.#ownLog = undefined;
   }

@@ -37,6 +37,7 @@ export type {
   ArgsOf,
   EventMap,
   EventOptions,
+  HandlerEvents,
   InputSchema,
   Interceptor,
   Permitted,

@@ -1,8 +1,9 @@
 import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
-import { Context } from "./context.js";
+import { type Acknowledge, Context } from "./context.js";
 import { type Channel, createDispatcher, dispatch, type Dispatcher } from "./dispatcher.js";
+import { guardFrames, unguardFrames } from "./frame-guard.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
@@ -80,7 +81,10 @@ export class NamespaceBinding {
     if (!this.#bound) return;
     this.#bound = false;
     this.namespace.off("connection", this.#onConnection);
-    for (const socket of this.namespace.sockets.values()) this.#leave(socket);
+    for (const socket of this.namespace.sockets.values()) {
+      this.#leave(socket);
+      unguardFrames(socket.conn);
+    }
     this.#channels.clear();
     for (const channel of this.#reserved.values()) channel.plan = [];
   }
@@ -132,6 +136,7 @@ export class NamespaceBinding {
   }
 
   #serve(socket: Socket): void {
+    guardFrames(socket.conn);
     socket.onAny(this.#observe);
     this.#attachReserved(socket);
   }
@@ -185,14 +190,15 @@ export class NamespaceBinding {
     if (!told) this.#hub.hold(socket);
   }
 
-  /** Called for every event of every socket, before anything else of the application runs. */
-  observe(socket: Socket, event: unknown): void {
+  /** Called for every event of every socket, before anything else of the application runs; `last` is its last argument. */
+  observe(socket: Socket, event: unknown, last: unknown): void {
     const channel = this.#channels.get(event);
     if (channel !== undefined) {
       const target = emitter(socket);
       if (target.listenerCount(channel.event, channel.dispatcher) === 0) target.on(channel.event, channel.dispatcher);
     } else if (forgeries.has(event)) socket.disconnect(true);
-    else this.#unknown?.expect(socket, event as string);
+    else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
+    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
   }
 
   readonly #observe = observer(this);
@@ -220,7 +226,8 @@ function emitter(socket: Socket): EventEmitter {
 
 function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
   return function (this: Socket, event: unknown): void {
-    binding.observe(this, event);
+    // Not a rest parameter: it would be an array for every event, and only few need to look.
+    binding.observe(this, event, arguments[arguments.length - 1]);
   };
 }
 

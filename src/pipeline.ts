@@ -1,7 +1,9 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Context } from "./context.js";
 import { isThenable } from "./error-subscribers.js";
+import { defuse } from "./fault.js";
 import { Lanes, type Overflow } from "./lanes.js";
+import { describeValue } from "./ownership.js";
 import type { Invoke, Subscription } from "./subscription.js";
 import { EventError } from "./wire/event-error.js";
 import { type InputIssue, invalidInput, readIssues } from "./wire/schema.js";
@@ -87,7 +89,7 @@ function laned(invoke: Invoke, subscription: Subscription, options: PipelineOpti
   const lanes = new Lanes(options);
   const { key } = options;
   return (context, args, count) => {
-    const lane: unknown = key === undefined ? context.socket : key.call(self, context, ...args.slice(0, count));
+    const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
     const place = lanes.enter(lane, context);
     if (place === undefined) return finishing(context, () => invoke(context, args, count));
     if (context.run === undefined) context.parked = true;
@@ -99,6 +101,12 @@ function laned(invoke: Invoke, subscription: Subscription, options: PipelineOpti
       return finishing(context, () => invoke(context, args, count));
     });
   };
+}
+
+function laneOf(key: unknown): string {
+  if (typeof key === "string") return key;
+  defuse(key);
+  throw new TypeError(`key must return a string, got ${describeValue(key)}`);
 }
 
 /** Runs in a lane, and gives the place back at the end, whatever the end is. */

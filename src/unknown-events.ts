@@ -6,8 +6,8 @@ import type { Hub } from "./hub.js";
 
 interface Expected {
   readonly listener: (...args: unknown[]) => void;
-  /** How many have been seen coming whose turn has not come. */
-  count: number;
+  /** Of those that have been seen coming and whose turn has not come. */
+  readonly acks: Set<Acknowledge>;
 }
 
 /** How many names a socket may be waiting for: middleware of the application that never goes on leaves them behind. */
@@ -25,47 +25,51 @@ export class UnknownEvents {
     this.#hub = hub;
   }
 
-  /** An event that the ingress does not know is on its way through the middleware. */
-  expect(socket: Socket, event: string): void {
+  /** An event that the ingress does not know is on its way through the middleware, with an acknowledgement. */
+  expect(socket: Socket, event: string, ack: Acknowledge): void {
     const emitter = socket as unknown as EventEmitter; // its typed methods don't know names known only at run time
     let events = this.#sockets.get(socket);
     const expected = events?.get(event);
-    if (expected !== undefined) {
-      expected.count++;
-      return;
-    }
+    if (expected !== undefined) return void expected.acks.add(ack);
     if (hasHandler(emitter, event)) return;
     if (events === undefined) this.#sockets.set(socket, (events = new Map()));
-    if (events.size >= MOST_PER_SOCKET) this.#forgetOldest(emitter, events);
-    const mine = events;
+    if (events.size >= MOST_PER_SOCKET) this.#giveUpOldest(socket, events);
     const entry: Expected = {
-      count: 1,
-      listener: markOwn((...args: unknown[]) => {
-        if (--entry.count === 0) {
-          emitter.off(event, entry.listener);
-          mine.delete(event);
-        }
-        const ack = args[args.length - 1];
-        if (typeof ack === "function" && !hasHandler(emitter, event))
-          this.#hub.unknown(event, socket, ack as Acknowledge);
-      }, "unknown"),
+      acks: new Set([ack]),
+      listener: markOwn((...args: unknown[]) => this.#arrived(socket, event, args[args.length - 1]), "unknown"),
     };
-    mine.set(event, entry);
+    events.set(event, entry);
     emitter.on(event, entry.listener);
   }
 
   /** Take everything off this socket again. */
   forget(socket: Socket): void {
-    for (const [event, { listener }] of this.#sockets.get(socket) ?? [])
-      (socket as unknown as EventEmitter).off(event, listener);
+    for (const [event, { listener }] of this.#sockets.get(socket) ?? []) off(socket, event, listener);
     this.#sockets.delete(socket);
   }
 
-  #forgetOldest(emitter: EventEmitter, events: Map<string, Expected>): void {
-    for (const [event, { listener }] of events) {
+  #arrived(socket: Socket, event: string, ack: unknown): void {
+    if (typeof ack !== "function") return;
+    const events = this.#sockets.get(socket);
+    const expected = events?.get(event);
+    if (events !== undefined && expected?.acks.delete(ack as Acknowledge) && expected.acks.size === 0) {
       events.delete(event);
-      emitter.off(event, listener);
-      return;
+      off(socket, event, expected.listener);
     }
+    if (!hasHandler(socket, event)) this.#hub.unknown(event, socket, ack as Acknowledge);
   }
+
+  /** Nobody handled it so far; that is what its callers hear, since it can't be waited for any longer. */
+  #giveUpOldest(socket: Socket, events: Map<string, Expected>): void {
+    const [oldest] = events;
+    if (oldest === undefined) return;
+    const [event, { listener, acks }] = oldest;
+    events.delete(event);
+    off(socket, event, listener);
+    for (const ack of acks) this.#hub.unknown(event, socket, ack);
+  }
+}
+
+function off(socket: Socket, event: string, listener: (...args: unknown[]) => void): void {
+  (socket as unknown as EventEmitter).off(event, listener);
 }

@@ -26,12 +26,16 @@ export class EventError extends Error {
   /** @throws TypeError if the code is not a non-empty string, the message no string, or `retryAfterMs` no positive number */
   constructor(code: ErrorCode | (string & {}), message: string, options: EventErrorOptions = {}) {
     if (typeof code !== "string" || code === "") {
-      throw new TypeError(`EventError: code must be a non-empty string, got ${typeof code === "string" ? '""' : typeof code}`);
+      throw new TypeError(
+        `EventError: code must be a non-empty string, got ${typeof code === "string" ? '""' : typeof code}`,
+      );
     }
     if (typeof message !== "string") throw new TypeError(`EventError: message must be a string, got ${typeof message}`);
     const { retryAfterMs } = options;
     if (retryAfterMs !== undefined && !(Number.isFinite(retryAfterMs) && retryAfterMs >= 0)) {
-      throw new TypeError(`EventError: retryAfterMs must be a number of milliseconds from 0, got ${String(retryAfterMs)}`);
+      throw new TypeError(
+        `EventError: retryAfterMs must be a number of milliseconds from 0, got ${String(retryAfterMs)}`,
+      );
     }
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;

@@ -18,10 +18,7 @@ export function isFailure(reply: unknown): reply is Failure {
     if (typeof reply !== "object" || reply === null) return false;
     const { error } = reply as Partial<Failure>;
     return (
-      typeof error === "object" &&
-      error !== null &&
-      typeof error.code === "string" &&
-      typeof error.message === "string"
+      typeof error === "object" && error !== null && typeof error.code === "string" && typeof error.message === "string"
     );
   } catch {
     return false;

@@ -1,0 +1,49 @@
+import type { EventEmitter } from "node:events";
+
+/** A connection as far as its frames matter; what Engine.IO calls a socket. */
+type Connection = EventEmitter & { close(discard?: boolean): void };
+
+/** More arguments than any event has, and few enough to be passed to a function. */
+const MOST_ARGS = 20_000;
+
+/** Each argument takes two characters at least, so what is shorter has no more than that. */
+const SHORTEST_SUSPECT = 2 * MOST_ARGS;
+
+/**
+ * Socket.IO passes the arguments of an event to its listeners with `apply` (`Socket.onevent` and `StrictEventEmitter.emitUntyped`),
+ * which throws a RangeError somewhere above 60,000 of them, outside any `try`: one frame of 300 kB ends the process. There is no
+ * place for a `try` of ours around it, so the connection that sends such a frame is closed before the frame is decoded, as Socket.IO
+ * closes one that sends what can't be decoded. Only text frames are looked at, which the JSON parser uses.
+ */
+export function guardFrames(connection: Connection): void {
+  if (connection.listenerCount("packet", onPacket) === 0) connection.on("packet", onPacket);
+}
+
+/** Take the guard off again. */
+export function unguardFrames(connection: Connection): void {
+  connection.off("packet", onPacket);
+}
+
+/** Called by Engine.IO with the connection as `this`, before Socket.IO sees the packet (`Socket.onPacket` in engine.io). */
+function onPacket(this: Connection, packet: { data?: unknown }): void {
+  const { data } = packet;
+  if (typeof data === "string" && data.length > SHORTEST_SUSPECT && hasTooManyArgs(data)) this.close(true);
+}
+
+/** Counts the commas between the outermost brackets. */
+function hasTooManyArgs(text: string): boolean {
+  let depth = 0;
+  let commas = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (quoted) {
+      if (char === 0x5c) i++; // a backslash: the next character is not the end
+      else if (char === 0x22) quoted = false;
+    } else if (char === 0x22) quoted = true;
+    else if (char === 0x5b || char === 0x7b) depth++;
+    else if (char === 0x5d || char === 0x7d) depth--;
+    else if (char === 0x2c && depth === 1 && ++commas >= MOST_ARGS) return true;
+  }
+  return false;
+}

@@ -168,8 +168,13 @@ export class Background {
   }
 }
 
+/** Total: what was thrown may refuse to be read. */
 function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
+  try {
+    return error instanceof Error && error.name === "AbortError";
+  } catch {
+    return false;
+  }
 }
 
 function assertTask(method: string, fn: unknown): void {

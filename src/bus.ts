@@ -1,3 +1,4 @@
+import { printable } from "./fault.js";
 import { writeLog } from "./log.js";
 import type { Logger } from "./logger.js";
 import { describeValue, isOwner, type Owner } from "./ownership.js";
@@ -111,7 +112,12 @@ export class Bus<Events extends object = AnyBusEvents> {
   }
 
   #report(event: string, listener: Listener, error: unknown): void {
-    writeLog(this.#log, "error", { err: error, event, listener: listener.fn.name }, "a listener on the bus failed");
+    writeLog(
+      this.#log,
+      "error",
+      { err: printable(error), event, listener: listener.fn.name },
+      "a listener on the bus failed",
+    );
   }
 
   #remove(event: string, listener: Listener): void {

@@ -1,4 +1,5 @@
 import { Deadline, type Settled } from "./deadline.js";
+import { printable } from "./fault.js";
 import { writeLog } from "./log.js";
 import type { Logger } from "./logger.js";
 import { describePart, missingRequirement, type Part, type PartKind, startOrder } from "./part.js";
@@ -186,7 +187,7 @@ export class Roster {
 
   /** For what nobody is thrown. */
   #report({ kind, name, phase, error }: PartFailure): void {
-    writeLog(this.#log, "error", { [kind]: name, err: error }, `a ${kind} failed to ${phase}`);
+    writeLog(this.#log, "error", { [kind]: name, err: printable(error) }, `a ${kind} failed to ${phase}`);
   }
 }
 

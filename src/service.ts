@@ -1,5 +1,6 @@
 import { Background, type BackgroundTask } from "./background.js";
 import type { AppServer } from "./event-map.js";
+import { printable } from "./fault.js";
 import { bindHost, type Host } from "./host.js";
 import { Lifecycle } from "./lifecycle.js";
 import { defaultLogger, writeLog } from "./log.js";
@@ -419,7 +420,7 @@ export abstract class Service<State extends object = object> implements Owner, A
   }
 
   #write(error: unknown, message: string, fields: Record<string, unknown> = {}): void {
-    writeLog(this.log, "error", { err: error, ...fields }, message);
+    writeLog(this.log, "error", { err: printable(error), ...fields }, message);
   }
 }
 

@@ -362,6 +362,29 @@ describe("background work", () => {
     expect(log.lines.map(({ fields }) => fields["err"])).toEqual([new Error("real")]);
   });
 
+  it("survives whatever work throws: nothing, a revoked proxy, a frozen error, a promise that is rejected itself", async () => {
+    const { service, log } = fixture();
+    await service.start();
+    const { proxy, revoke } = Proxy.revocable(new Error("hidden"), {});
+    revoke();
+    const thrown: unknown[] = [undefined, proxy, Object.freeze(new Error("frozen")), Promise.reject(new Error("own"))];
+    for (const value of thrown) {
+      service.spawn(() => {
+        throw value;
+      });
+      service.spawn((signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(value))));
+      service.subscribe(() => {
+        throw value;
+      });
+    }
+    service.setState({ n: 1 });
+    await vi.waitFor(() => expect(log.lines).toHaveLength(8));
+    expect(service.health()).toMatchObject({ status: "degraded", failures: 4 });
+    await service.stop();
+    expect(log.lines).toHaveLength(12);
+    for (const { fields } of log.lines) expect(Object.isExtensible(fields["err"])).toBe(true);
+  });
+
   it("begins nothing once the service is told to stop", async () => {
     const { service } = fixture();
     const fn = vi.fn<() => void>();

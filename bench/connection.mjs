@@ -132,7 +132,7 @@ export class Connection {
 }
 
 /** Opens `count` connections, `atOnce` at a time. */
-export async function openMany(port, namespaces, count, atOnce = 50) {
+export async function openMany(port, namespaces = ["/"], count, atOnce = 50) {
   const open = [];
   while (open.length < count) {
     const more = Math.min(atOnce, count - open.length);

@@ -26,7 +26,7 @@ serveCommands({
     };
   },
   /** Calls in a closed loop: each connection keeps `inFlight` calls under way until the time is over. */
-  calls: ({ group, durationMs, ...call }) => closedLoop(groups.get(group), call, durationMs),
+  calls: ({ group, durationMs, active, ...call }) => closedLoop(groups.get(group).slice(0, active), call, durationMs),
   /** The calls at a fixed rate, for latencies that do not depend on how busy the server is. */
   paced: ({ group, durationMs, everyMs, ...call }) => pacedLoop(groups.get(group), call, durationMs, everyMs),
   /** One call of each of `names` on each connection, answered before the next connection's turn. */

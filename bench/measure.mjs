@@ -9,7 +9,7 @@ export const loadConnections = 40;
  * Starts one server process with the given contestants side by side in it, and connects clients to each.
  * `contestants` is `{ label: { contestant, ...options } }`.
  */
-export async function serve(load, contestants, { connections = loadConnections, execArgv = [] } = {}) {
+export async function serve(load, contestants, { connections = loadConnections, execArgv = ["--no-warnings"] } = {}) {
   const server = await start("server.mjs", [JSON.stringify(contestants)], execArgv);
   const servers = await server.ask("servers");
   for (const [label, about] of Object.entries(servers)) {

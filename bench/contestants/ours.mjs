@@ -1,7 +1,7 @@
 /** socket-ingress, from its build, with its defaults. */
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { SocketIngress } from "../build.mjs";
+import { coalesceWrites, SocketIngress } from "../build.mjs";
 import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
 
 const schema = payloadSchema(z);
@@ -22,8 +22,9 @@ export function subscribe(ingress, { events, more = [] }, options = {}) {
 }
 
 /** Starts the server and resolves to its port. `ingress`: options of the ingress. */
-export async function start({ events, more, ingress: options = {} }) {
+export async function start({ events, more, ingress: options = {}, coalesce = false }) {
   const io = new Server(0, serverOptions);
+  if (coalesce) coalesceWrites(io);
   subscribe(new SocketIngress(options).attach(io), { events, more });
   return { port: io.httpServer.address().port };
 }

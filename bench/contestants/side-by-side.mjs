@@ -15,11 +15,15 @@ export const broadcastsEach = 10;
 
 /**
  * Starts the server. `ours`: more namespaces of ours by name, with the options of each one's subscriptions, as
- * `{ "/timeout": { timeoutMs: 1000 } }`; functions are named by a string (see `named`).
+ * `{ "/timeout": { timeoutMs: 1000 } }`; functions are named by a string (see `named`). `rooms`: how many each socket joins.
  */
-export async function start({ events, only, ours = {} }) {
+export async function start({ events, only, ours = {}, rooms = 0 }) {
   const io = new Server(0, serverOptions);
   const namespaces = only ?? ["/raw", "/control", "/ours", ...Object.keys(ours)];
+  if (rooms > 0) {
+    const names = Array.from({ length: rooms }, (_, index) => `room_${index}`);
+    for (const name of namespaces) io.of(name).on("connection", (socket) => socket.join(names));
+  }
   for (const name of namespaces.filter((name) => name === "/raw" || name === "/control")) {
     io.of(name).on("connection", (socket) => {
       listen(socket, { events });

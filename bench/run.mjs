@@ -1,0 +1,59 @@
+/**
+ * `npm run bench`: builds the package, installs the peers here on first use, measures section after section and writes
+ * RESULTS.md and results.json.
+ *
+ * - `--quick`: the main ratios in under a minute, printed and not written;
+ * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
+ * - `--rounds=5`: how many server processes a median is of (three unless told otherwise).
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+
+const here = (path) => new URL(path, import.meta.url).pathname;
+const args = process.argv.slice(2);
+const option = (name) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1];
+const quick = args.includes("--quick");
+const rounds = Number(option("rounds") ?? 3);
+
+if (!existsSync(here("node_modules"))) execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
+if (process.env.INGRESS_DIST === undefined) execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
+
+const { start } = await import("./processes.mjs");
+const all = ["one-process", "coalescing", "end-to-end", "dispatch", "memory", "growth", "features"];
+const inQuick = ["one-process", "coalescing", "end-to-end"];
+const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
+
+const stored = here("results.json");
+const results = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : { sections: {} };
+const load = await start("load.mjs");
+const began = performance.now();
+const log = (text) => process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
+const sections = [];
+for (const name of all) {
+  const section = await import(`./sections/${name}.mjs`);
+  if (chosen.includes(name)) {
+    log(`-- ${name}`);
+    const measured = await section.run({ load, rounds, quick, log });
+    results.sections[name] = { at: new Date().toISOString().slice(0, 10), rounds: quick ? 1 : rounds, measured };
+  }
+  if (results.sections[name] !== undefined && (!quick || chosen.includes(name))) sections.push(section.render(results.sections[name].measured));
+}
+await load.stop();
+results.machine = { node: process.version, cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, platform: process.platform };
+
+const { node, cpu, cores, platform } = results.machine;
+const version = (path) => JSON.parse(readFileSync(here(path), "utf8")).version;
+const text = `# Results
+
+Written by \`npm run bench\`; not edited by hand, and a row where we lose stays. Node ${node}, ${cores} cores (${cpu}), ${platform},
+socket.io ${version("node_modules/socket.io/package.json")}, WebSocket only, packets of 82 bytes. Compare ratios, not times: times are this machine's on
+that day. The server, the load client and the runner are processes of their own.
+
+${sections.join("\n")}`;
+if (quick) process.stdout.write(`${text}\n`);
+else {
+  writeFileSync(here("RESULTS.md"), text);
+  writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
+}
+process.exit();

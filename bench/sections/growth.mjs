@@ -1,0 +1,68 @@
+/** What becomes of an event's cost when there is more of everything: flat, or not. */
+import { alternate, serve } from "../measure.mjs";
+import { spread } from "../statistics.mjs";
+import { figure, ratio, table } from "../table.mjs";
+import { events } from "../workload.mjs";
+import { measureCases } from "./dispatch.mjs";
+
+export const name = "growth";
+
+/** Measures in process over events and handlers, end to end over connections and rooms. */
+export async function run({ load, rounds, log }) {
+  const inProcess = await measureCases(
+    ["events", "handlers"].flatMap((of) =>
+      [10, 100, 1_000].flatMap((count) => (of === "events" ? ["raw", "ours"] : ["ours"]).map((contestant) => ({ contestant, [of]: count }))),
+    ),
+    { rounds, log },
+  );
+  const endToEnd = [];
+  for (const [of, sizes] of [
+    ["connections", [40, 400, 4_000]],
+    ["rooms", [0, 10, 1_000]],
+  ]) {
+    for (const size of sizes) {
+      const ratios = [];
+      const us = [];
+      for (let round = 0; round < rounds; round++) {
+        const options = { contestant: "side-by-side", events: events.slice(0, 1), only: ["/raw", "/ours"], rooms: of === "rooms" ? size : 0 };
+        const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
+        const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
+        const sums = await alternate(server, { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } }, { windows: 25 });
+        ratios.push(sums.ours.cpuUs / sums.ours.events / (sums.raw.cpuUs / sums.raw.events));
+        us.push(sums.ours.cpuUs / sums.ours.events);
+        await server.end();
+        log(`${size} ${of}: ${ratios.at(-1).toFixed(3)}`);
+      }
+      endToEnd.push({ of, size, ratio: spread(ratios), us: spread(us) });
+    }
+  }
+  return { inProcess, endToEnd };
+}
+
+/** The section of RESULTS.md. */
+export const render = ({ inProcess, endToEnd }) => `## Growth
+
+In process, one synchronous subscriber, by the method above: nanoseconds against how many events the socket has used, and how many
+handlers are subscribed to other events.
+
+${table(
+  [
+    ["", (row) => (row.contestant === "ours" ? "socket-ingress" : "socket.on")],
+    ["", (row) => (row.events === undefined ? `${row.handlers} handlers` : `${row.events} events`)],
+    ["ns", (row) => `${figure(row.ns.median)} (${figure(row.ns.min)}-${figure(row.ns.max)})`],
+    ["least ns", (row) => figure(row.minNs)],
+  ],
+  inProcess,
+)}
+
+End to end, in one server process, with 40 connections calling while the others are idle, and with each socket in so many rooms.
+
+${table(
+  [
+    ["", (row) => `${row.size} ${row.of}`],
+    ["CPU per event, x raw", (row) => ratio(row.ratio)],
+    ["ours, us", (row) => `${figure(row.us.median)} (${figure(row.us.min)}-${figure(row.us.max)})`],
+  ],
+  endToEnd,
+)}
+`;

@@ -358,8 +358,9 @@ type AppOf<Self> = Self extends { readonly io: infer Io } ? Extract<NonNullable<
  * - A name is that of a public method; for a private one write `this.method`. It is called with the handler as `this`.
  * - The method takes the context, then what the event sends, and replies what the event's acknowledgement takes.
  * - With `input`, a method by name takes what comes out of the schema.
- * - If the compiler says that `events` is "referenced in its own initializer", a public method's result depends on
- *   `events`: write out its return type.
+ * - For a generic class fill its parameters in: `EventMap<Cache<unknown>>`.
+ * - If the compiler says that `events` is "referenced in its own initializer", the type of a public member depends on it:
+ *   write that type out, be it a method's result or a field's.
  *
  * @typeParam Self - the handler's own class
  * @typeParam App - the `Server<...>` type of the application; that of the class if left out

@@ -88,6 +88,13 @@ class Generic<T> extends Handler<App> {
   }
 }
 
+// What every handler has is no subscriber, whatever its signature.
+class Plain extends Handler {
+  readonly name = "plain";
+  readonly events = {} satisfies EventMap<Plain>;
+}
+expectTypeOf<Extract<EventMap<Plain>[string], keyof Plain>>().toBeNever();
+
 // A map that is annotated is checked as well, but does not keep its names.
 class Annotated extends Handler<App> {
   readonly name = "annotated";
@@ -284,6 +291,45 @@ void [
   OtherKey,
 ];
 void [OtherInterceptor, OtherThis, OtherServer];
+// Without `satisfies`, what can be asked without a look at the methods is asked.
+class Forgetful extends Methods {
+  readonly events = { heartbeat: "anything", say: { run: "anything" } };
+}
+class ForgetfulEvent extends Methods {
+  // @ts-expect-error clients send no such event
+  readonly events = { hartbeat: "beat" };
+}
+class ForgetfulValue extends Methods {
+  // @ts-expect-error a number can't run
+  readonly events = { heartbeat: 5 };
+}
+class ForgetfulContext extends Methods {
+  // @ts-expect-error the context comes first
+  readonly events = { say: (text: string) => text };
+}
+class ForgetfulForbidden extends Methods {
+  // @ts-expect-error Node's own event
+  readonly events = { heartbeat: "beat", newListener: "beat" };
+}
+class PriorityOfUnknown extends Methods {
+  readonly events = { heartbeat: "beat" } satisfies EventMap<PriorityOfUnknown>;
+  // @ts-expect-error the handler has no such event
+  override readonly eventPriorities = { hartbeat: 1 };
+}
+class PriorityOfText extends Methods {
+  readonly events = { heartbeat: "beat" } satisfies EventMap<PriorityOfText>;
+  // @ts-expect-error a priority is a number
+  override readonly eventPriorities = { heartbeat: "high" };
+}
+void [
+  Forgetful,
+  ForgetfulEvent,
+  ForgetfulValue,
+  ForgetfulContext,
+  ForgetfulForbidden,
+  PriorityOfUnknown,
+  PriorityOfText,
+];
 // @ts-expect-error the server has other events
 void new PresenceHandler().setup({} as Server<{ other(): void }>);
 // @ts-expect-error a handler is for a server

@@ -90,6 +90,8 @@ class UnknownOption extends Handler {
 void [UnknownMethod, ForbiddenEvent, ConnectReplies, NoContext, NotRunnable, UnknownOption];
 // @ts-expect-error the reason is a string
 ingress.on("disconnect", (_context, reason: number) => reason);
+// @ts-expect-error not an event that a client can send
+ingress.on("newListener", () => {});
 // @ts-expect-error not a function
 ingress.on("message", "handleMessage");
 // @ts-expect-error a priority is a number

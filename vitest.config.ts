@@ -11,7 +11,8 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      reporter: ["text-summary", "text", "json-summary", "html"],
+      reporter: [["text", { skipFull: true }], "html"],
+      reportOnFailure: true,
       thresholds: { branches: 95, functions: 95, lines: 95, statements: 95 },
     },
   },

@@ -218,6 +218,7 @@ export function createTopics(
           share.promise.catch(() => {});
           share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
         }
+        // A rejoin that is on its way is nobody's loss.
         topic.shares.clear();
       }
       topics.clear();

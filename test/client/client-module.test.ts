@@ -1,6 +1,7 @@
 import type { Server } from "socket.io";
 import { ClientModule, createClient } from "socket-ingress/client";
 import { describe, expect, it, vi } from "vitest";
+import { deferred } from "./fixtures/deferred.js";
 import { FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
@@ -57,6 +58,24 @@ describe("a module", () => {
     expect(socket.frames()).toEqual(['ingress:leave "room:42"']);
     socket.push("presence");
     expect(heard).not.toHaveBeenCalled();
+  });
+
+  it("is stopped when onStop is through, for whoever asks; and starts again in the tick it is told to", async () => {
+    const { module } = items();
+    const begin = vi.fn<() => void>();
+    const finished = deferred();
+    module.begin = begin;
+    module.finish = () => finished.promise;
+    await module.start();
+    void module.stop();
+    const stopped = vi.fn<() => void>();
+    const again = module.stop().then(stopped);
+    await settled();
+    expect(stopped).not.toHaveBeenCalled();
+    finished.resolve();
+    await again;
+    void module.start();
+    expect(begin).toHaveBeenCalledTimes(2);
   });
 
   it("starts in this tick, and once however often it is started", async () => {

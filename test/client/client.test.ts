@@ -223,6 +223,14 @@ describe("closing", () => {
   });
 });
 
+it("options that do not fit are refused at once, and nothing is left on the socket", () => {
+  const socket = FakeSocket.connected();
+  expect(() => createClient(socket, { timeoutMs: -1 })).toThrow(
+    new TypeError("timeoutMs must be a number of milliseconds above 0, got -1"),
+  );
+  expect(socket.listeners.size).toBe(0);
+});
+
 it("methods can be taken out of the client", async () => {
   const socket = FakeSocket.connected();
   const { call, on, joinTopic, with: withOptions, onReady, presence } = createClient(socket);

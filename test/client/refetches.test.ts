@@ -114,12 +114,12 @@ describe("refetchOnSocket", () => {
   it("undone, it calls no more, drops the answer that is on its way and aborts the fetch", async () => {
     const socket = FakeSocket.connected();
     const onResult = vi.fn<() => void>();
-    let signal: AbortSignal | undefined;
+    const signals: AbortSignal[] = [];
     const run = deferred<string>();
     const off = createClient(socket).refetchOnSocket(
       "items_changed",
-      (context) => {
-        ({ signal } = context);
+      ({ signal }) => {
+        signals.push(signal);
         return run.promise;
       },
       onResult,
@@ -127,13 +127,14 @@ describe("refetchOnSocket", () => {
     socket.push("items_changed");
     off();
     off();
-    expect(signal?.aborted).toBe(true);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     run.resolve("late");
     await settled();
     socket.push("items_changed");
     socket.drop();
     socket.connect();
     expect(onResult).not.toHaveBeenCalled();
+    expect(signals).toHaveLength(1);
     expect(socket.listeners.has("items_changed")).toBe(false);
   });
 
@@ -341,6 +342,22 @@ describe("a reconnect", () => {
     join?.reply({});
     await settled();
     expect(socket.frames()).toEqual(["get_items"]);
+  });
+
+  it("that the client is closed in the middle of fetches nothing, and logs nothing", async () => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const client = createClient(socket, { logger });
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({});
+    await settled();
+    client.refetchOnSocket("items_changed", "get_items", () => {});
+    socket.drop();
+    socket.connect();
+    client.close();
+    await settled();
+    expect(socket.frames()).toEqual(['ingress:join "room:42"']);
+    expect(logger.lines).toEqual([]);
   });
 
   it("whose topics are joined late fetches again then", async () => {

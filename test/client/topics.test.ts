@@ -486,11 +486,28 @@ describe("presence", () => {
       await answerAll(socket);
       expect(client.presence("room:42")).toEqual([]);
       expect(told).toHaveBeenLastCalledWith([], { joined: [], left: [ann] });
+      // A difference that was on its way.
+      socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+      expect(client.presence("room:42")).toEqual([]);
     }
   });
 });
 
 describe("closing the client", () => {
+  it("ends the pause before a rejoin", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    await answerAll(socket);
+    socket.drop();
+    socket.connect();
+    socket.takeOne().reply(failure("OVERLOADED"));
+    await settled();
+    expect(vi.getTimerCount()).toBe(1);
+    client.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("rejects joins that wait, without an unhandled rejection, and takes no topic up again", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);

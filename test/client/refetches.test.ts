@@ -1,8 +1,10 @@
 import { createClient } from "socket-ingress/client";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Deferred, deferred } from "./fixtures/deferred.js";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
+
+afterEach(() => void vi.useRealTimers());
 
 /** A fetching function whose answers the test gives, one by one. */
 function fetching(): { fetch: () => Promise<string>; runs: Deferred<string>[] } {
@@ -377,7 +379,6 @@ describe("a reconnect", () => {
     socket.takeOne().reply({});
     await settled();
     expect(socket.frames()).toEqual(["get_items"]);
-    vi.useRealTimers();
   });
 
   it("gives up a fetch that hangs, and tells it so", async () => {

@@ -64,6 +64,7 @@ export { ServiceManager } from "./service-manager.js";
 export type { ServiceManagerOptions } from "./service-manager.js";
 export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./shutdown.js";
 export type { ShutdownSignalOptions } from "./shutdown-signals.js";
+export type { WriteCoalescingOptions } from "./write-coalescing.js";
 export { SocketIngress } from "./socket-ingress.js";
 export type { DispatchInit, SocketIngressOptions, SubscriptionDescription } from "./socket-ingress.js";
 export { errorCodes } from "./wire/codes.js";

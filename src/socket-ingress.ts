@@ -35,6 +35,7 @@ import {
 } from "./subscribe-options.js";
 import { Subscription } from "./subscription.js";
 import { UnknownEvents } from "./unknown-events.js";
+import { coalesceWrites, type WriteCoalescingOptions } from "./write-coalescing.js";
 
 /** What a {@link SocketIngress} may be told; every limit can be set per event as well. */
 export interface SocketIngressOptions {
@@ -111,6 +112,14 @@ export interface SocketIngressOptions {
    * @default "refuse"
    */
   recovery?: "refuse" | "askAgain";
+  /**
+   * Write the packets that wait for a connection at once, as one buffer, where Socket.IO writes each on its own: replies to several
+   * calls, or several pushes in a turn, leave in one system call. It concerns every WebSocket of the server, also those that nobody
+   * here subscribed for, and delays nothing.
+   *
+   * @default false
+   */
+  coalesceWrites?: boolean | WriteCoalescingOptions;
 }
 
 /** One row of {@link SocketIngress.describe}: a subscriber, in the order in which it runs. */
@@ -165,6 +174,7 @@ const optionNames = new Set([
   "use",
   "unknownEvents",
   "recovery",
+  "coalesceWrites",
 ]);
 
 /** The ingress that stands for a server where nobody brings their own. Keyed by the server, so it goes when the server goes. */
@@ -198,6 +208,8 @@ export class SocketIngress<App extends AppServer = Server> {
   readonly #gates = new WeakMap<Namespace, { binding: NamespaceBinding | undefined }>();
   /** Patterns whose dynamic namespaces exist on the server. */
   readonly #patterns = new WeakMap<Server, Set<string>>();
+  readonly #coalescing: WriteCoalescingOptions | false;
+  #stopCoalescing: (() => void) | undefined;
   #io: App | undefined;
   /** Made by {@link SocketIngress.of} for this server: it serves it while it has subscribers. */
   #shared: WeakRef<App> | undefined;
@@ -223,6 +235,11 @@ export class SocketIngress<App extends AppServer = Server> {
     if (recovery !== "refuse" && recovery !== "askAgain") {
       throw expected(subject, "recovery", '"refuse" or "askAgain"', recovery);
     }
+    const { coalesceWrites: coalescing = false } = options;
+    if (typeof coalescing !== "boolean" && (typeof coalescing !== "object" || coalescing === null)) {
+      throw expected(subject, "coalesceWrites", "true, false or { maxBytes }", coalescing);
+    }
+    this.#coalescing = coalescing === true ? {} : coalescing;
     this.#limits = checkLimits(subject, given, defaultLimits);
     this.#use = checkInterceptors(subject, given["use"]);
     this.#admission = {
@@ -286,6 +303,7 @@ export class SocketIngress<App extends AppServer = Server> {
     if (this.#io !== undefined)
       throw new Error("attach: this ingress serves another server; detach it first, or make a second one");
     if (this.#subscriptions.has("connect")) this.#checkRecovery(io);
+    if (this.#coalescing !== false) this.#stopCoalescing = coalesceWrites(io, this.#coalescing);
     this.#io = io;
     const standing = ofServer.get(io);
     if (standing === undefined || (standing.#shared !== undefined && standing.io === undefined)) ofServer.set(io, this);
@@ -310,6 +328,8 @@ export class SocketIngress<App extends AppServer = Server> {
       this.#io = undefined;
       if (this.#shared === undefined && (ofServer.get(io) as unknown) === this) ofServer.delete(io);
       io.off("new_namespace", this.#onNamespace);
+      this.#stopCoalescing?.();
+      this.#stopCoalescing = undefined;
       for (const reference of this.#bindings.values()) {
         const binding = reference.deref();
         if (binding === undefined) continue;

@@ -94,6 +94,7 @@ describe("wiring mistakes throw at once, name the thing, what was expected and w
     ["maxInFlight", { maxInFlight: 0 }, /maxInFlight must be/],
     ["maxPending", { maxPending: -1 }, /maxPending must be/],
     ["admitTimeoutMs", { admitTimeoutMs: "1s" }, /admitTimeoutMs must be/],
+    ["coalesceWrites", { coalesceWrites: "yes" }, /coalesceWrites must be true, false or/],
     ["an unknown one", { timeout: 5 }, /there is no option "timeout"/],
   ];
   it.for(options)("of the ingress: %s", ([, given, message]) => {
@@ -630,6 +631,21 @@ describe("dispatch by hand", () => {
     expect(app.log.lines).toMatchObject([
       { fields: { event: "x", namespace: "/", socketId: client.id, a: 1 }, message: "hello" },
     ]);
+  });
+});
+
+describe("coalesceWrites", () => {
+  it("merges what is written for a connection at once, while the ingress is attached", async () => {
+    await using app = await serveIngress({ coalesceWrites: true });
+    const packets = new Set<number>();
+    app.io.engine.on("flush", (_connection: unknown, buffer: unknown[]) => packets.add(buffer.length));
+    app.ingress.subscribe("x", (_context, n: number) => n);
+    const client = await app.connect();
+    const call = () => Promise.all(Array.from({ length: 50 }, (_, n) => client.emitWithAck("x", n)));
+    expect(await call()).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    expect(app.io.engine.listenerCount("flush")).toBe(2);
+    await app.ingress.detach();
+    expect(app.io.engine.listenerCount("flush")).toBe(1);
   });
 });
 

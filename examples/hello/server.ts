@@ -6,31 +6,21 @@ import { EventError, type EventContext, type EventMap, Handler, ServiceManager }
 interface ClientToServer {
   greet(name: string, reply: (greeting: { text: string; visits: number }) => void): void;
 }
-type App = Server<ClientToServer>;
+type App = Server<ClientToServer, Record<string, never>, Record<string, never>, { visits?: number }>;
 
 class GreetingHandler extends Handler<App> {
   readonly name = "greeting";
-  readonly events = {
-    greet: "handleGreet",
-    disconnect: this.handleDisconnect,
-  } satisfies EventMap<GreetingHandler, App>;
-  private readonly visits = new Map<string, number>();
+  readonly events = { greet: "handleGreet" } satisfies EventMap<GreetingHandler, App>;
 
   handleGreet({ socket }: EventContext<App>, name: string) {
     if (typeof name !== "string") throw new EventError("INVALID_INPUT", "a name, please");
-    const visits = (this.visits.get(socket.id) ?? 0) + 1;
-    this.visits.set(socket.id, visits);
-    return { text: `Hello ${name}!`, visits }; // the caller's reply
-  }
-
-  handleDisconnect({ socket }: EventContext<App>) {
-    this.visits.delete(socket.id);
+    socket.data.visits = (socket.data.visits ?? 0) + 1;
+    return { text: `Hello ${name}!`, visits: socket.data.visits }; // the caller's reply
   }
 }
 
 const httpServer = createServer();
-const io: App = new Server(httpServer);
-const manager = new ServiceManager(io).registerHandler(new GreetingHandler());
+const manager = new ServiceManager<App>(new Server(httpServer)).registerHandler(new GreetingHandler());
 await manager.boot();
 manager.shutdownOnSignals();
 httpServer.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {

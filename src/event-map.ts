@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Server, Socket } from "socket.io";
 import type { EventContext } from "./event-context.js";
+import type { Owner } from "./ownership.js";
 import type {
   EmitEventsOf,
   EventArgs,
@@ -136,7 +137,7 @@ type CanRead<Input, Sent> = 0 extends 1 & Input
             : false
           : false;
 
-/** The schemas themselves where they can read what the event sends, else advice. */
+/** Nothing to add where the schemas can read what the event sends, else advice. */
 type Reading<Input, Sent> = false extends (
   Input extends readonly unknown[]
     ? { [I in keyof Input]: I extends keyof Sent ? CanRead<SchemaInput<Input[I]>, Sent[I]> : true }[number]
@@ -235,7 +236,7 @@ export interface SubscribeOptions<
    */
   namespace?: string | RegExp;
   /** What the subscription belongs to: it ends when its owner does. */
-  owner?: { addCleanup(cleanup: () => unknown): unknown };
+  owner?: Owner;
 }
 
 // --- the map of a handler ---------------------------------------------------------------------------------------------------

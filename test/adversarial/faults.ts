@@ -788,6 +788,26 @@ export const connectionFaults: readonly ConnectFault[] = [
   { id: "never", what: "never settles", outcome: "admitted", run: () => new Promise(() => undefined) },
 ];
 
+/** One `disconnect` listener that goes wrong; the namespace is `/disconnect-<id>`. */
+export const disconnectFaults: readonly Omit<ConnectFault, "outcome">[] = [
+  {
+    id: "throws",
+    what: "throws",
+    run: () => {
+      throw boom();
+    },
+  },
+  { id: "rejects", what: "rejects", run: () => rejection(boom()) },
+  { id: "never", what: "never settles", run: () => new Promise(() => undefined) },
+  {
+    id: "throws-revoked",
+    what: "throws a revoked proxy",
+    run: () => {
+      throw revoked();
+    },
+  },
+];
+
 /** One validator that goes wrong; what it is given is ignored. */
 export interface SchemaFault {
   readonly id: string;

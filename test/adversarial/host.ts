@@ -12,6 +12,7 @@ export type Ability =
   | "interceptor"
   | "connect"
   | "connection"
+  | "disconnect"
   | "schema"
   | "output"
   | "typed"

@@ -2,6 +2,7 @@ import type { RawClient } from "../fixtures/raw-client.js";
 import {
   connectFaults,
   connectionFaults,
+  disconnectFaults,
   errorHookFaults,
   faults,
   interceptorFaults,
@@ -80,6 +81,50 @@ const admissions: readonly Scenario[] = [
         if (!admission) return;
         stage.complain(admission.admitted, "the client was refused");
         await stage.raw(client, ["honest", 1], { what: "honest after a bad connection subscriber", namespace });
+      },
+    }),
+  ),
+  ...disconnectFaults.map(
+    ({ id, what }): Scenario => ({
+      id: `disconnect/${id}`,
+      sentence: `a disconnect subscriber that ${what}: nobody else notices, however the client leaves`,
+      needs: ["disconnect"],
+      async play(stage) {
+        const namespace = `/disconnect-${id}`;
+        for (const leaving of ["packet", "close", "terminate", "garbage"] as const) {
+          const { client } = await stage.admit(namespace);
+          if (leaving === "packet") client.sendDisconnect(namespace);
+          else if (leaving === "garbage") client.frame("42{");
+          else if (leaving === "terminate") client.terminate();
+          else await client[Symbol.asyncDispose]();
+        }
+        await stage.command("settle");
+      },
+    }),
+  ),
+  {
+    id: "connection/order",
+    sentence: "events sent while connection subscribers run are kept, in order, and run afterwards",
+    needs: ["connection", "beside"],
+    async play(stage) {
+      const namespace = "/connection-slow";
+      const { client } = await stage.admit(namespace);
+      const calls = Array.from({ length: 50 }, (_, n) =>
+        stage.raw(client, ["ordered", n], { what: `ordered ${n}`, namespace, hears: { value: { ready: true, n, nth: n } } }),
+      );
+      await Promise.all(calls);
+    },
+  },
+  ...["/connection-slow", "/connection-never"].map(
+    (namespace): Scenario => ({
+      id: `connection/flood-${namespace}`,
+      sentence: `2,000 events while the connection subscriber of ${namespace} runs are all answered, if only with OVERLOADED`,
+      needs: ["connection", "beside"],
+      async play(stage) {
+        const { client } = await stage.admit(namespace);
+        for (let n = 0; n < 2_000; n++) client.send(n, ["honest", 41], namespace);
+        await client.until(() => client.replies.length >= 2_000, "2,000 answers").catch(() => undefined);
+        stage.complain(client.replies.length === 2_000, `${client.replies.length} of 2,000 answered`);
       },
     }),
   ),
@@ -459,6 +504,31 @@ const wire: readonly Scenario[] = [
       const id = client.freshId();
       client.send(id, args);
       await stage.answeredOrClosed(client, id, "150,000 arguments");
+    },
+  },
+  ...['/dynamic-"', "/dynamic-]]", "/dynamic-\\", "/dynamic-[[", "/dynamic-__proto__"].map(
+    (namespace): Scenario => ({
+      id: `wire/arguments-in-${namespace}`,
+      sentence: `a hundred and fifty thousand arguments in the namespace ${namespace} are answered one way or the other`,
+      needs: ["beside"],
+      async play(stage) {
+        const { client } = await stage.admit(namespace);
+        await stage.raw(client, ["honest", 41], { what: "honest", namespace, hears: { value: { ok: 42 } } });
+        client.frame(`42${namespace},7${JSON.stringify(["honest", 41, ...Array.from({ length: 150_000 }, () => 0)])}`);
+        await stage.answeredOrClosed(client, 7, "150,000 arguments", namespace);
+      },
+    }),
+  ),
+  {
+    id: "wire/acknowledgement-of-many",
+    sentence: "an acknowledgement with a hundred and fifty thousand arguments for something the server asked ends nothing",
+    needs: ["beside"],
+    async play(stage) {
+      const client = await stage.client();
+      client.emit(["ask-me"]);
+      await client.until(() => client.events.length > 0, "the server's question");
+      client.acknowledge(client.events[0]!.id!, Array.from({ length: 150_000 }, () => 0));
+      await stage.closedOrServed(client, "an acknowledgement with 150,000 arguments");
     },
   },
   {
@@ -953,6 +1023,46 @@ const shutdowns: readonly Scenario[] = [
   },
 ];
 
+/** Talks Engine.IO over HTTP, one request a frame, as a client that polls. */
+async function poll(url: string): Promise<{ post(body: string | Uint8Array): Promise<number>; get(): Promise<string> }> {
+  const base = `${url}/socket.io/?EIO=4&transport=polling`;
+  const ask = async (target: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(target, { ...init, signal: AbortSignal.timeout(2_000) });
+  const { sid } = JSON.parse((await (await ask(base)).text()).slice(1)) as { sid: string };
+  const session = `${base}&sid=${sid}`;
+  return {
+    post: async (body) => (await ask(session, { method: "POST", body: body as BodyInit, headers: { "content-type": "text/plain" } })).status,
+    get: async () => (await ask(session)).text(),
+  };
+}
+
+const polling: readonly Scenario[] = (
+  [
+    ["garbage", "nonsense"],
+    ["a packet of an unknown type", "49"],
+    ["half an event", '42["honest"'],
+    ["a binary packet that is no base64", "b!!!!"],
+    ["a thousand packets in one request", Array.from({ length: 1_000 }, (_, n) => `42${n}["honest",1]`).join("\u001e")],
+    ["a hundred and fifty thousand arguments", `421["honest",${"0,".repeat(150_000)}0]`],
+    ["an event without payload", "427"],
+    ["a close", "1"],
+    ["an empty body", ""],
+    ["bytes that are no UTF-8", new Uint8Array([0x34, 0x32, 0x5b, 0xff, 0xfe, 0x00])],
+  ] as const
+).map(([what, body]) => ({
+  id: `polling/${what.replaceAll(/[^A-Za-z0-9]+/g, "-")}`,
+  sentence: `${what} by HTTP long-polling harms nobody else`,
+  needs: [],
+  async play(stage) {
+    const { post, get } = await poll(stage.server.url);
+    await post("40");
+    await get();
+    await post(body).catch(() => undefined);
+    await get().catch(() => undefined);
+    await stage.command("settle");
+  },
+}));
+
 const overloaded: Hears = { codes: ["OVERLOADED"] };
 
 async function several(stage: Stage, client: RawClient, event: string, expected: readonly Hears[]): Promise<void> {
@@ -1103,6 +1213,7 @@ export const scenarios: readonly Scenario[] = [
   ...validation,
   ...hooks,
   ...wire,
+  ...polling,
   ...limits,
   ...besides,
   ...teardowns,

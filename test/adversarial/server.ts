@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import { pino, type Logger } from "pino";
 import { Server, type Socket } from "socket.io";
+import * as msgpack from "socket.io-msgpack-parser";
 import { z } from "zod";
 import {
   Controller,
@@ -19,6 +20,7 @@ import {
 import {
   connectFaults,
   connectionFaults,
+  disconnectFaults,
   errorHookFaults,
   faults,
   interceptorFaults,
@@ -196,7 +198,8 @@ function nowhere(): Logger {
 }
 
 const http = createServer();
-const io: App = new Server(http);
+// The MessagePack parser lets names and values through that JSON has no words for.
+const io: App = new Server(http, process.env["PARSER"] === "msgpack" ? { parser: msgpack } : {});
 const manager = new ServiceManager<App>(io, { logger: nowhere(), timeoutMs: timeLimitMs });
 const controller = new FaultyController();
 const torn = new TornHandler();
@@ -215,6 +218,32 @@ for (const { id, run } of connectionFaults) {
   manager.ingress.subscribe("connection", (context) => run(tools(context)), { namespace });
   manager.ingress.subscribe("honest", (_context, n: number) => ({ ok: n + 1 }), { namespace });
 }
+for (const { id, run } of disconnectFaults) {
+  const namespace = `/disconnect-${id}`;
+  manager.ingress.subscribe("disconnecting", (context) => run(tools(context)), { namespace });
+  manager.ingress.subscribe("disconnect", (context) => run(tools(context)), { namespace });
+}
+{
+  const namespace = "/connection-slow";
+  const readiness = new WeakMap<Socket, { ready: boolean; nth: number }>();
+  const of = (socket: Socket): { ready: boolean; nth: number } => {
+    const known = readiness.get(socket) ?? { ready: false, nth: 0 };
+    readiness.set(socket, known);
+    return known;
+  };
+  manager.ingress.subscribe(
+    "connection",
+    async ({ socket }) => {
+      await slowly(60);
+      of(socket).ready = true;
+    },
+    { namespace },
+  );
+  manager.ingress.subscribe("ordered", ({ socket }, n: number) => ({ ready: of(socket).ready, n, nth: of(socket).nth++ }), { namespace });
+  manager.ingress.subscribe("honest", (_context, n: number) => ({ ok: n + 1 }), { namespace });
+}
+io.of(/^\/dynamic-.*$/);
+manager.ingress.subscribe("honest", (_context, n: number) => ({ ok: n + 1 }), { namespace: /^\/dynamic-.*$/ });
 for (const namespace of ["/extra-1", "/extra-2", "/extra-3"]) manager.ingress.subscribe("slow", wait, { namespace });
 for (const { id, run } of errorHookFaults) {
   manager.ingress.subscribeErrorDefault((_error, info) => {
@@ -223,9 +252,20 @@ for (const { id, run } of errorHookFaults) {
   });
 }
 
+/** What was told of sockets' lives; a client must not be able to add to it. */
+const lives = { connect: 0, connection: 0, disconnecting: 0, disconnect: 0 };
+manager.ingress.subscribe("connect", () => {
+  lives.connect++;
+  return true;
+});
+manager.ingress.subscribe("connection", () => void lives.connection++);
+manager.ingress.subscribe("disconnecting", () => void lives.disconnecting++);
+manager.ingress.subscribe("disconnect", () => void lives.disconnect++);
+
 // Listeners of the application's own, which the ingress must leave as they are, and a second ingress for a while.
 io.on("connection", (socket: Socket) => {
   socket.on("plain", (payload: { ms: number }, reply: (value: string) => void) => void slowly(payload.ms).then(() => reply("slow")));
+  socket.on("ask-me", () => socket.emit("question", () => undefined));
   socket.use(([event], next) => {
     if (event === "gated") void slowly(10).then(() => next());
     else next();
@@ -251,6 +291,7 @@ report(
       "interceptor",
       "connect",
       "connection",
+      "disconnect",
       "schema",
       // What a subscriber answers is checked outside production only.
       ...(process.env["NODE_ENV"] === "production" ? [] : (["output"] as const)),
@@ -268,6 +309,7 @@ report(
     logger: (how) => {
       isLoggerBroken = how === "throws";
     },
+    lives: () => lives,
     "second/attach": () => void second.attach(io),
     "second/detach": () => second.detach(),
     "torn/setup": async (argument) => {

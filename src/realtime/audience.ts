@@ -134,7 +134,10 @@ function read(data: unknown, depth: number): AudienceData {
   if (kind === "union" || kind === "and") {
     if (!Array.isArray(of)) throw new TypeError(`Audience: "${kind}" needs a list in "of", got ${describe(of)}`);
     if (kind === "and" && of.length === 0) throw new TypeError(`Audience: "and" needs at least one audience in "of"`);
-    return list(kind, of.map((part) => read(part, depth + 1)));
+    return list(
+      kind,
+      of.map((part) => read(part, depth + 1)),
+    );
   }
   if (kind === "except") return subtract(read(from, depth + 1), read(without, depth + 1));
   throw new TypeError(`Audience: unknown kind ${describe(kind)}`);
@@ -158,6 +161,7 @@ function frozen(data: AudienceData): AudienceData {
 /** A value as it reads in a message, short and total. */
 function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean")
+    return String(value);
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }

@@ -70,7 +70,8 @@ export class Cluster {
   async ask<T>(message: NodeMessage): Promise<Answers<T>> {
     if (!(await this.hasPeers())) return { answers: [], complete: true };
     return new Promise((resolve) => {
-      const acknowledge: Acknowledge = (error, answers = []) => resolve({ answers: answers as T[], complete: error === null });
+      const acknowledge: Acknowledge = (error, answers = []) =>
+        resolve({ answers: answers as T[], complete: error === null });
       this.#send([EVENT, message, acknowledge], () => resolve({ answers: [], complete: false }));
     });
   }
@@ -84,7 +85,7 @@ export class Cluster {
 
   /** Hears and answers nothing any more. */
   close(): void {
-    this.#namespace.off(EVENT as never, this.#receive as never);
+    this.#namespace.off(EVENT, this.#receive as never);
     this.#listeners.clear();
   }
 

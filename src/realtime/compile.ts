@@ -160,7 +160,10 @@ function plan(rooms: readonly string[] | "all", except: readonly string[]): Dire
 }
 
 /** What is in both unions of rooms, where one contains the other. */
-function narrower(one: readonly string[] | "all", other: readonly string[] | "all"): readonly string[] | "all" | undefined {
+function narrower(
+  one: readonly string[] | "all",
+  other: readonly string[] | "all",
+): readonly string[] | "all" | undefined {
   if (one === "all") return other;
   if (other === "all" || one.every((room) => other.includes(room))) return one;
   return other.every((room) => one.includes(room)) ? other : undefined;

@@ -21,7 +21,7 @@ export class Dropouts {
   readonly #cluster: Cluster;
   readonly #log: Logger;
   readonly #isHere: (user: string) => boolean;
-  readonly #watches = new Set<Watch>();
+  readonly #watches = new Map<string, Set<Watch>>();
 
   /** @param isHere whether a user has a socket on this node */
   constructor(cluster: Cluster, log: Logger, isHere: (user: string) => boolean) {
@@ -31,45 +31,48 @@ export class Dropouts {
     cluster.on<Online>("online", ({ users }) => users.filter((user) => isHere(user)));
   }
 
-  /** How many users are watched. */
+  /** How many watches there are. */
   get size(): number {
-    return this.#watches.size;
+    let size = 0;
+    for (const watches of this.#watches.values()) size += watches.size;
+    return size;
   }
 
   /** Runs `run` once, when the user has been away for `ms` in one piece. Returns the function that ends the watch. */
   watch(user: string, run: () => unknown, ms: number): () => void {
     const watch: Watch = { user, run, ms, timer: undefined };
-    this.#watches.add(watch);
+    const watches = this.#watches.get(user) ?? new Set();
+    this.#watches.set(user, watches.add(watch));
     if (!this.#isHere(user)) this.#start(watch);
     return () => this.#end(watch);
   }
 
   /** A user got a socket on this node. */
   came(user: string): void {
-    for (const watch of this.#watches) if (watch.user === user) this.#stop(watch);
+    for (const watch of this.#watches.get(user) ?? []) this.#stop(watch);
   }
 
   /** A user's last socket on this node may be gone. */
   went(user: string): void {
     if (this.#isHere(user)) return;
-    for (const watch of this.#watches) if (watch.user === user) this.#start(watch);
+    for (const watch of this.#watches.get(user) ?? []) this.#start(watch);
   }
 
   /** Looks on the other nodes for those who are not here. Called at every heartbeat. */
   async look(): Promise<void> {
-    const away = [...this.#watches].filter(({ user }) => !this.#isHere(user));
+    const away = [...this.#watches.keys()].filter((user) => !this.#isHere(user));
     if (away.length === 0) return;
-    const online = await this.#onlineElsewhere(away.map(({ user }) => user));
-    for (const watch of away) {
-      if (!this.#watches.has(watch) || this.#isHere(watch.user)) continue;
-      if (online.has(watch.user)) this.#stop(watch);
-      else this.#start(watch);
+    const online = await this.#onlineElsewhere(away);
+    for (const user of away) {
+      if (online.has(user)) this.came(user);
+      else this.went(user);
     }
   }
 
   /** Ends every watch; nothing is run. */
   clear(): void {
-    for (const watch of this.#watches) this.#end(watch);
+    for (const watches of this.#watches.values()) for (const watch of watches) this.#stop(watch);
+    this.#watches.clear();
   }
 
   #start(watch: Watch): void {
@@ -84,17 +87,18 @@ export class Dropouts {
 
   #end(watch: Watch): void {
     this.#stop(watch);
-    this.#watches.delete(watch);
+    const watches = this.#watches.get(watch.user);
+    watches?.delete(watch);
+    if (watches?.size === 0) this.#watches.delete(watch.user);
   }
 
   async #expired(watch: Watch): Promise<void> {
     const { timer } = watch;
     const online = await this.#onlineElsewhere([watch.user]);
     // Ended, or back, or gone again, while the others were asked.
-    if (!this.#watches.has(watch) || watch.timer !== timer) return;
-    this.#stop(watch);
-    if (online.has(watch.user)) return;
-    this.#watches.delete(watch);
+    if (watch.timer !== timer) return;
+    if (online.has(watch.user)) return this.#stop(watch);
+    this.#end(watch);
     try {
       await watch.run();
     } catch (error) {
@@ -103,7 +107,10 @@ export class Dropouts {
   }
 
   async #onlineElsewhere(users: readonly string[]): Promise<Set<string>> {
-    const { answers } = await this.#cluster.ask<readonly string[] | undefined>({ kind: "online", users } satisfies Online);
+    const { answers } = await this.#cluster.ask<readonly string[] | undefined>({
+      kind: "online",
+      users,
+    } satisfies Online);
     return new Set(answers.flatMap((answer) => answer ?? []));
   }
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../logger.js";
 import { Cluster, type NodeMessage, type Reach } from "./cluster.js";
 import { Dropouts } from "./dropout.js";
 import { Grouping, type Group } from "./grouping.js";
-import { identityOf, readId, setIdentity } from "./identity.js";
+import { identityOf, readId, setIdentity, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Awaitable, Memberships, Place } from "./memberships.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
@@ -117,6 +117,7 @@ export class Engine<App extends AppServer = Server> {
   /** A socket goes. */
   disconnecting(socketId: string): void {
     this.joins.drop(socketId);
+    this.requests?.forget(requesterOf(socketId, { user: undefined, session: undefined }));
     const user = this.#users.get(socketId);
     this.#users.delete(socketId);
     // Socket.IO empties its rooms right after `disconnecting` (Socket._onclose), in the same turn.
@@ -170,7 +171,10 @@ export class Engine<App extends AppServer = Server> {
     try {
       await this.#admit(socket);
     } catch (error) {
-      this.#options.log.error({ err: error, socketId: socket.id }, "whose socket it is can't be told; it was disconnected");
+      this.#options.log.error(
+        { err: error, socketId: socket.id },
+        "whose socket it is can't be told; it was disconnected",
+      );
     }
   }
 
@@ -179,7 +183,9 @@ export class Engine<App extends AppServer = Server> {
     this.joins.admit(socket.id);
     try {
       const result = then(user?.(socket), (userId) =>
-        then(session?.(socket), (sessionId) => this.#identified(socket, readId("user", userId), readId("session", sessionId))),
+        then(session?.(socket), (sessionId) =>
+          this.#identified(socket, readId("user", userId), readId("session", sessionId)),
+        ),
       );
       return result instanceof Promise ? result.catch((error: unknown) => this.#refuse(socket, error)) : result;
     } catch (error) {
@@ -239,7 +245,8 @@ export class Engine<App extends AppServer = Server> {
 
   #revokeHere({ user, topic, code, message }: Revoke): number {
     // A socket that is joining counts in no room yet, but its user's room knows it.
-    return this.#socketsOf("user", user).filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message)).length;
+    return this.#socketsOf("user", user).filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message))
+      .length;
   }
 
   #socketsOf(kind: "user" | "session", id: string): AppSocket<App>[] {
@@ -248,10 +255,16 @@ export class Engine<App extends AppServer = Server> {
     for (const socketId of adapter.rooms.get(roomOf(kind, id)) ?? []) {
       const socket = sockets.get(socketId);
       // The namespace is one of the application's server; its default types don't say so.
-      if (socket) found.push(socket as unknown as AppSocket<App>);
+      if (socket) found.push(socket);
     }
     return found;
   }
+}
+
+/** In whose name a call runs once: whoever comes back under the same name gets the same answer. */
+export function requesterOf(socketId: string, { user, session }: Identity): string {
+  if (user !== undefined) return `user:${user}`;
+  return session === undefined ? `socket:${socketId}` : `session:${session}`;
 }
 
 function isPlace(room: string): boolean {

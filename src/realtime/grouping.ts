@@ -51,7 +51,9 @@ export class Grouping {
     this.#room = room;
     this.#cluster = cluster;
     this.#enroll = enroll;
-    cluster.on<Grouped>("grouped", ({ group, failed }) => this.#settle(group, failed ? new Error("afterGrouping failed") : undefined));
+    cluster.on<Grouped>("grouped", ({ group, failed }) =>
+      this.#settle(group, failed ? new Error("afterGrouping failed") : undefined),
+    );
   }
 
   /** How many users wait on this node. */

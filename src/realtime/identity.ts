@@ -29,7 +29,11 @@ export function identityOf(socket: Pick<IdentifiedSocket, "rooms">): Identity {
 }
 
 /** Makes an id the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
-export function setIdentity(socket: IdentifiedSocket, kind: Extract<RoomKind, "user" | "session">, id: string | undefined): boolean {
+export function setIdentity(
+  socket: IdentifiedSocket,
+  kind: Extract<RoomKind, "user" | "session">,
+  id: string | undefined,
+): boolean {
   const before = idsOf(kind, socket.rooms);
   if (before.length === (id === undefined ? 0 : 1) && before[0] === id) return false;
   // In before out: a push in between would otherwise reach nobody.

@@ -75,7 +75,8 @@ export class Joins<App extends AppServer = Server> {
   /** Forgets every socket, telling nobody. */
   clear(): void {
     for (const entries of this.#sockets.values()) {
-      for (const entry of entries.values()) this.#cancel(entry, new EventError("SHUTTING_DOWN", "the server is going away"));
+      for (const entry of entries.values())
+        this.#cancel(entry, new EventError("SHUTTING_DOWN", "the server is going away"));
     }
     this.#sockets.clear();
   }
@@ -157,7 +158,9 @@ export class Joins<App extends AppServer = Server> {
       throw new EventError("FORBIDDEN", "this topic can't be joined");
     }
     if (!entries.has(topic) && entries.size >= topicsPerSocket) {
-      throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, { details: { max: topicsPerSocket } });
+      throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
+        details: { max: topicsPerSocket },
+      });
     }
 
     const entry = this.#entry(socket.id, topic);
@@ -194,7 +197,8 @@ export class Joins<App extends AppServer = Server> {
     const { socket } = context;
     const verdict = await definition.join?.(context, params, topic);
     if (verdict === false) throw new EventError("FORBIDDEN", "you may not join this topic");
-    const info = typeof definition.presence === "function" ? await definition.presence(context, params, topic) : undefined;
+    const info =
+      typeof definition.presence === "function" ? await definition.presence(context, params, topic) : undefined;
     check(attempt);
     if (!socket.connected) throw new EventError("CONFLICT", "the connection ended");
 

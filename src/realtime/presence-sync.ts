@@ -58,7 +58,11 @@ export class PresenceSync {
   #syncAgain = false;
 
   /** @param announce tells this node's sockets at a topic who came and went */
-  constructor(cluster: Cluster, { graceMs, heartbeatMs }: Required<PresenceOptions>, announce: (change: PresenceChange) => void) {
+  constructor(
+    cluster: Cluster,
+    { graceMs, heartbeatMs }: Required<PresenceOptions>,
+    announce: (change: PresenceChange) => void,
+  ) {
     this.#cluster = cluster;
     this.#announce = announce;
     this.#graceMs = graceMs;

@@ -54,7 +54,9 @@ export class LocalPresence {
 
   /** Everyone, as told to another node. */
   table(): PresenceTable {
-    return [...this.#topics].map(([topic, users]) => [topic, [...users].map(([user, { info }]) => member(user, info))] as const);
+    return [...this.#topics].map(
+      ([topic, users]) => [topic, [...users].map(([user, { info }]) => member(user, info))] as const,
+    );
   }
 
   /** Forgets everyone and stops every timer, telling nobody. */
@@ -121,7 +123,8 @@ export class PresenceView {
       const joined = next.get(topic) ?? [];
       const here = new Set(joined.map(({ user }) => user));
       const left: Member[] = [];
-      for (const [user, nodes] of this.#topics.get(topic) ?? []) if (nodes.has(node) && !here.has(user)) left.push({ user });
+      for (const [user, nodes] of this.#topics.get(topic) ?? [])
+        if (nodes.has(node) && !here.has(user)) left.push({ user });
       const change = this.apply(node, { topic, joined: [...joined], left });
       if (change) changes.push(change);
     }

@@ -44,7 +44,9 @@ export class Pusher {
     this.#namespace = namespace;
     this.#cluster = cluster;
     this.#log = log;
-    cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) => this.#emitHere(data, event, payload, volatile));
+    cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
+      this.#emitHere(data, event, payload, volatile),
+    );
     cluster.on<Count>("count", ({ data }) => this.countHere(data));
   }
 
@@ -54,9 +56,24 @@ export class Pusher {
   }
 
   /** Sends, and never throws. Resolves when it is handed over, or to the count when that was asked for. */
-  send(data: AudienceData, event: string, payload: readonly unknown[], options: PushOptions & { count: true }): Promise<Reach>;
-  send(data: AudienceData, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | undefined>;
-  async send(data: AudienceData, event: string, payload: readonly unknown[], options: PushOptions = {}): Promise<Reach | undefined> {
+  send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options: PushOptions & { count: true },
+  ): Promise<Reach>;
+  send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options?: PushOptions,
+  ): Promise<Reach | undefined>;
+  async send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options: PushOptions = {},
+  ): Promise<Reach | undefined> {
     const { count = false, volatile = false } = options;
     const reason = unsendable(payload);
     if (reason !== undefined) return this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`), count);
@@ -118,7 +135,8 @@ export class Pusher {
   #socketsHere(data: AudienceData): string[] {
     const { adapter, sockets } = this.#namespace;
     const rooms = candidates(data, (room) => adapter.rooms.get(room)?.size ?? 0);
-    const ids = rooms === "all" ? sockets.keys() : new Set(rooms.flatMap((room) => [...(adapter.rooms.get(room) ?? [])]));
+    const ids =
+      rooms === "all" ? sockets.keys() : new Set(rooms.flatMap((room) => [...(adapter.rooms.get(room) ?? [])]));
     const found: string[] = [];
     for (const id of ids) {
       const joined = adapter.sids.get(id);

@@ -3,8 +3,6 @@ import { Service } from "../service.js";
 import type { AppServer } from "../event-map.js";
 import { Realtime } from "./realtime.js";
 
-type Of<App extends AppServer> = Realtime<App>;
-
 /**
  * A service that pushes: `this.emitSocket(...)` and its like are those of the `Realtime` registered with the same manager. Services
  * start before handlers are set up, so push from background work rather than from `onStart`.
@@ -20,33 +18,36 @@ type Of<App extends AppServer> = Realtime<App>;
  *   }
  * }
  */
-export abstract class RealtimeService<App extends AppServer = Server, State extends object = object> extends Service<State> {
+export abstract class RealtimeService<
+  App extends AppServer = Server,
+  State extends object = object,
+> extends Service<State> {
   /** The door this service pushes through. @throws Error when the manager has none */
   protected get realtime(): Realtime<App> {
     return this.require<Realtime<App>>(Realtime);
   }
 
   /** See `Realtime.emitSocket`. */
-  protected get emitSocket(): Of<App>["emitSocket"] {
+  protected get emitSocket(): Realtime<App>["emitSocket"] {
     const { realtime } = this;
-    return realtime.emitSocket.bind(realtime) as Of<App>["emitSocket"];
+    return realtime.emitSocket.bind(realtime);
   }
 
   /** See `Realtime.emitSocketRefetch`. */
-  protected get emitSocketRefetch(): Of<App>["emitSocketRefetch"] {
+  protected get emitSocketRefetch(): Realtime<App>["emitSocketRefetch"] {
     const { realtime } = this;
-    return realtime.emitSocketRefetch.bind(realtime) as Of<App>["emitSocketRefetch"];
+    return realtime.emitSocketRefetch.bind(realtime);
   }
 
   /** See `Realtime.notify`. */
-  protected get notify(): Of<App>["notify"] {
+  protected get notify(): Realtime<App>["notify"] {
     const { realtime } = this;
     return realtime.notify.bind(realtime);
   }
 
   /** See `Realtime.sendTo`. */
-  protected get sendTo(): Of<App>["sendTo"] {
+  protected get sendTo(): Realtime<App>["sendTo"] {
     const { realtime } = this;
-    return realtime.sendTo.bind(realtime) as Of<App>["sendTo"];
+    return realtime.sendTo.bind(realtime);
   }
 }

@@ -1,16 +1,27 @@
-import type { Namespace, Server } from "socket.io";
+import type { Server } from "socket.io";
 import type { EventContext } from "../event-context.js";
 import type { AppServer, AppSocket } from "../event-map.js";
 import { Handler } from "../handler.js";
 import { EventError } from "../wire/event-error.js";
 import { Audience, everyone } from "./audience.js";
 import type { Reach } from "./cluster.js";
-import { Engine } from "./engine.js";
+import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./grouping.js";
 import { identityOf, readId, setIdentity, type IdentifiedSocket, type Identity } from "./identity.js";
 import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
-import { CALL, JOIN, LEAVE, NOTIFY, PREFIX, REFETCH, TOPIC_MAX, type Member, type Notice, type Refetch } from "./protocol.js";
+import {
+  CALL,
+  JOIN,
+  LEAVE,
+  NOTIFY,
+  PREFIX,
+  REFETCH,
+  TOPIC_MAX,
+  type Member,
+  type Notice,
+  type Refetch,
+} from "./protocol.js";
 import type { PushOptions } from "./push.js";
 import type { PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./recipients.js";
@@ -98,15 +109,19 @@ export interface RealtimeStats {
   keptCalls: number;
   /** Users waiting for a group. */
   waiting: number;
-  /** Users watched for dropping out. */
+  /** Watches for users who may drop out. */
   watched: number;
 }
 
-/** What a push without a count resolves to. */
-type Sent = Promise<void>;
-
 /** Names no server can send, and why not to try. */
-const kept: ReadonlySet<string> = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
+const kept: ReadonlySet<string> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);
 
 /** Before other `connection` subscribers, so that they find the socket in its rooms. */
 const FIRST = -1_000_000;
@@ -181,11 +196,17 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     data: PushData<App, Event>,
     // A rest parameter, so that a target that happens to be undefined is a mistake and not everyone.
     ...to: [] | [target: Target, options?: PushOptions]
-  ): Sent;
+  ): Promise<void>;
   emitSocket(event: string, data: unknown, ...to: [] | [target: Target, options?: PushOptions]): Promise<Reach | void> {
     checkEvent("emitSocket", event);
-    if (typeof data === "function") throw new TypeError("emitSocket: expected data, got a function; a push has no acknowledgement");
-    return this.#push(to.length === 0 ? everyone() : audienceFrom(to[0]), event, data === undefined ? [] : [data], to[1]);
+    if (typeof data === "function")
+      throw new TypeError("emitSocket: expected data, got a function; a push has no acknowledgement");
+    return this.#push(
+      to.length === 0 ? everyone() : audienceFrom(to[0]),
+      event,
+      data === undefined ? [] : [data],
+      to[1],
+    );
   }
 
   /**
@@ -197,9 +218,10 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   emitSocketRefetch<Action extends RefetchAction<App>>(
     action: Action,
     options: RefetchOptions<RefetchPayload<App, Action>> = {},
-  ): Sent {
+  ): Promise<void> {
     const { event, payload, origin, ...target } = options;
-    if (typeof action !== "string" || action === "") throw new TypeError(`emitSocketRefetch: expected an action, got ${String(action)}`);
+    if (typeof action !== "string" || action === "")
+      throw new TypeError(`emitSocketRefetch: expected an action, got ${typeof action}`);
     for (const [key, value] of Object.entries({ event, origin })) {
       if (value !== undefined && (typeof value !== "string" || value === "")) {
         throw new TypeError(`emitSocketRefetch: ${key} must be a non-empty string, got ${typeof value}`);
@@ -212,7 +234,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       ...(origin !== undefined && { origin }),
     };
     const audience = Object.keys(target).length === 0 ? everyone() : audienceFrom(target);
-    return this.#push(audience, REFETCH, [refetch]) as Sent;
+    return this.#push(audience, REFETCH, [refetch]) as Promise<void>;
   }
 
   /** How many sockets a target has, on how many nodes. */
@@ -229,15 +251,25 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    *
    * @returns a promise that rejects if the recipients can't be told, e.g. `otherInGroup` when there are two; not awaiting it is safe
    */
-  notify(context: EventContext<App>, recipients: Recipients | Target, data: unknown, options?: NotifyOptions): Sent {
-    if (typeof context?.socket !== "object") throw new TypeError("notify: expected the context of an event first; without one, use sendTo");
+  notify(
+    context: EventContext<App>,
+    recipients: Recipients | Target,
+    data: unknown,
+    options?: NotifyOptions,
+  ): Promise<void> {
+    if (typeof context?.socket !== "object")
+      throw new TypeError("notify: expected the context of an event first; without one, use sendTo");
     return this.sendTo(recipients, data, options);
   }
 
   /** The same as {@link Realtime.notify} from anywhere, with no sender: a timer, a job. */
   sendTo(recipients: Recipients | Target, data: unknown, options: NotifyOptions & { count: true }): Promise<Reach>;
-  sendTo(recipients: Recipients | Target, data: unknown, options?: NotifyOptions): Sent;
-  sendTo(recipients: Recipients | Target, data: unknown, { event, ...options }: NotifyOptions = {}): Promise<Reach | void> {
+  sendTo(recipients: Recipients | Target, data: unknown, options?: NotifyOptions): Promise<void>;
+  sendTo(
+    recipients: Recipients | Target,
+    data: unknown,
+    { event, ...options }: NotifyOptions = {},
+  ): Promise<Reach | void> {
     if (event !== undefined && (typeof event !== "string" || event === "")) {
       throw new TypeError(`notify: event must be a non-empty string, got ${typeof event}`);
     }
@@ -296,7 +328,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   rotateSession(from: string, to: string): Promise<Reach> {
     const [old, fresh] = [readId("session", from), readId("session", to)];
-    if (old === undefined || fresh === undefined) throw new TypeError("rotateSession: expected the old and the new id of the session");
+    if (old === undefined || fresh === undefined)
+      throw new TypeError("rotateSession: expected the old and the new id of the session");
     return this.#required("rotateSession").rotate(old, fresh);
   }
 
@@ -308,10 +341,15 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    *
    * @returns how many sockets lost something; `complete: false` means that a node did not answer, and it should be done again
    */
-  revoke(user: string, topic?: string, { code = "FORBIDDEN", message = "this topic was taken away from you" }: RevokeOptions = {}): Promise<Reach> {
+  revoke(
+    user: string,
+    topic?: string,
+    { code = "FORBIDDEN", message = "this topic was taken away from you" }: RevokeOptions = {},
+  ): Promise<Reach> {
     const id = readId("user", user);
     if (id === undefined) throw new TypeError("revoke: expected the id of a user");
-    if (topic !== undefined && (typeof topic !== "string" || topic === "")) throw new TypeError("revoke: expected the name of a topic");
+    if (topic !== undefined && (typeof topic !== "string" || topic === ""))
+      throw new TypeError("revoke: expected the name of a topic");
     return this.#required("revoke").revoke({ user: id, topic, code, message });
   }
 
@@ -345,7 +383,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   async waitForGroup(who: EventContext<App> | string, options: WaitForGroupOptions): Promise<Group> {
     const engine = this.#required("waitForGroup");
-    if (typeof options?.pool !== "string" || options.pool === "") throw new TypeError("waitForGroup: pool must be a non-empty string");
+    if (typeof options?.pool !== "string" || options.pool === "")
+      throw new TypeError("waitForGroup: pool must be a non-empty string");
     if (!Number.isInteger(options.size) || options.size < 1) {
       throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${String(options.size)}`);
     }
@@ -363,7 +402,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   watchForDropout(player: string, fn: () => unknown, ms: number): () => void {
     if (typeof fn !== "function") throw new TypeError(`watchForDropout: expected a function, got ${typeof fn}`);
-    if (!(Number.isFinite(ms) && ms >= 0)) throw new TypeError(`watchForDropout: expected milliseconds from 0, got ${String(ms)}`);
+    if (!(Number.isFinite(ms) && ms >= 0))
+      throw new TypeError(`watchForDropout: expected milliseconds from 0, got ${String(ms)}`);
     return this.#required("watchForDropout").dropouts.watch(userId("watchForDropout", player), fn, ms);
   }
 
@@ -398,10 +438,16 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   #open(): Engine<App> | undefined {
     const { io } = this;
     if (this.#engine || !io || !this.registered) return this.#engine;
-    const { topicsPerSocket = 100, presence = {}, calls = {}, waitingRoom = new MemoryWaitingRoom(), user, session } = this.#options;
+    const {
+      topicsPerSocket = 100,
+      presence = {},
+      calls = {},
+      waitingRoom = new MemoryWaitingRoom(),
+      user,
+      session,
+    } = this.#options;
     const engine = new Engine<App>({
-      // The default event types: what the door sends is none of the application's events.
-      namespace: io.of(this.namespace) as unknown as Namespace,
+      namespace: io.of(this.namespace),
       log: this.log,
       topics: this.topics,
       topicsPerSocket,
@@ -448,9 +494,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const { ingress } = this;
     const requests = this.#engine?.requests;
     if (!ingress || !requests) throw new EventError("SHUTTING_DOWN", "this server is going away");
-    const { user, session } = identityOf(context.socket);
-    const identity = user !== undefined ? `user:${user}` : session !== undefined ? `session:${session}` : `socket:${context.socket.id}`;
-    const answer = await requests.run(identity, requestId, event, () => ingress.dispatch(event, context, ...args));
+    const requester = requesterOf(context.socket.id, identityOf(context.socket));
+    const answer = await requests.run(requester, requestId, event, () => ingress.dispatch(event, context, ...args));
     if (answer === MISMATCH) throw new EventError("CONFLICT", "this request id was used for another event");
     return answer;
   }
@@ -476,13 +521,15 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 }
 
 function checkOptions(options: RealtimeOptions<never>): void {
-  if (typeof options !== "object" || options === null) throw new TypeError(`Realtime: expected options, got ${typeof options}`);
+  if (typeof options !== "object" || options === null)
+    throw new TypeError(`Realtime: expected options, got ${typeof options}`);
   const { namespace, user, session, topicMaxLength, topicsPerSocket, presence } = options;
   if (namespace !== undefined && (typeof namespace !== "string" || namespace.trim() === "")) {
     throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${typeof namespace}`);
   }
   for (const [name, value] of Object.entries({ user, session })) {
-    if (value !== undefined && typeof value !== "function") throw new TypeError(`Realtime: ${name} must be a function, got ${typeof value}`);
+    if (value !== undefined && typeof value !== "function")
+      throw new TypeError(`Realtime: ${name} must be a function, got ${typeof value}`);
   }
   for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
@@ -496,20 +543,26 @@ function checkOptions(options: RealtimeOptions<never>): void {
     throw new TypeError(`Realtime: presence.graceMs must be milliseconds from 0, got ${String(graceMs)}`);
   }
   if (heartbeatMs !== undefined && !(Number.isFinite(heartbeatMs) && heartbeatMs > 0)) {
-    throw new TypeError(`Realtime: presence.heartbeatMs must be a positive number of milliseconds, got ${String(heartbeatMs)}`);
+    throw new TypeError(
+      `Realtime: presence.heartbeatMs must be a positive number of milliseconds, got ${String(heartbeatMs)}`,
+    );
   }
 }
 
 function checkEvent(method: string, event: unknown): asserts event is string {
-  if (typeof event !== "string" || event === "") throw new TypeError(`${method}: expected the name of an event, got ${String(event)}`);
+  if (typeof event !== "string" || event === "")
+    throw new TypeError(`${method}: expected the name of an event, got ${String(event)}`);
   if (kept.has(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
-  if (event.startsWith(PREFIX)) throw new TypeError(`${method}: names that begin with "${PREFIX}" are kept for this package`);
+  if (event.startsWith(PREFIX))
+    throw new TypeError(`${method}: names that begin with "${PREFIX}" are kept for this package`);
 }
 
 function placeOf(method: string, place: unknown): Place {
   const data = place instanceof Audience ? place.data : undefined;
   if (data?.kind === "players" || data?.kind === "group") return { kind: data.kind, id: data.id };
-  throw new TypeError(`${method}: expected players(id) or group(id), got ${data ? `the audience "${data.kind}"` : typeof place}`);
+  throw new TypeError(
+    `${method}: expected players(id) or group(id), got ${data ? `the audience "${data.kind}"` : typeof place}`,
+  );
 }
 
 function userId(method: string, user: unknown): string {

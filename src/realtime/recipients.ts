@@ -69,8 +69,11 @@ export function othersInSession(context: Asking, id?: string): RelativeRecipient
 /** The audience that recipients are now. */
 export function resolveRecipients(recipients: Recipients, source: RecipientsSource): Awaitable<Audience> {
   if (recipients instanceof Audience) return recipients;
-  if (typeof (recipients as Partial<RelativeRecipients> | null)?.resolve === "function") return recipients.resolve(source);
-  throw new TypeError(`recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${typeof recipients}`);
+  if (typeof (recipients as Partial<RelativeRecipients> | null)?.resolve === "function")
+    return recipients.resolve(source);
+  throw new TypeError(
+    `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${typeof recipients}`,
+  );
 }
 
 function relative(

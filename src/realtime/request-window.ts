@@ -4,8 +4,8 @@ export interface RequestWindowOptions {
   windowMs?: number;
   /** How many answers are kept for one identity; the oldest settled ones go first. @default 100 */
   maxPerIdentity?: number;
-  /** How many identities are remembered at once; the one that asked longest ago goes first. @default 10000 */
-  maxIdentities?: number;
+  /** How many answers are kept altogether; those of whoever asked longest ago go first. @default 50000 */
+  maxTotal?: number;
 }
 
 interface Entry {
@@ -25,16 +25,18 @@ export class RequestWindow {
   readonly #identities = new Map<string, Map<string, Entry>>();
   readonly #windowMs: number;
   readonly #maxPerIdentity: number;
-  readonly #maxIdentities: number;
+  readonly #maxTotal: number;
+  #total = 0;
   #shared = 0;
 
-  constructor({ windowMs = 120_000, maxPerIdentity = 100, maxIdentities = 10_000 }: RequestWindowOptions = {}) {
-    for (const [name, value] of Object.entries({ windowMs, maxPerIdentity, maxIdentities })) {
-      if (!(Number.isFinite(value) && value > 0)) throw new TypeError(`calls.${name}: expected a positive number, got ${String(value)}`);
+  constructor({ windowMs = 120_000, maxPerIdentity = 100, maxTotal = 50_000 }: RequestWindowOptions = {}) {
+    for (const [name, value] of Object.entries({ windowMs, maxPerIdentity, maxTotal })) {
+      if (!(Number.isFinite(value) && value > 0))
+        throw new TypeError(`calls.${name}: expected a positive number, got ${String(value)}`);
     }
     this.#windowMs = windowMs;
     this.#maxPerIdentity = maxPerIdentity;
-    this.#maxIdentities = maxIdentities;
+    this.#maxTotal = maxTotal;
   }
 
   /** How many requests got the answer of an earlier one. */
@@ -44,9 +46,7 @@ export class RequestWindow {
 
   /** How many answers are held now, running ones included. */
   get size(): number {
-    let size = 0;
-    for (const entries of this.#identities.values()) size += entries.size;
-    return size;
+    return this.#total;
   }
 
   /** The answer of the request with this id: `run`'s, the first time. Resolves to {@link MISMATCH} if the id was another event's. */
@@ -61,6 +61,7 @@ export class RequestWindow {
     }
     const entry: Entry = { event, answer: run(), settledAt: undefined };
     entries.set(requestId, entry);
+    this.#total++;
     const settled = (): void => {
       entry.settledAt = performance.now();
     };
@@ -68,9 +69,16 @@ export class RequestWindow {
     return entry.answer;
   }
 
+  /** Forgets the answers of an identity that can't come back. What runs goes on. */
+  forget(identity: string): void {
+    this.#total -= this.#identities.get(identity)?.size ?? 0;
+    this.#identities.delete(identity);
+  }
+
   /** Forgets everything. What runs goes on. */
   clear(): void {
     this.#identities.clear();
+    this.#total = 0;
   }
 
   #entriesOf(identity: string, now: number): Map<string, Entry> {
@@ -81,20 +89,24 @@ export class RequestWindow {
     this.#expire(entries, now);
     for (const [requestId, entry] of entries) {
       if (entries.size < this.#maxPerIdentity) break;
-      if (entry.settledAt !== undefined) entries.delete(requestId);
+      if (entry.settledAt !== undefined) this.#drop(entries, requestId);
     }
     for (const [oldest, others] of this.#identities) {
       if (oldest === identity) break;
       this.#expire(others, now);
-      if (others.size === 0 || this.#identities.size > this.#maxIdentities) this.#identities.delete(oldest);
-      else break;
+      if (others.size > 0 && this.#total < this.#maxTotal) break;
+      this.forget(oldest);
     }
     return entries;
   }
 
   #expire(entries: Map<string, Entry>, now: number): void {
     for (const [requestId, { settledAt }] of entries) {
-      if (settledAt !== undefined && now - settledAt >= this.#windowMs) entries.delete(requestId);
+      if (settledAt !== undefined && now - settledAt >= this.#windowMs) this.#drop(entries, requestId);
     }
+  }
+
+  #drop(entries: Map<string, Entry>, requestId: string): void {
+    if (entries.delete(requestId)) this.#total--;
   }
 }

@@ -38,7 +38,8 @@ export function readCall(requestId: unknown, event: unknown): { requestId: strin
     const issues = [{ path: [1], message: "expected the name of an event" }];
     throw new EventError("INVALID_INPUT", "the event does not fit", { details: { issues } });
   }
-  if (uncallable.has(event) || event.startsWith(PREFIX)) throw new EventError("UNKNOWN_EVENT", "nobody listens to this event");
+  if (uncallable.has(event) || event.startsWith(PREFIX))
+    throw new EventError("UNKNOWN_EVENT", "nobody listens to this event");
   return { requestId: requestId as string, event };
 }
 

@@ -49,11 +49,15 @@ export function audienceFrom(target: unknown): Audience {
     const reader = readers.get(key);
     if (reader) parts.push(reader(value));
     else if (key === "except") without = (Array.isArray(value) ? value : [value]).map(audienceOf);
-    else throw new TypeError(`target: unknown option ${JSON.stringify(key)}; there are ${[...readers.keys()].join(", ")}, except`);
+    else
+      throw new TypeError(
+        `target: unknown option ${JSON.stringify(key)}; there are ${[...readers.keys()].join(", ")}, except`,
+      );
   }
   const [first, ...rest] = parts;
   if (first === undefined) {
-    if (without === undefined) throw new TypeError("target: says nobody; leave it out, or pass everyone(), to reach everyone");
+    if (without === undefined)
+      throw new TypeError("target: says nobody; leave it out, or pass everyone(), to reach everyone");
     return everyone().except(...without);
   }
   const all = rest.length === 0 ? first : first.and(...rest);

@@ -24,7 +24,9 @@ export class TopicPattern {
   /** @throws TypeError if it is empty, or a parameter is no whole part, badly named or named twice */
   constructor(source: string) {
     if (typeof source !== "string" || source === "") {
-      throw new TypeError(`topic: expected a pattern such as "room:{id}", got ${typeof source === "string" ? '""' : typeof source}`);
+      throw new TypeError(
+        `topic: expected a pattern such as "room:{id}", got ${typeof source === "string" ? '""' : typeof source}`,
+      );
     }
     this.source = source;
     this.#parts = cut(source);
@@ -33,7 +35,10 @@ export class TopicPattern {
     for (const [index, part] of this.#parts.entries()) {
       const name = this.#names[index];
       if (name === undefined) {
-        if (/[{}]/.test(part)) throw new TypeError(`topic ${JSON.stringify(source)}: "${part}" must be one whole {parameter} between ":" or "/"`);
+        if (/[{}]/.test(part))
+          throw new TypeError(
+            `topic ${JSON.stringify(source)}: "${part}" must be one whole {parameter} between ":" or "/"`,
+          );
       } else if (seen.has(name)) throw new TypeError(`topic ${JSON.stringify(source)}: {${name}} is there twice`);
       else seen.add(name);
     }

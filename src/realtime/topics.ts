@@ -60,13 +60,18 @@ export class Topics<App extends AppServer = Server> {
    * @returns the function that takes the declaration back; who is in stays in
    * @throws TypeError if the pattern is wrong or taken, or nothing says who may join
    */
-  define<const Pattern extends string>(pattern: Pattern, definition: TopicDefinition<App, ParamsOf<Pattern>>): () => void {
+  define<const Pattern extends string>(
+    pattern: Pattern,
+    definition: TopicDefinition<App, ParamsOf<Pattern>>,
+  ): () => void {
     const parsed = new TopicPattern(pattern);
     const where = `topic ${JSON.stringify(pattern)}`;
-    if (typeof definition !== "object" || definition === null) throw new TypeError(`${where}: expected a definition, got ${typeof definition}`);
+    if (typeof definition !== "object" || definition === null)
+      throw new TypeError(`${where}: expected a definition, got ${typeof definition}`);
     for (const key of ["join", "snapshot"] as const) {
       const given: unknown = definition[key];
-      if (given !== undefined && typeof given !== "function") throw new TypeError(`${where}: ${key} must be a function, got ${typeof given}`);
+      if (given !== undefined && typeof given !== "function")
+        throw new TypeError(`${where}: ${key} must be a function, got ${typeof given}`);
     }
     if (definition.join === undefined && definition.public !== true) {
       throw new TypeError(`${where}: say who may join, by \`join(context, params)\` or \`public: true\``);
@@ -74,7 +79,8 @@ export class Topics<App extends AppServer = Server> {
     if (definition.join !== undefined && definition.public === true) {
       throw new TypeError(`${where}: a public topic has no \`join\`; use \`snapshot\` to tell those who come`);
     }
-    if (this.#defined.some((other) => other.pattern.shape === parsed.shape)) throw new TypeError(`${where} is defined already`);
+    if (this.#defined.some((other) => other.pattern.shape === parsed.shape))
+      throw new TypeError(`${where} is defined already`);
     // The parameters are read by this very pattern, so they are what its definition takes.
     const defined: Defined<App> = { pattern: parsed, definition: definition as unknown as TopicDefinition<App> };
     this.#defined = [...this.#defined, defined].sort((one, other) => TopicPattern.compare(one.pattern, other.pattern));

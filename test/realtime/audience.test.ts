@@ -1,6 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Audience, everyone, group, nobody, players, session, socket, topic, union, user } from "socket-ingress/realtime";
+import {
+  Audience,
+  everyone,
+  group,
+  nobody,
+  players,
+  session,
+  socket,
+  topic,
+  union,
+  user,
+} from "socket-ingress/realtime";
 import type { AudienceData } from "socket-ingress/realtime";
 import { candidates, compile, matches } from "../../src/realtime/compile.js";
 import { roomOf } from "../../src/realtime/rooms.js";
@@ -77,9 +88,17 @@ describe("a plan", () => {
     ["everyone", everyone(), { how: "rooms", rooms: "all", except: [] }],
     ["nobody", nobody(), { how: "nobody" }],
     ["a union", union(topic("a"), user("u")), { how: "rooms", rooms: ["ingress:t:a", "ingress:u:u"], except: [] }],
-    ["a difference", topic("a").except(user("u"), socket("id")), { how: "rooms", rooms: ["ingress:t:a"], except: ["ingress:u:u", "id"] }],
+    [
+      "a difference",
+      topic("a").except(user("u"), socket("id")),
+      { how: "rooms", rooms: ["ingress:t:a"], except: ["ingress:u:u", "id"] },
+    ],
     ["twice the same", topic("a").and(topic("a")), { how: "rooms", rooms: ["ingress:t:a"], except: [] }],
-    ["everyone's intersection", topic("a").and(everyone().except(user("u"))), { how: "rooms", rooms: ["ingress:t:a"], except: ["ingress:u:u"] }],
+    [
+      "everyone's intersection",
+      topic("a").and(everyone().except(user("u"))),
+      { how: "rooms", rooms: ["ingress:t:a"], except: ["ingress:u:u"] },
+    ],
     ["what is excepted from nobody", nobody().except(topic("a").and(user("u"))), { how: "nobody" }],
     ["everybody excepted", topic("a").except(everyone()), { how: "nobody" }],
     ["an intersection with nobody", topic("a").and(user("u"), nobody()), { how: "nobody" }],
@@ -101,7 +120,10 @@ describe("a plan", () => {
   });
 
   it("looks through the smallest part of an intersection", () => {
-    const sizes = new Map([[roomOf("topic", "big"), 1_000], [roomOf("session", "s"), 2]]);
+    const sizes = new Map([
+      [roomOf("topic", "big"), 1_000],
+      [roomOf("session", "s"), 2],
+    ]);
     const rooms = candidates(topic("big").and(session("s")).data, (room) => sizes.get(room) ?? 0);
     expect(rooms).toEqual([roomOf("session", "s")]);
   });
@@ -144,10 +166,11 @@ describe("a plan", () => {
         const own = new Set(joined);
         const meant = matches(audience.data, own);
         const plan = compile(audience.data);
-        if (plan.how === "nobody") return void expect(meant).toBe(false);
+        if (plan.how === "nobody") return expect(meant).toBe(false);
         if (plan.how === "rooms") {
           const inside = plan.rooms === "all" || plan.rooms.some((room) => own.has(room));
-          return void expect(inside && !plan.except.some((room) => own.has(room))).toBe(meant);
+          expect(inside && !plan.except.some((room) => own.has(room))).toBe(meant);
+          return;
         }
         const places = candidates(audience.data, () => 1);
         const seen = places === "all" || places.some((room) => own.has(room));

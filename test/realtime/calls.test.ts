@@ -20,9 +20,12 @@ describe("a call", () => {
     door.ingress.subscribe("value", (_context, value: unknown) => value);
     door.ingress.subscribe("nothing", () => undefined);
     const client = await door.enter();
-    expect(await client.call("a", "echo", 1, "two", null, { three: 3 }, [4])).toEqual({ args: [1, "two", null, { three: 3 }, [4]] });
+    expect(await client.call("a", "echo", 1, "two", null, { three: 3 }, [4])).toEqual({
+      args: [1, "two", null, { three: 3 }, [4]],
+    });
     expect(await client.call("b", "echo")).toEqual({ args: [] });
-    for (const [index, value] of [null, false, 0, ""].entries()) expect(await client.call(`v${index}`, "value", value)).toBe(value);
+    for (const [index, value] of [null, false, 0, ""].entries())
+      expect(await client.call(`v${index}`, "value", value)).toBe(value);
     expect(await client.call("c", "nothing")).toBeUndefined();
   });
 
@@ -103,7 +106,8 @@ describe("a call", () => {
         "~standard": {
           version: 1,
           vendor: "test",
-          validate: (value: unknown) => (typeof value === "number" ? { value } : { issues: [{ message: "a price is a number", path: [] }] }),
+          validate: (value: unknown) =>
+            typeof value === "number" ? { value } : { issues: [{ message: "a price is a number", path: [] }] },
         },
       },
     });
@@ -170,7 +174,9 @@ describe("a call", () => {
       return value;
     });
     const client = await door.enter();
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => client.call(`r${index}`, "slow", index)));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => client.call(`r${index}`, "slow", index)),
+    );
     expect(answers).toEqual(Array.from({ length: 100 }, (_, index) => index));
   });
 

@@ -54,7 +54,13 @@ const byAuth: Pick<RealtimeOptions, "user" | "session"> = {
 };
 
 /** Starts a server with a realtime door on a free port. */
-export async function open({ server, io, ingress: ingressOptions, before, ...options }: DoorOptions = {}): Promise<Door> {
+export async function open({
+  server,
+  io,
+  ingress: ingressOptions,
+  before,
+  ...options
+}: DoorOptions = {}): Promise<Door> {
   const log = recordingLog();
   const served = await serve(io, server);
   const ingress = new SocketIngress({ logger: log, ...ingressOptions });
@@ -131,7 +137,11 @@ export function record(socket: ClientSocket): Client {
 }
 
 /** A promise and what settles it. */
-export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: unknown) => void } {
+export function deferred<T = void>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: unknown) => void;
+} {
   let resolve: (value: T) => void = () => undefined;
   let reject: (error: unknown) => void = () => undefined;
   const promise = new Promise<T>((ok, failed) => ([resolve, reject] = [ok, failed]));

@@ -13,9 +13,30 @@ it.each<[string, unknown]>([
   ["a BigInt", { n: 1n }],
   ["a BigInt in a list", [[1n]]],
   ["data 5,000 deep", deep],
-  ["a getter that throws", { get no() { throw new Error("no"); } }],
-  ["a toJSON that throws", { toJSON() { throw new Error("no"); } }],
-  ["a toJSON without end", { toJSON() { return this; } }],
+  [
+    "a getter that throws",
+    {
+      get no() {
+        throw new Error("no");
+      },
+    },
+  ],
+  [
+    "a toJSON that throws",
+    {
+      toJSON() {
+        throw new Error("no");
+      },
+    },
+  ],
+  [
+    "a toJSON without end",
+    {
+      toJSON() {
+        return this;
+      },
+    },
+  ],
   ["a revoked proxy", revoked.proxy],
 ])("%s can't be sent", (_name, value) => {
   expect(unsendable(value)).toBeTypeOf("string");

@@ -51,7 +51,9 @@ describe("the identity of a socket", () => {
     const client = record(door.served.client());
     client.socket.connect();
     expect(await new Promise((resolve) => client.socket.once("disconnect", resolve))).toBe("io server disconnect");
-    expect(door.log.lines.some(({ level, fields }) => level === "error" && fields["event"] === "connection")).toBe(true);
+    expect(door.log.lines.some(({ level, fields }) => level === "error" && fields["event"] === "connection")).toBe(
+      true,
+    );
   });
 
   it.each([[5], [""], [{}], [["ada"]]])("that is %j, no string, ends the connection", async (id) => {
@@ -64,7 +66,9 @@ describe("the identity of a socket", () => {
   it("is set anew at a login: pushes to the user arrive, and topics are asked about again", async () => {
     await using door = await open();
     door.realtime.topics.define("public", { public: true });
-    door.realtime.topics.define("anonymous", { join: ({ socket }) => door.realtime.identify(socket).user === undefined });
+    door.realtime.topics.define("anonymous", {
+      join: ({ socket }) => door.realtime.identify(socket).user === undefined,
+    });
     const client = await door.enter();
     await client.join("public");
     await client.join("anonymous");
@@ -90,21 +94,27 @@ describe("the identity of a socket", () => {
     await door.realtime.emitSocket("e", 1, { user: "ada" });
     await door.realtime.emitSocket("e", 1, { topic: "private" });
     await client.caughtUp();
-    expect(client.events).toEqual([["ingress:evicted", { topic: "private", code: "UNAUTHENTICATED", message: "log in first" }]]);
+    expect(client.events).toEqual([
+      ["ingress:evicted", { topic: "private", code: "UNAUTHENTICATED", message: "log in first" }],
+    ]);
   });
 
   it("of a session changes: pushes to the new id reach the open socket, the old id reaches nobody, and no id is sent to a client", async () => {
     await using door = await open();
     const tabs = await Promise.all([door.enter({ session: "old-id" }), door.enter({ session: "old-id" })]);
     expect(await door.realtime.rotateSession("old-id", "new-id")).toEqual({ sockets: 2, nodes: 1, complete: true });
-    expect(await door.realtime.emitSocket("e", "old", { sessionId: "old-id" }, { count: true })).toMatchObject({ sockets: 0 });
-    expect(await door.realtime.emitSocket("e", "new", { sessionId: "new-id" }, { count: true })).toMatchObject({ sockets: 2 });
+    expect(await door.realtime.emitSocket("e", "old", { sessionId: "old-id" }, { count: true })).toMatchObject({
+      sockets: 0,
+    });
+    expect(await door.realtime.emitSocket("e", "new", { sessionId: "new-id" }, { count: true })).toMatchObject({
+      sockets: 2,
+    });
     for (const tab of tabs) {
       await tab.caughtUp();
       expect(tab.events).toEqual([["e", "new"]]);
       expect(JSON.stringify(tab.events)).not.toContain("-id");
     }
-    door.realtime.setSession(door.served.serverSide(tabs[0]!.socket), "third");
+    door.realtime.setSession(door.served.serverSide(tabs[0].socket), "third");
     expect(await door.realtime.count({ sessionId: "third" })).toMatchObject({ sockets: 1 });
     expect(await door.realtime.count({ sessionId: "new-id" })).toMatchObject({ sockets: 1 });
   });
@@ -139,7 +149,9 @@ describe("with express-session", () => {
     const page = await fetch(url);
     const cookie = page.headers.get("set-cookie")?.split(";")[0] ?? "";
     const old = await page.text();
-    const client = record(openClient(url, { transports: ["websocket"], forceNew: true, reconnection: false, extraHeaders: { cookie } }));
+    const client = record(
+      openClient(url, { transports: ["websocket"], forceNew: true, reconnection: false, extraHeaders: { cookie } }),
+    );
     await client.caughtUp();
     expect(await realtime.count({ sessionId: old })).toMatchObject({ sockets: 1 });
 

@@ -54,7 +54,7 @@ export function testMemberships(create: () => Memberships | Promise<Memberships>
   it("gives lists of its own: changing one changes nothing", async () => {
     const memberships = await create();
     await memberships.add(group("g"), "ada");
-    (await memberships.members(group("g")) as string[]).push("mallory");
+    ((await memberships.members(group("g"))) as string[]).push("mallory");
     expect(await memberships.members(group("g"))).toEqual(["ada"]);
   });
 }
@@ -71,7 +71,9 @@ export function testWaitingRoom(create: () => WaitingRoom | Promise<WaitingRoom>
   it("gives each group once when all arrive at once", async () => {
     const room = await create();
     const users = Array.from({ length: 100 }, (_, index) => `u${index}`);
-    const groups = (await Promise.all(users.map((user) => room.arrive("p", user, 4)))).filter((group) => group !== undefined);
+    const groups = (await Promise.all(users.map(async (user) => room.arrive("p", user, 4)))).filter(
+      (group) => group !== undefined,
+    );
     expect(groups).toHaveLength(25);
     expect(groups.flat().sort()).toEqual(users.sort());
   });

@@ -16,8 +16,12 @@ import { open, deferred, type Client, type Door } from "./door.js";
 const NOTIFY = "ingress:notify";
 
 /** A market: ada with two tabs, grace, and edsger; all play session "s", ada and grace are group "g". */
-async function market(door: Door): Promise<{ ada1: Client; ada2: Client; grace: Client; edsger: Client; all: Client[] }> {
-  const [ada1, ada2, grace, edsger] = await Promise.all(["ada", "ada", "grace", "edsger"].map((name) => door.enter({ user: name })));
+async function market(
+  door: Door,
+): Promise<{ ada1: Client; ada2: Client; grace: Client; edsger: Client; all: Client[] }> {
+  const [ada1, ada2, grace, edsger] = await Promise.all(
+    ["ada", "ada", "grace", "edsger"].map((name) => door.enter({ user: name })),
+  );
   for (const name of ["ada", "grace", "edsger"]) await door.realtime.enroll(players("s"), name);
   for (const name of ["ada", "grace"]) await door.realtime.enroll(group("g"), name);
   return { ada1: ada1!, ada2: ada2!, grace: grace!, edsger: edsger!, all: [ada1!, ada2!, grace!, edsger!] };
@@ -118,13 +122,16 @@ describe("a notification", () => {
     expect(await notices(grace, edsger)).toEqual([[{ data: "g" }], []]);
   });
 
-  it.each<[string, unknown]>([["undefined", undefined], ["a name", "ada"], ["null", null], ["a number", 5], ["nothing said", {}]])(
-    "to %s is a TypeError",
-    async (_name, recipients) => {
-      await using door = await open();
-      expect(() => door.realtime.sendTo(recipients as never, 1)).toThrow(TypeError);
-    },
-  );
+  it.each<[string, unknown]>([
+    ["undefined", undefined],
+    ["a name", "ada"],
+    ["null", null],
+    ["a number", 5],
+    ["nothing said", {}],
+  ])("to %s is a TypeError", async (_name, recipients) => {
+    await using door = await open();
+    expect(() => door.realtime.sendTo(recipients as never, 1)).toThrow(TypeError);
+  });
 
   it("reaches members who connect later, and no longer those who were taken out", async () => {
     await using door = await open();

@@ -8,7 +8,11 @@ describe("presence at a topic", () => {
   it("is by user, not by tab: who joins gets the state, the others one difference", async () => {
     await using door = await open();
     door.realtime.topics.define("t", { public: true, presence: true });
-    const [ada1, ada2, grace] = await Promise.all([door.enter({ user: "ada" }), door.enter({ user: "ada" }), door.enter({ user: "grace" })]);
+    const [ada1, ada2, grace] = await Promise.all([
+      door.enter({ user: "ada" }),
+      door.enter({ user: "ada" }),
+      door.enter({ user: "grace" }),
+    ]);
     expect(await grace.join("t")).toEqual({ presence: [{ user: "grace" }] });
     expect(await ada1.join("t")).toEqual({ presence: [{ user: "grace" }, { user: "ada" }] });
     await ada2.join("t");
@@ -23,7 +27,11 @@ describe("presence at a topic", () => {
   it("ends once, when the last tab has been gone for the grace period", async () => {
     await using door = await open({ presence: { graceMs: 30 } });
     door.realtime.topics.define("t", { public: true, presence: true });
-    const [ada1, ada2, grace] = await Promise.all([door.enter({ user: "ada" }), door.enter({ user: "ada" }), door.enter({ user: "grace" })]);
+    const [ada1, ada2, grace] = await Promise.all([
+      door.enter({ user: "ada" }),
+      door.enter({ user: "ada" }),
+      door.enter({ user: "grace" }),
+    ]);
     for (const client of [grace, ada1, ada2]) await client.join("t");
     await ada1.leave("t");
     ada2.socket.disconnect();
@@ -103,7 +111,11 @@ describe("presence at a topic", () => {
 
   it("tells a client no difference between the state it was answered with and the answer", async () => {
     await using door = await open();
-    door.realtime.topics.define("t", { public: true, presence: true, snapshot: () => new Promise((resolve) => setImmediate(resolve)) });
+    door.realtime.topics.define("t", {
+      public: true,
+      presence: true,
+      snapshot: () => new Promise((resolve) => setImmediate(resolve)),
+    });
     const clients = await Promise.all(Array.from({ length: 20 }, (_, index) => door.enter({ user: `u${index}` })));
     const views = await Promise.all(
       clients.map(async (client) => {

@@ -24,7 +24,10 @@ describe("presence on one node", () => {
     vi.advanceTimersByTime(4_999);
     expect(changes).toHaveLength(1);
     vi.advanceTimersByTime(1);
-    expect(changes).toEqual([{ topic: "t", joined: [{ user: "ada" }] }, { topic: "t", left: [{ user: "ada" }] }]);
+    expect(changes).toEqual([
+      { topic: "t", joined: [{ user: "ada" }] },
+      { topic: "t", left: [{ user: "ada" }] },
+    ]);
     expect(presence.table()).toEqual([]);
   });
 
@@ -66,8 +69,14 @@ describe("presence on one node", () => {
 });
 
 describe("presence of all nodes together", () => {
-  const join = (topic: string, ...users: string[]): PresenceChange => ({ topic, joined: users.map((user) => ({ user })) });
-  const leave = (topic: string, ...users: string[]): PresenceChange => ({ topic, left: users.map((user) => ({ user })) });
+  const join = (topic: string, ...users: string[]): PresenceChange => ({
+    topic,
+    joined: users.map((user) => ({ user })),
+  });
+  const leave = (topic: string, ...users: string[]): PresenceChange => ({
+    topic,
+    left: users.map((user) => ({ user })),
+  });
 
   it("a user on two nodes joins once and leaves with the second", () => {
     const view = new PresenceView();
@@ -92,7 +101,10 @@ describe("presence of all nodes together", () => {
     const view = new PresenceView();
     view.apply("a", join("t", "ada"));
     view.apply("a", join("u", "ada"));
-    const changes = view.replace("a", [["t", [{ user: "grace" }]], ["v", [{ user: "ada" }]]]);
+    const changes = view.replace("a", [
+      ["t", [{ user: "grace" }]],
+      ["v", [{ user: "ada" }]],
+    ]);
     expect(changes).toHaveLength(3);
     expect(changes).toContainEqual({ topic: "t", joined: [{ user: "grace" }], left: [{ user: "ada" }] });
     expect(changes).toContainEqual(leave("u", "ada"));

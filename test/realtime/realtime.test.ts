@@ -1,4 +1,4 @@
-import { Server } from "socket.io";
+import type { Server } from "socket.io";
 import { describe, expect, it } from "vitest";
 import { type ControllerHandler, type EventContext, ServiceManager, SocketIngress } from "socket-ingress";
 import { everyone, Realtime, RealtimeController, RealtimeService, user } from "socket-ingress/realtime";
@@ -50,7 +50,8 @@ describe("controllers and services", () => {
     const client = await served.connect();
     expect(await client.emitWithAck("add_item", "apple")).toMatchObject({ error: { code: "INTERNAL" } });
     await manager.shutdown({ graceMs: 10 });
-    expect(JSON.stringify(log.lines.map(({ fields }) => String(fields["err"] instanceof Error ? fields["err"].message : "")))).toContain("Realtime");
+    const errors = log.lines.flatMap(({ fields }) => (fields["err"] instanceof Error ? [fields["err"].message] : []));
+    expect(errors.join()).toContain("Realtime");
   });
 });
 
@@ -111,7 +112,9 @@ describe("the door", () => {
     const serverSide = served.serverSide(client);
     const listeners = (): number[] => [
       ...[namespace, namespace.adapter, serverSide, process].map((emitter) =>
-        (emitter as NodeJS.EventEmitter).eventNames().reduce((sum, name) => sum + (emitter as NodeJS.EventEmitter).listenerCount(name), 0),
+        (emitter as NodeJS.EventEmitter)
+          .eventNames()
+          .reduce((sum, name) => sum + (emitter as NodeJS.EventEmitter).listenerCount(name), 0),
       ),
     ];
     const before = listeners();
@@ -174,7 +177,10 @@ describe("the door", () => {
 
   it("speaks only event names that begin with ingress:", async () => {
     await using door = await open();
-    const names = door.ingress.describe().filter(({ handler }) => handler === "realtime").map(({ event }) => event);
+    const names = door.ingress
+      .describe()
+      .filter(({ handler }) => handler === "realtime")
+      .map(({ event }) => event);
     expect(names.filter((name) => !name.startsWith("ingress:")).sort()).toEqual(["connection", "disconnecting"]);
   });
 });

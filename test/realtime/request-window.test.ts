@@ -26,7 +26,13 @@ describe("a request window", () => {
   it("keeps identities and requests apart, whatever they are called", async () => {
     const window = new RequestWindow();
     const { run, runs } = counting();
-    for (const [identity, id] of [["u", "1"], ["v", "1"], ["u", "2"], ["__proto__", "constructor"], ["constructor", "__proto__"]] as const) {
+    for (const [identity, id] of [
+      ["u", "1"],
+      ["v", "1"],
+      ["u", "2"],
+      ["__proto__", "constructor"],
+      ["constructor", "__proto__"],
+    ] as const) {
       await window.run(identity, id, "e", run);
     }
     expect(runs()).toBe(5);
@@ -39,14 +45,36 @@ describe("a request window", () => {
   });
 
   it("is bounded: one identity can't push out the answers of another", async () => {
-    const window = new RequestWindow({ maxPerIdentity: 10, maxIdentities: 5 });
+    const window = new RequestWindow({ maxPerIdentity: 10, maxTotal: 50 });
     const { run } = counting();
     const first = await window.run("u", "1", "e", run);
     for (let id = 0; id < 1_000; id++) await window.run("flood", String(id), "e", run);
-    expect(window.size).toBeLessThanOrEqual(11);
+    expect(window.size).toBe(11);
     expect(await window.run("u", "1", "e", run)).toBe(first);
+  });
+
+  it("is bounded altogether: whoever asked longest ago is forgotten first", async () => {
+    const window = new RequestWindow({ maxPerIdentity: 10, maxTotal: 50 });
+    const { run } = counting();
     for (let identity = 0; identity < 1_000; identity++) await window.run(`i${identity}`, "1", "e", run);
-    expect(window.size).toBeLessThanOrEqual(10 + 5);
+    expect(window.size).toBeLessThanOrEqual(50);
+    const shared = window.shared;
+    await window.run("i999", "1", "e", run);
+    await window.run("i0", "1", "e", run);
+    expect(window.shared).toBe(shared + 1);
+  });
+
+  it("forgets whom it is told to, and all of it at the end", async () => {
+    const window = new RequestWindow();
+    const { run, runs } = counting();
+    await window.run("u", "1", "e", run);
+    await window.run("v", "1", "e", run);
+    window.forget("u");
+    window.forget("nobody");
+    await window.run("u", "1", "e", run);
+    expect([runs(), window.size]).toEqual([3, 2]);
+    window.clear();
+    expect(window.size).toBe(0);
   });
 
   it("never forgets a request that still runs to make room for one of the same identity", async () => {
@@ -62,6 +90,7 @@ describe("a request window", () => {
   });
 
   it("refuses bounds that are none", () => {
-    for (const windowMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => new RequestWindow({ windowMs })).toThrow(TypeError);
+    for (const windowMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => new RequestWindow({ windowMs })).toThrow(TypeError);
   });
 });

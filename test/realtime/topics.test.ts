@@ -29,10 +29,20 @@ describe("joining a topic", () => {
 
   it("that its policy refuses with a code of its own says so, and what it throws otherwise stays on the server", async () => {
     await using door = await open();
-    door.realtime.topics.define("paid", { join: () => { throw new EventError("PAYMENT_REQUIRED", "pay first", { details: { price: 5 } }); } });
-    door.realtime.topics.define("broken", { join: async () => { throw new Error("password=1234"); } });
+    door.realtime.topics.define("paid", {
+      join: () => {
+        throw new EventError("PAYMENT_REQUIRED", "pay first", { details: { price: 5 } });
+      },
+    });
+    door.realtime.topics.define("broken", {
+      join: async () => {
+        throw new Error("password=1234");
+      },
+    });
     const client = await door.enter();
-    expect(await client.join("paid")).toEqual({ error: { code: "PAYMENT_REQUIRED", message: "pay first", details: { price: 5 } } });
+    expect(await client.join("paid")).toEqual({
+      error: { code: "PAYMENT_REQUIRED", message: "pay first", details: { price: 5 } },
+    });
     const reply = await client.join("broken");
     expect(code(reply)).toBe("INTERNAL");
     expect(JSON.stringify(reply)).not.toContain("1234");
@@ -73,7 +83,12 @@ describe("joining a topic", () => {
 
   it("whose snapshot fails or can't be sent is a failure, and the client is not in", async () => {
     await using door = await open();
-    door.realtime.topics.define("fails", { public: true, snapshot: () => { throw new Error("no"); } });
+    door.realtime.topics.define("fails", {
+      public: true,
+      snapshot: () => {
+        throw new Error("no");
+      },
+    });
     door.realtime.topics.define("circle", { public: true, snapshot: () => ({ n: 1n }) });
     const client = await door.enter();
     for (const name of ["fails", "circle"]) {
@@ -86,7 +101,9 @@ describe("joining a topic", () => {
     await using door = await open({ topicMaxLength: 10, topicsPerSocket: 3 });
     door.realtime.topics.define("t:{id}", { public: true });
     const client = await door.enter();
-    expect(await client.join("t:" + "x".repeat(9))).toMatchObject({ error: { code: "INVALID_INPUT", details: { issues: [{ path: [0] }] } } });
+    expect(await client.join("t:" + "x".repeat(9))).toMatchObject({
+      error: { code: "INVALID_INPUT", details: { issues: [{ path: [0] }] } },
+    });
     for (const id of [1, 2, 3]) expect(await client.join(`t:${id}`)).toEqual({});
     expect(code(await client.join("t:4"))).toBe("CONFLICT");
     expect(await client.join("t:3")).toEqual({});
@@ -222,7 +239,11 @@ describe("a topic that is taken away", () => {
   it("is gone from all sockets of the user at once, and their clients are told", async () => {
     await using door = await open();
     door.realtime.topics.define("t:{id}", { public: true });
-    const [one, two, other] = await Promise.all([door.enter({ user: "ada" }), door.enter({ user: "ada" }), door.enter({ user: "grace" })]);
+    const [one, two, other] = await Promise.all([
+      door.enter({ user: "ada" }),
+      door.enter({ user: "ada" }),
+      door.enter({ user: "grace" }),
+    ]);
     for (const client of [one, two, other]) {
       await client.join("t:1");
       await client.join("t:2");
@@ -232,12 +253,16 @@ describe("a topic that is taken away", () => {
     await door.realtime.emitSocket("e", 2, { topic: "t:2" });
     for (const client of [one, two]) {
       await client.caughtUp();
-      expect(client.got("ingress:evicted")).toEqual([{ topic: "t:1", code: "FORBIDDEN", message: "this topic was taken away from you" }]);
+      expect(client.got("ingress:evicted")).toEqual([
+        { topic: "t:1", code: "FORBIDDEN", message: "this topic was taken away from you" },
+      ]);
       expect(client.got("e")).toEqual([2]);
     }
     await other.caughtUp();
     expect(other.got("e")).toEqual([1, 2]);
-    expect(await door.realtime.revoke("ada", undefined, { code: "BANNED", message: "goodbye" })).toMatchObject({ sockets: 2 });
+    expect(await door.realtime.revoke("ada", undefined, { code: "BANNED", message: "goodbye" })).toMatchObject({
+      sockets: 2,
+    });
     expect(await door.realtime.revoke("ada")).toMatchObject({ sockets: 0 });
     await one.caughtUp();
     expect(one.got("ingress:evicted")[1]).toEqual({ topic: "t:2", code: "BANNED", message: "goodbye" });
@@ -279,7 +304,9 @@ describe("a stranger's audience can't be read", () => {
   it.each(names)("by joining %s", async (name) => {
     await using door = await open();
     door.served.io.on("connection", (connected) => void connected.join("backstage"));
-    door.realtime.topics.define("private:{id}", { join: ({ socket: { handshake } }) => handshake.auth["user"] === "ada" });
+    door.realtime.topics.define("private:{id}", {
+      join: ({ socket: { handshake } }) => handshake.auth["user"] === "ada",
+    });
     door.realtime.topics.define("open:{id}", { public: true });
     const victim = await door.enter({ user: "ada", session: "S" });
     const thief = await door.enter({ user: "mallory", session: "M" });
@@ -302,13 +329,15 @@ describe("a stranger's audience can't be read", () => {
 
   it("by joining its room's name where every topic is public", async () => {
     await using door = await open();
-    for (const pattern of ["{a}", "{a}:{b}", "{a}:{b}:{c}", "{a}:{b}:{c}:{d}"]) door.realtime.topics.define(pattern, { public: true });
+    for (const pattern of ["{a}", "{a}:{b}", "{a}:{b}:{c}", "{a}:{b}:{c}:{d}"])
+      door.realtime.topics.define(pattern, { public: true });
     const [victim, thief] = [await door.enter({ user: "ada", session: "S" }), await door.enter()];
     await door.realtime.enroll(group("g"), "ada");
     for (const name of [victim.id, roomOf("user", "ada"), roomOf("session", "S"), roomOf("group", "g")]) {
       expect(await thief.join(name)).toEqual({});
     }
-    for (const audience of [socket(victim.id), user("ada"), session("S"), group("g")]) await door.realtime.emitSocket("secret", 1, audience);
+    for (const audience of [socket(victim.id), user("ada"), session("S"), group("g")])
+      await door.realtime.emitSocket("secret", 1, audience);
     await thief.caughtUp();
     expect(thief.events).toEqual([]);
   });
@@ -329,7 +358,10 @@ describe("a stranger's audience can't be read", () => {
     for (const args of [[], [{}], ["private:1"], [{ user: "ada" }, "private:1"]]) {
       expect(code(await client.socket.emitWithAck(event, ...args))).toBe("UNKNOWN_EVENT");
     }
-    expect(door.realtime.identify(door.served.serverSide(client.socket))).toEqual({ user: "mallory", session: undefined });
+    expect(door.realtime.identify(door.served.serverSide(client.socket))).toEqual({
+      user: "mallory",
+      session: undefined,
+    });
   });
 
   it("by leaving what one is not in", async () => {

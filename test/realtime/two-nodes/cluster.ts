@@ -33,7 +33,10 @@ export async function startInCluster(): Promise<Nodes> {
     }),
   );
   setupPrimary();
-  cluster.setupPrimary({ exec: fileURLToPath(new URL("cluster-worker.ts", import.meta.url)), execArgv: ["--import", "tsx"] });
+  cluster.setupPrimary({
+    exec: fileURLToPath(new URL("cluster-worker.ts", import.meta.url)),
+    execArgv: ["--import", "tsx"],
+  });
 
   let next = 0;
   const jobs = new Map<number, (told: Told) => void>();
@@ -55,7 +58,7 @@ export async function startInCluster(): Promise<Nodes> {
     return { worker, port };
   };
   const nodes = await Promise.all([fork(), fork()]);
-  const nodeOf = (node: 0 | 1): (typeof nodes)[0] => nodes[node] as (typeof nodes)[0];
+  const nodeOf = (node: 0 | 1): (typeof nodes)[0] => nodes[node];
   const end = async (node: 0 | 1): Promise<void> => {
     const { worker } = nodeOf(node);
     if (worker.isDead()) return;
@@ -63,7 +66,11 @@ export async function startInCluster(): Promise<Nodes> {
     worker.process.kill("SIGKILL");
     await exited;
   };
-  const run = async <Args extends unknown[], Result>(node: 0 | 1, job: Job<Args, Result>, ...args: Args): Promise<Awaited<Result>> => {
+  const run = async <Args extends unknown[], Result>(
+    node: 0 | 1,
+    job: Job<Args, Result>,
+    ...args: Args
+  ): Promise<Awaited<Result>> => {
     const id = ++next;
     const answered = new Promise<Told>((resolve) => jobs.set(id, resolve));
     nodeOf(node).worker.send({ job: id, source: job.toString(), args });

@@ -15,7 +15,11 @@ import { type Job, type Nodes, prepare, presence } from "./nodes.js";
 export async function startOnRedis(): Promise<Nodes> {
   const folder = await mkdtemp(join(tmpdir(), "socket-ingress-redis-"));
   const path = join(folder, "redis.sock");
-  const redis = spawn(program("redis"), ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder], { stdio: "pipe" });
+  const redis = spawn(
+    program("redis"),
+    ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder],
+    { stdio: "pipe" },
+  );
   await new Promise<void>((resolve, reject) => {
     redis.stdout.on("data", (chunk: Buffer) => {
       if (chunk.toString().includes("ready to accept connections")) resolve();
@@ -47,13 +51,17 @@ export async function startOnRedis(): Promise<Nodes> {
   }
   const doorOf = (node: 0 | 1): Door => doors[node] as Door;
   await vi.waitFor(async () => {
-    for (const { served } of doors) if ((await served.io.of("/").adapter.serverCount()) !== 2) throw new Error("not joined yet");
+    for (const { served } of doors)
+      if ((await served.io.of("/").adapter.serverCount()) !== 2) throw new Error("not joined yet");
   }, 10_000);
 
   return {
     enter: (node, as) => doorOf(node).enter(as),
-    run: async <Args extends unknown[], Result>(node: 0 | 1, job: Job<Args, Result>, ...args: Args): Promise<Awaited<Result>> =>
-      await job(doorOf(node).realtime, api, ...args),
+    run: async <Args extends unknown[], Result>(
+      node: 0 | 1,
+      job: Job<Args, Result>,
+      ...args: Args
+    ): Promise<Awaited<Result>> => await job(doorOf(node).realtime, api, ...args),
     stop: (node) => Promise.resolve(doorOf(node)[Symbol.asyncDispose]()),
     [Symbol.asyncDispose]: async () => {
       for (const door of doors) await door[Symbol.asyncDispose]();

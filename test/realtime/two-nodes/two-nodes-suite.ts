@@ -45,7 +45,11 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
 
   it("a push reaches everyone on both once, and says on how many nodes", async () => {
     const event = fresh("e");
-    const reach = await nodes.run(0, (realtime, door, name) => realtime.emitSocket(name, 1, door.everyone(), { count: true }), event);
+    const reach = await nodes.run(
+      0,
+      (realtime, door, name) => realtime.emitSocket(name, 1, door.everyone(), { count: true }),
+      event,
+    );
     expect(reach).toEqual({ sockets: clients.length, nodes: 2, complete: true });
     await settle(0, here, there);
     expect([here.got(event), there.got(event)]).toEqual([[1], [1]]);
@@ -69,7 +73,8 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
       topic,
     );
     await settle(0, one, two);
-    const names = (client: Client): string[] => client.events.map(([event]) => event).filter((event) => !event.startsWith("marker"));
+    const names = (client: Client): string[] =>
+      client.events.map(([event]) => event).filter((event) => !event.startsWith("marker"));
     expect(names(one)).toEqual(["user", "session", "except"]);
     expect(names(two)).toEqual(["user", "session", "topic"]);
   });
@@ -82,13 +87,20 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     for (const client of [...both, ...topicOnly]) await client.join(topic);
     const reach = await nodes.run(
       0,
-      async (realtime, _door, name, t, s) => realtime.emitSocket(name, { bytes: 1 }, { topic: t, sessionId: s }, { count: true }),
+      async (realtime, _door, name, t, s) =>
+        realtime.emitSocket(name, { bytes: 1 }, { topic: t, sessionId: s }, { count: true }),
       event,
       topic,
       session,
     );
     expect(reach).toEqual({ sockets: 2, nodes: 2, complete: true });
-    await nodes.run(1, (realtime, _door, name, t, s) => realtime.emitSocket(name, 2, { topic: t, sessionId: s }), event, topic, session);
+    await nodes.run(
+      1,
+      (realtime, _door, name, t, s) => realtime.emitSocket(name, 2, { topic: t, sessionId: s }),
+      event,
+      topic,
+      session,
+    );
     for (const client of both) {
       await client.next(event);
       await client.next(event);
@@ -98,7 +110,9 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
   });
 
   it("a push whom nobody matches reached none", async () => {
-    const reach = await nodes.run(0, (realtime, door) => realtime.emitSocket("e", 1, door.topic("t:nobody").and(door.user("x")), { count: true }));
+    const reach = await nodes.run(0, (realtime, door) =>
+      realtime.emitSocket("e", 1, door.topic("t:nobody").and(door.user("x")), { count: true }),
+    );
     expect(reach).toEqual({ sockets: 0, nodes: 0, complete: true });
   });
 
@@ -142,19 +156,29 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     const one = await enter(0, { user });
     await one.join(topic);
     const about = (client: Client): PresenceChange[] =>
-      (client.got(PRESENCE) as PresenceChange[]).filter(({ joined = [], left = [] }) => [...joined, ...left].some((member) => member.user === user));
+      (client.got(PRESENCE) as PresenceChange[]).filter(({ joined = [], left = [] }) =>
+        [...joined, ...left].some((member) => member.user === user),
+      );
     await vi.waitFor(() => expect(watching.map((client) => about(client).length)).toEqual([1, 1]), 5_000);
 
     // Moves to the other node.
     const two = await enter(1, { user });
     expect((await two.join(topic)).presence).toContainEqual({ user });
     one.socket.disconnect();
-    const list = (node: 0 | 1): Promise<string[]> => nodes.run(node, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
+    const list = (node: 0 | 1): Promise<string[]> =>
+      nodes.run(node, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
     await vi.waitFor(async () => expect((await list(0)).sort()).toEqual([user, watcher].sort()), 5_000);
     expect((await list(1)).sort()).toEqual([user, watcher].sort());
 
     two.socket.disconnect();
-    await vi.waitFor(() => expect(watching.map((client) => about(client).at(-1))).toEqual([{ topic, left: [{ user }] }, { topic, left: [{ user }] }]), 5_000);
+    await vi.waitFor(
+      () =>
+        expect(watching.map((client) => about(client).at(-1))).toEqual([
+          { topic, left: [{ user }] },
+          { topic, left: [{ user }] },
+        ]),
+      5_000,
+    );
     for (const client of watching) expect(about(client)).toHaveLength(2);
     expect(await list(0)).toEqual([watcher]);
     expect(await list(1)).toEqual([watcher]);
@@ -164,7 +188,13 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     const [one, two, group] = [fresh("u"), fresh("u"), fresh("g")];
     const tabs = [await enter(0, { user: one }), await enter(1, { user: two })];
     const later = (): Promise<Client> => enter(1, { user: one });
-    await nodes.run(0, (realtime, door, g, a, b) => Promise.all([realtime.enroll(door.group(g), a), realtime.enroll(door.group(g), b)]), group, one, two);
+    await nodes.run(
+      0,
+      (realtime, door, g, a, b) => Promise.all([realtime.enroll(door.group(g), a), realtime.enroll(door.group(g), b)]),
+      group,
+      one,
+      two,
+    );
     const late = await later();
     await nodes.run(0, (realtime, door, g) => realtime.sendTo(door.group(g), 1), group);
     await settle(0, ...tabs, late);
@@ -182,7 +212,11 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
       nodes.run(
         node,
         (realtime, door, u, p) =>
-          realtime.waitForGroup(u, { pool: p, size: 2, afterGrouping: (group) => void realtime.sendTo(door.group(group.id), "grouped") }),
+          realtime.waitForGroup(u, {
+            pool: p,
+            size: 2,
+            afterGrouping: (group) => void realtime.sendTo(door.group(group.id), "grouped"),
+          }),
         user,
         pool,
       );
@@ -198,10 +232,19 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
   it("a player who is on the other node has not dropped out, and has once they leave it", async () => {
     const [user, event] = [fresh("u"), fresh("dropped")];
     const player = await enter(1, { user });
-    await nodes.run(0, (realtime, _door, u, name) => void realtime.watchForDropout(u, () => realtime.emitSocket(name, u), 300), user, event);
+    await nodes.run(
+      0,
+      (realtime, _door, u, name) => void realtime.watchForDropout(u, () => realtime.emitSocket(name, u), 300),
+      user,
+      event,
+    );
     // Somebody who is nowhere, watched for longer: by the time they have dropped out, the player would have, too.
     const control = fresh("dropped");
-    await nodes.run(0, (realtime, _door, name) => void realtime.watchForDropout("nobody", () => realtime.emitSocket(name, 1), 600), control);
+    await nodes.run(
+      0,
+      (realtime, _door, name) => void realtime.watchForDropout("nobody", () => realtime.emitSocket(name, 1), 600),
+      control,
+    );
     await here.next(control);
     await settle(0, here);
     expect(here.got(event)).toEqual([]);
@@ -215,7 +258,8 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     await watching.join(topic);
     const ghost = await enter(1, { user });
     await ghost.join(topic);
-    const list = (): Promise<string[]> => nodes.run(0, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
+    const list = (): Promise<string[]> =>
+      nodes.run(0, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
     await vi.waitFor(async () => expect((await list()).sort()).toEqual([user, watcher].sort()), 5_000);
     if (nodes.kill) await nodes.kill(1);
     else await nodes.stop(1);
@@ -224,7 +268,11 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     const changes = watching.got(PRESENCE) as PresenceChange[];
     expect(changes.filter(({ left }) => left?.some((member) => member.user === user))).toHaveLength(1);
     await vi.waitFor(
-      async () => expect(await nodes.run(0, (realtime, door) => realtime.count(door.everyone()))).toMatchObject({ nodes: 1, complete: true }),
+      async () =>
+        expect(await nodes.run(0, (realtime, door) => realtime.count(door.everyone()))).toMatchObject({
+          nodes: 1,
+          complete: true,
+        }),
       8_000,
     );
   }, 30_000);

@@ -13,7 +13,8 @@ const SHORTEST_SUSPECT = 2 * MOST_ARGS;
  * Socket.IO passes the arguments of an event to its listeners with `apply` (`Socket.onevent` and `StrictEventEmitter.emitUntyped`),
  * which throws a RangeError somewhere above 60,000 of them, outside any `try`: one frame of 300 kB ends the process. There is no
  * place for a `try` of ours around it, so the connection that sends such a frame is closed before the frame is decoded, as Socket.IO
- * closes one that sends what can't be decoded. Only text frames are looked at, which the JSON parser uses.
+ * closes one that sends what can't be decoded. Only text
+ * frames are looked at, those of Socket.IO's own parser: what a custom one makes of its bytes can't be told from here.
  */
 export function guardFrames(connection: Connection): void {
   if (connection.listenerCount("packet", onPacket) === 0) connection.on("packet", onPacket);
@@ -30,12 +31,18 @@ function onPacket(this: Connection, packet: { data?: unknown }): void {
   if (typeof data === "string" && data.length > SHORTEST_SUSPECT && hasTooManyArgs(data)) this.close(true);
 }
 
-/** Counts the commas between the outermost brackets. */
+/**
+ * Counts the commas between the outermost brackets of the payload, which follows the type, the number of attachments, the namespace
+ * and the id (`Decoder.decodeString` in socket.io-parser).
+ */
 function hasTooManyArgs(text: string): boolean {
+  const namespace = /^\d(?:\d*-)?\//.test(text) ? text.indexOf(",") : 0;
+  const payload = namespace < 0 ? -1 : text.indexOf("[", namespace);
+  if (payload < 0) return false;
   let depth = 0;
   let commas = 0;
   let quoted = false;
-  for (let i = 0; i < text.length; i++) {
+  for (let i = payload; i < text.length; i++) {
     const char = text.charCodeAt(i);
     if (quoted) {
       if (char === 0x5c) i++; // a backslash: the next character is not the end

@@ -76,6 +76,7 @@ export type {
   EventArgs,
   EventName,
   EventReply,
+  EventSource,
   EventsOf,
   EventValue,
   ForbiddenEventName,

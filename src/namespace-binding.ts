@@ -196,7 +196,7 @@ export class NamespaceBinding {
     if (channel !== undefined) {
       const target = emitter(socket);
       if (target.listenerCount(channel.event, channel.dispatcher) === 0) target.on(channel.event, channel.dispatcher);
-    } else if (forgeries.has(event)) socket.disconnect(true);
+    } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
   }
@@ -215,6 +215,16 @@ export class NamespaceBinding {
     if (this.#disconnect.plan.length === 0) return;
     this.#hub.after(this.#disconnect, new Context(this.#hub, "disconnect", socket, [reason], 1, undefined));
   });
+}
+
+/** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */
+function isKey(event: unknown): boolean {
+  if (typeof event !== "object") return true;
+  try {
+    return typeof `${event as string}` === "string";
+  } catch {
+    return false;
+  }
 }
 
 /** A socket as the emitter it is: its typed methods don't know names that are only known at run time. */

@@ -221,7 +221,8 @@ export class NamespaceBinding {
 function isKey(event: unknown): boolean {
   if (typeof event !== "object") return true;
   try {
-    return typeof `${event as string}` === "string";
+    Reflect.has({}, event as unknown as PropertyKey); // converts it, as the emitter would
+    return true;
   } catch {
     return false;
   }

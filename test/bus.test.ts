@@ -30,7 +30,6 @@ describe("Bus", () => {
     });
     bus.listen("tick", () => Promise.reject(new Error("async")));
     // A thenable that is no promise, as query builders are.
-    // oxlint-disable-next-line unicorn/no-thenable
     bus.listen("tick", () => ({ then: (_: unknown, reject: (e: Error) => void) => reject(new Error("lazy")) }));
     bus.listen("tick", last);
     bus.emit("tick");

@@ -14,6 +14,7 @@ import { z } from "zod";
 import {
   connectFaults,
   connectionFaults,
+  disconnectFaults,
   errorHookFaults,
   faults,
   interceptorFaults,
@@ -149,6 +150,15 @@ for (const { id, run } of connectionFaults) {
   WebSocketGateway({ namespace: `/connection-${id}` })(Told);
   gateways.push(Told);
 }
+for (const { id, run } of disconnectFaults) {
+  class Left {
+    handleDisconnect(): unknown {
+      return run({ ...delays });
+    }
+  }
+  WebSocketGateway({ namespace: `/disconnect-${id}` })(Left);
+  gateways.push(Left);
+}
 
 class App {}
 Module({ providers: gateways })(App);
@@ -161,7 +171,7 @@ report(
   {
     port: (app.getHttpServer() as { address(): { port: number } }).address().port,
     dialect: "plain",
-    abilities: ["reply", "refuse", "interceptor", "connect", "connection", "schema", "typed", "error-hook", "shutdown"],
+    abilities: ["reply", "refuse", "interceptor", "connect", "connection", "disconnect", "schema", "typed", "error-hook", "shutdown"],
   },
   { shutdown: () => app.close() },
 );

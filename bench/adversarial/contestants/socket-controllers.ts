@@ -13,6 +13,7 @@ import {
   MessageBody,
   Middleware,
   OnConnect,
+  OnDisconnect,
   OnMessage,
   SocketController,
   SocketControllers,
@@ -21,7 +22,7 @@ import {
 import { UseInterceptor } from "socket-controllers/decorators/UseInterceptor.js";
 import { Container } from "typedi";
 
-import { connectFaults, connectionFaults, faults, interceptorFaults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
+import { connectFaults, connectionFaults, disconnectFaults, faults, interceptorFaults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 type Callback = (value?: unknown) => void;
@@ -109,6 +110,17 @@ for (const { id, run } of connectionFaults) {
   Container.set(Told, new Told());
   controllers.push(Told);
 }
+for (const { id, run } of disconnectFaults) {
+  class Left {
+    disconnected(): unknown {
+      return run({ ...delays });
+    }
+  }
+  OnDisconnect()(Left.prototype, "disconnected");
+  SocketController(`/disconnect-${id}`)(Left);
+  Container.set(Left, new Left());
+  controllers.push(Left);
+}
 
 const http = createServer();
 const io = new Server(http);
@@ -119,7 +131,7 @@ http.listen(0, "127.0.0.1", () => {
     {
       port: (http.address() as AddressInfo).port,
       dialect: "plain",
-      abilities: ["reply", "interceptor", "connect", "connection", "shutdown"],
+      abilities: ["reply", "interceptor", "connect", "connection", "disconnect", "shutdown"],
     },
     { shutdown: () => io.close() },
   );

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import { Server, type Socket } from "socket.io";
 
-import { connectFaults, connectionFaults, faults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
+import { connectFaults, connectionFaults, disconnectFaults, faults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 type Callback = (value?: unknown) => void;
@@ -54,13 +54,18 @@ for (const { id, run } of connectionFaults) {
     return run({ ...delays });
   });
 }
+for (const { id, run } of disconnectFaults) {
+  io.of(`/disconnect-${id}`).on("connection", (socket) => {
+    socket.on("disconnect", () => run({ ...delays }));
+  });
+}
 
 http.listen(0, "127.0.0.1", () => {
   report(
     {
       port: (http.address() as AddressInfo).port,
       dialect: "plain",
-      abilities: ["reply", "connect", "connection", "shutdown"],
+      abilities: ["reply", "connect", "connection", "disconnect", "shutdown"],
     },
     { shutdown: () => io.close() },
   );

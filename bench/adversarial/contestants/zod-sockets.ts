@@ -6,7 +6,7 @@ import { Server } from "socket.io";
 import { ActionsFactory, attachSockets, createSimpleConfig } from "zod-sockets";
 import { z } from "zod";
 
-import { connectionFaults, errorHookFaults, faults, schemaFaults, secret, type Tools } from "../../../test/adversarial/faults.ts";
+import { connectionFaults, disconnectFaults, errorHookFaults, faults, schemaFaults, secret, type Tools } from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -19,6 +19,9 @@ let config = createSimpleConfig({
 });
 for (const { id, run } of connectionFaults) {
   config = config.addNamespace({ path: `connection-${id}`, hooks: { onConnection: () => run({ ...delays }) as Promise<void> } });
+}
+for (const { id, run } of disconnectFaults) {
+  config = config.addNamespace({ path: `disconnect-${id}`, hooks: { onDisconnect: () => run({ ...delays }) as Promise<void> } });
 }
 
 const factory = new ActionsFactory(config);
@@ -85,7 +88,7 @@ http.listen(0, "127.0.0.1", () => {
     {
       port: (http.address() as AddressInfo).port,
       dialect: "plain",
-      abilities: ["connection", "schema", "typed", "error-hook", "shutdown"],
+      abilities: ["connection", "disconnect", "schema", "typed", "error-hook", "shutdown"],
     },
     { shutdown: () => io.close() },
   );

@@ -1,19 +1,26 @@
 import type { Server } from "socket.io";
 import { z } from "zod";
 
-/** What anybody may write, and what is left of it: validated before any method sees it. */
-export const draft = z.object({ text: z.string().trim().min(1, "write something").max(500, "500 characters at most") });
-
 export interface Message {
   id: number;
+  room: string;
   from: string;
   text: string;
   at: number;
 }
 
+export interface RoomSummary {
+  id: string;
+  messages: number;
+  last: string;
+}
+
 export interface ClientToServer {
-  sign_in(who: { name: string }, reply: (r: { name: string; history: Message[] }) => void): void;
-  message(draft: { text: string }, reply: (r: { id: number }) => void): void;
+  whoami(reply: (r: { name: string | null }) => void): void;
+  get_rooms(reply: (rooms: RoomSummary[]) => void): void;
+  open_room(room: { name: string }, reply: (r: { id: string }) => void): void;
+  message(draft: Draft, reply: (r: { id: number }) => void): void;
+  typing(where: { room: string }): void;
   // What the panel of the bad actor calls.
   explode(reply: (never: never) => void): void;
   hang(reply: (never: never) => void): void;
@@ -21,7 +28,29 @@ export interface ClientToServer {
 }
 
 export interface ServerToClient {
+  identity(who: { name: string | null }): void;
   message(message: Message): void;
+  typing(who: { room: string; name: string }): void;
+  /** A signal: whoever shows the rooms asks for them again. */
+  rooms_changed(): void;
 }
 
-export type App = Server<ClientToServer, ServerToClient, Record<string, never>, { name?: string }>;
+export type App = Server<ClientToServer, ServerToClient>;
+
+// Schemas: what arrives is checked before any method sees it.
+
+export const draft = z.object({
+  room: z.string().max(40),
+  text: z.string().trim().min(1, "write something first").max(500, "500 characters at most"),
+});
+export type Draft = z.infer<typeof draft>;
+
+export const newRoom = z.object({
+  name: z
+    .string()
+    .trim()
+    .toLowerCase()
+    .regex(/^[a-z0-9][a-z0-9-]{1,23}$/, "2 to 24 letters, digits and dashes"),
+});
+
+export const userName = z.string().trim().min(1, "a name, please").max(24, "24 characters at most");

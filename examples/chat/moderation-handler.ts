@@ -1,11 +1,11 @@
 import { EventError, type EventContext, type EventMap, Handler } from "socket-ingress";
-import { type App, draft } from "./app.js";
+import { type App, type Draft, draft } from "./app.js";
 
 const RUDE = /\b(darn|heck|spam)\b/i;
 const BURST = 8;
 const WINDOW_MS = 5_000;
 
-/** Looks at every message before the room does: a lower priority runs first. */
+/** Looks at every message before the rooms do: a lower priority runs first. */
 export class ModerationHandler extends Handler<App> {
   readonly name = "moderation";
   readonly events = {
@@ -14,12 +14,13 @@ export class ModerationHandler extends Handler<App> {
   } satisfies EventMap<ModerationHandler, App>;
   private readonly recent = new Map<string, number[]>();
 
-  review(context: EventContext<App>, { text }: { text: string }): void {
+  review(context: EventContext<App>, { text }: Draft): void {
     const now = Date.now();
     const times = (this.recent.get(context.socket.id) ?? []).filter((at) => now - at < WINDOW_MS);
-    if (times.length >= BURST) {
-      context.stop(); // or the room would still run: one subscriber's error is its own
-      throw new EventError("RATE_LIMITED", "slow down a little", { retryAfterMs: WINDOW_MS - (now - times[0]!) });
+    const [oldest] = times;
+    if (oldest !== undefined && times.length >= BURST) {
+      context.stop(); // or the rooms would still run: one subscriber's error is its own
+      throw new EventError("RATE_LIMITED", "slow down a little", { retryAfterMs: WINDOW_MS - (now - oldest) });
     }
     this.recent.set(context.socket.id, [...times, now]);
     if (RUDE.test(text)) {

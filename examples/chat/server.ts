@@ -4,26 +4,47 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import express from "express";
 import { Server } from "socket.io";
-import { ServiceManager } from "socket-ingress";
+import { EventError, ServiceManager } from "socket-ingress";
+import { Realtime } from "socket-ingress/realtime";
 import type { App } from "./app.js";
 import { FaultsHandler } from "./faults-handler.js";
 import { ModerationHandler } from "./moderation-handler.js";
-import { RoomController } from "./room-controller.js";
+import { RoomsController } from "./rooms-controller.js";
+import { sessionOf, sessions, signInRoutes } from "./sessions.js";
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const realtime = new Realtime<App>({
+  user: (socket) => sessionOf(socket).user,
+  session: (socket) => sessionOf(socket).id,
+  presence: { graceMs: 1_500 }, // a reload is no goodbye
+});
 
-// The page, bundled once at the start: nothing comes from elsewhere.
-const { outputFiles } = await build({ entryPoints: [here("browser/main.ts")], bundle: true, format: "esm", write: false });
+// The page's script, bundled once at the start: nothing comes from elsewhere.
+const script = await build({
+  entryPoints: [fileURLToPath(new URL("./browser/main.ts", import.meta.url))],
+  bundle: true,
+  format: "esm",
+  minify: true,
+  write: false,
+});
 const web = express()
-  .get("/main.js", (_request, response) => void response.type("js").send(outputFiles[0]?.text))
-  .use(express.static(here("public")));
+  .use(sessions)
+  .use(signInRoutes(realtime))
+  .get("/main.js", (_request, response) => void response.type("js").send(script.outputFiles[0]?.text))
+  .use(express.static(fileURLToPath(new URL("./public", import.meta.url))));
 
 const httpServer = createServer(web);
 const io: App = new Server(httpServer);
+io.engine.use(sessions);
+
 const manager = new ServiceManager<App>(io)
+  .registerHandler(realtime)
   .registerHandler(new ModerationHandler())
   .registerHandler(new FaultsHandler())
-  .registerController(new RoomController());
+  .registerController(new RoomsController());
+// One place for what goes wrong anywhere; what a client is to blame for is no news.
+manager.ingress.subscribeErrorDefault((error, { event, handler, method }) => {
+  if (!(error instanceof EventError)) console.error(`${handler}.${method} failed on "${event}":`, error);
+});
 await manager.boot();
 manager.shutdownOnSignals(); // SIGINT, SIGTERM: finish what runs, then close
 

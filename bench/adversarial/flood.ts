@@ -49,7 +49,12 @@ async function spell(ms: number): Promise<{ times: number[]; wrong: number }> {
   return { times, wrong };
 }
 
-async function flooded(ms: number): Promise<{ times: number[]; wrong: number; flood: Flood }> {
+const cpuMs = async (): Promise<number> => {
+  const { user, system } = await server.command<NodeJS.CpuUsage>("cpu");
+  return (user + system) / 1_000;
+};
+
+async function flooded(ms: number): Promise<{ times: number[]; wrong: number; flood: Flood; busy: number }> {
   const flooder = fork(fileURLToPath(new URL("./flooder.ts", import.meta.url)), [server.url, String(rate), String(ms / 1_000)], {
     execArgv: ["--import", "tsx"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -57,8 +62,10 @@ async function flooded(ms: number): Promise<{ times: number[]; wrong: number; fl
   const flood = new Promise<Flood>((resolve) => flooder.once("message", (message) => resolve(message as Flood)));
   // Starting a process costs more than it sends in that time; the honest calls are timed once it floods.
   await server.command("slow/running", 100);
+  const [started, before] = [performance.now(), await cpuMs()];
   const { times, wrong } = await spell(ms - 500);
-  return { times, wrong, flood: await flood };
+  const busy = ((await cpuMs()) - before) / (performance.now() - started);
+  return { times, wrong, flood: await flood, busy };
 }
 
 const percentile = (times: number[], share: number): number => times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
@@ -75,7 +82,7 @@ for (let round = 1; round <= rounds; round++) {
   const { sent, answered, heard, rate: reached } = loud.flood;
   allAnswered &&= sent === answered;
   rows.push(
-    `| ${round} | ${reached} | ${sent} | ${answered} | ${heard["value"] ?? 0} | ${heard["OVERLOADED"] ?? 0} | ${percentile(quiet.times, 0.5).toFixed(2)} / ${calm.toFixed(2)} | ${percentile(loud.times, 0.5).toFixed(2)} / ${noisy.toFixed(2)} | ${(noisy / calm).toFixed(2)} | ${quiet.wrong + loud.wrong} |`,
+    `| ${round} | ${reached} | ${sent} | ${answered} | ${heard["value"] ?? 0} | ${heard["OVERLOADED"] ?? 0} | ${percentile(quiet.times, 0.5).toFixed(2)} / ${calm.toFixed(2)} | ${percentile(loud.times, 0.5).toFixed(2)} / ${noisy.toFixed(2)} | ${(noisy / calm).toFixed(2)} | ${quiet.wrong + loud.wrong} | ${Math.round(loud.busy * 100)} % |`,
   );
   process.stdout.write(`${rows.at(-1)}\n`);
 }
@@ -86,8 +93,8 @@ const text = [
   `One client asks for ${rate} events a second, each of which takes 20 ms to answer; ${honestClients} honest ones call twenty times a second each.`,
   "Flooder, server and honest clients share the cores of one machine.",
   "",
-  "| round | events/s reached | sent | answered | with a value | OVERLOADED | honest p50 / p99 quiet, ms | honest p50 / p99 flooded, ms | p99 ratio | honest calls failed |",
-  "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+  "| round | events/s reached | sent | answered | with a value | OVERLOADED | honest p50 / p99 quiet, ms | honest p50 / p99 flooded, ms | p99 ratio | honest calls failed | server's CPU, flooded |",
+  "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
   ...rows,
   "",
   `The median of the p99 ratios is ${best.toFixed(2)}; promised is 1.3.`,

@@ -204,10 +204,14 @@ export async function runCycles({ cycles, clients: size = 3, ingress: kind }: Cy
   };
 }
 
-/** How many of these the garbage collector does not take, given a few chances. */
-async function survivors(refs: readonly WeakRef<object>[]): Promise<number> {
+/** Runs the garbage collector. */
+export function collect(): void {
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
+  (runInNewContext("gc") as () => void)();
+}
+
+/** How many of these the garbage collector does not take, given a few chances. */
+export async function survivors(refs: readonly WeakRef<object>[]): Promise<number> {
   let alive = refs.length;
   for (let attempt = 0; attempt < 10 && alive > 0; attempt++) {
     await new Promise((resolve) => setImmediate(resolve));

@@ -121,6 +121,7 @@ export function report(ready: Ready, commands: Record<string, (argument: unknown
   const known = new Map<string, (argument: unknown) => unknown>([
     ["settle", settle],
     ["slow/running", untilRunning],
+    ["cpu", () => process.cpuUsage()],
     ...Object.entries(commands),
   ]);
   const onMessage = (command: Command): void => {

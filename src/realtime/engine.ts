@@ -81,12 +81,12 @@ export class Engine<App extends AppServer = Server> {
     this.#heartbeat.unref();
   }
 
-  /** Takes in the sockets that are there already, and asks other nodes what they know. */
-  async start(): Promise<void> {
+  /** Takes in the sockets that are there already, but for one that is being told of, and asks other nodes what they know. */
+  async start(except?: string): Promise<void> {
     // Not waited for: a node that is slow to answer must not keep this one from starting.
     void this.presence.sync();
     const sockets = [...this.#namespace.sockets.values()] as unknown as AppSocket<App>[];
-    await Promise.all(sockets.map((socket) => this.#takeIn(socket)));
+    await Promise.all(sockets.filter(({ id }) => id !== except).map((socket) => this.#takeIn(socket)));
   }
 
   /** Takes everything back: rooms, timers, listeners. */
@@ -131,6 +131,7 @@ export class Engine<App extends AppServer = Server> {
 
   /** Changes whom a socket counts for. Returns whether it did. Topics are the caller's business. */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<boolean> {
+    if (!socket.connected) return false;
     const before = identityOf(socket).user;
     if (!setIdentity(socket, "user", id)) return false;
     for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);

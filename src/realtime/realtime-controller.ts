@@ -25,7 +25,12 @@ export abstract class RealtimeController<
   App extends AppServer = Server,
   State extends object = object,
 > extends Controller<App, State> {
-  /** The door this controller pushes through. @throws Error when the manager has none */
+  /**
+   * The door this controller pushes through: the first one registered with the manager. With a door for each of several namespaces,
+   * override it to say which.
+   *
+   * @throws Error when the manager has none
+   */
   protected get realtime(): Realtime<App> {
     return this.require<Realtime<App>>(Realtime);
   }

@@ -22,7 +22,12 @@ export abstract class RealtimeService<
   App extends AppServer = Server,
   State extends object = object,
 > extends Service<State> {
-  /** The door this service pushes through. @throws Error when the manager has none */
+  /**
+   * The door this service pushes through: the first one registered with the manager. With a door for each of several namespaces,
+   * override it to say which.
+   *
+   * @throws Error when the manager has none
+   */
   protected get realtime(): Realtime<App> {
     return this.require<Realtime<App>>(Realtime);
   }

@@ -143,7 +143,7 @@ const REVIEW = `${PREFIX}review`;
  * realtime.emitSocket("items_changed", { source: "import" }, { topic: "room:42", except: user("u1") });
  */
 export class Realtime<App extends AppServer = Server> extends Handler<App> {
-  readonly name = "realtime";
+  readonly name: string;
   override readonly namespace: string;
   /** The topics clients may join. */
   readonly topics: Topics<App> = new Topics();
@@ -154,6 +154,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** Proof that an event was dispatched by this object: no client can send it. */
   readonly #own: object = Object.freeze({});
   #engine: Engine<App> | undefined;
+  #started: Promise<void> | undefined;
 
   /** @throws TypeError naming an option that does not fit */
   constructor(options: RealtimeOptions<App> = {}) {
@@ -163,6 +164,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     this.#memberships = options.memberships ?? new MemoryMemberships();
     const { namespace = "/", topicMaxLength = TOPIC_MAX } = options;
     this.namespace = namespace.startsWith("/") ? namespace : `/${namespace}`;
+    this.name = this.namespace === "/" ? "realtime" : `realtime of ${this.namespace}`;
     const input = [topicName(topicMaxLength)];
     this.events = {
       connection: { run: this.#onConnection, priority: FIRST },
@@ -431,11 +433,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /** Takes in the server it is set up for: sockets that are connected already, and what other nodes know. */
   protected override async onSetup(): Promise<void> {
-    await this.#open()?.start();
+    this.#open();
+    await this.#started;
   }
 
-  /** The engine; made here when the manager got its server after the setup. */
-  #open(): Engine<App> | undefined {
+  /** The engine; made by the first who needs it when the manager got its server after the setup. */
+  #open(connecting?: string): Engine<App> | undefined {
     const { io } = this;
     if (this.#engine || !io || !this.registered) return this.#engine;
     const {
@@ -463,11 +466,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       this.#engine = undefined;
       await engine.stop();
     });
+    this.#started = engine.start(connecting);
     return engine;
   }
 
   #onConnection(context: EventContext<App>): Awaitable<void> {
-    return this.#open()?.connected(context);
+    return this.#open(context.socket.id)?.connected(context);
   }
 
   #onDisconnecting({ socket }: EventContext<App>): void {

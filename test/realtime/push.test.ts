@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { everyone, socket, topic, union, user, type Target } from "socket-ingress/realtime";
 import { open } from "./door.js";
 
@@ -170,6 +170,20 @@ describe("a push", () => {
     expect(client.events[0]).toEqual(["reload"]);
     const [chunk] = client.got("chunk") as [{ bytes: Buffer }];
     expect(Buffer.from(chunk.bytes)).toEqual(Buffer.from([1, 2, 3]));
+  });
+
+  it("that rooms can say is one broadcast of Socket.IO's own, however many clients there are", async () => {
+    await using door = await open();
+    door.realtime.topics.define("t", { public: true });
+    const clients = await Promise.all([door.enter({ user: "ada" }), door.enter(), door.enter()]);
+    for (const client of clients) await client.join("t");
+    const broadcast = vi.spyOn(door.served.io.of("/").adapter, "broadcast");
+    await door.realtime.emitSocket("e", 1, { topic: "t", except: user("ada") });
+    await door.realtime.emitSocket("e", 1, everyone(), { volatile: true });
+    expect(broadcast.mock.calls.map(([, options]) => options)).toEqual([
+      { rooms: new Set(["ingress:t:t"]), except: new Set(["ingress:u:ada"]), flags: {} },
+      { rooms: new Set(), except: new Set(), flags: { volatile: true } },
+    ]);
   });
 
   it("to an intersection reaches exactly who is in both, however it is nested", async () => {

@@ -79,6 +79,21 @@ describe("the door", () => {
     await Promise.all([main.teardown(), chat.teardown()]);
   });
 
+  it("takes in sockets that were there before their server was attached", async () => {
+    await using served = await serve();
+    const early = record(await served.connect({ auth: { user: "early" } }));
+    const manager = new ServiceManager(undefined, { logger: recordingLog() });
+    const realtime = new Realtime({ user: ({ handshake }) => handshake.auth["user"] as string });
+    const chat = new Realtime({ namespace: "/chat" });
+    await manager.registerHandler(realtime).registerHandler(chat).boot();
+    manager.attach(served.io);
+    await realtime.emitSocket("e", 1, everyone());
+    await realtime.emitSocket("e", 2, user("early"));
+    expect(await early.next("e")).toBe(1);
+    expect(await early.next("e")).toBe(2);
+    await manager.shutdown({ graceMs: 10 });
+  });
+
   it("is one to a namespace: a second is refused and leaves nothing behind", async () => {
     await using door = await open();
     const second = new Realtime();

@@ -63,7 +63,6 @@ process.on("message", (message: Message) => {
 async function run(job: number, source: string, args: unknown[]): Promise<void> {
   try {
     // The test's own function, which is why it may use nothing but its parameters.
-    // oxlint-disable-next-line typescript/no-implied-eval -- a function can be sent to another process as text only
     const fn = new Function(`return (${source})`)() as (...all: unknown[]) => unknown;
     process.send?.({ job, result: await fn(realtime, { ...api, manager, io }, ...args) });
   } catch (error) {

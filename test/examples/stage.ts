@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { program } from "../fixtures/needs.js";
+import { root } from "../repo/source-files.js";
+
+/** A window of a browser of its own: its cookies and storage are shared with nobody, except by `another()`. */
+export interface Window {
+  readonly page: Page;
+  /** Errors of the page, and what the server or the client complained about in its console. */
+  readonly complaints: readonly string[];
+  /** Waits for an element, with a text in it if one is given. */
+  sees(selector: string, text?: string | RegExp): Promise<void>;
+  /** Waits until there is no such element. */
+  misses(selector: string, text?: string | RegExp): Promise<void>;
+  /** A second tab of the same browser session. */
+  another(): Promise<Window>;
+  close(): Promise<void>;
+}
+
+/** An example's server in a process of its own, and a browser with as many windows as wanted. */
+export interface Stage extends AsyncDisposable {
+  readonly url: string;
+  /** Whether the server has not ended. */
+  readonly running: () => boolean;
+  open(options?: BrowserContextOptions): Promise<Window>;
+}
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const PATIENCE_MS = 10_000;
+
+/** Starts an example and the browser, side by side. */
+export async function openStage(example: string): Promise<Stage> {
+  const server = serve(example);
+  const browser = chromium.launch({ executablePath: program("chromium"), args: flags });
+  const dispose = async (): Promise<void> => {
+    await browser.then(
+      (opened) => opened.close(),
+      () => undefined,
+    );
+    await server.stop();
+  };
+  try {
+    const [url, opened] = await Promise.all([server.url, browser]);
+    return {
+      url,
+      running: server.running,
+      open: (options) => openWindow(opened, url, options),
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+function serve(example: string) {
+  const child = spawn(process.execPath, ["--import", "tsx", join("examples", example, "server.ts")], {
+    cwd: root,
+    env: { ...process.env, PORT: "0" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit");
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const url = new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on("line", (line) => {
+      said += `${line}\n`;
+      const found = /listening on (http:\/\/\S+)/.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    exited.then(() => reject(new Error(`the ${example} example ended before it listened:\n${said}`)), reject);
+  });
+  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  return {
+    url,
+    running,
+    async stop(): Promise<void> {
+      if (running()) child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+async function openWindow(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  const tab = async (): Promise<Window> => {
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    });
+    await page.goto(url);
+    const find = (selector: string, text?: string | RegExp) =>
+      page.locator(selector, text === undefined ? {} : { hasText: text }).first();
+    return {
+      page,
+      complaints,
+      sees: (selector, text) => find(selector, text).waitFor(),
+      misses: (selector, text) => find(selector, text).waitFor({ state: "hidden" }),
+      another: tab,
+      close: () => page.close(),
+    };
+  };
+  return tab();
+}

@@ -81,7 +81,7 @@ export class Admission {
       open = false;
       clearTimeout(timer);
       conn.removeListener("close", onClose);
-      this.#hub.disconnected(socket);
+      this.#hub.signals.disconnected(socket);
       verdict(failure);
     };
     const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));

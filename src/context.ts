@@ -2,7 +2,7 @@ import type { Server, Socket } from "socket.io";
 import type { Run } from "./dispatcher.js";
 import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
-import { bareFailure, toFailure } from "./fault.js";
+import { bareFailure, defuse, toFailure } from "./fault.js";
 import { hasForeignListener } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Logger } from "./logger.js";
@@ -96,7 +96,7 @@ export class Context implements EventContext<Server> {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      this.hub.watch(this, this.#controller);
+      this.hub.signals.open(this, this.#controller);
     }
     return this.#controller.signal;
   }
@@ -113,7 +113,10 @@ export class Context implements EventContext<Server> {
     }
     try {
       // Reading it may throw, too: it is whatever the subscriber has at hand.
-      if (isThenable(value)) throw new TypeError("reply() takes a value, got a promise: await it, or return it");
+      if (isThenable(value)) {
+        defuse(value);
+        throw new TypeError("reply() takes a value, got a promise: await it, or return it");
+      }
     } catch (thrown) {
       this.fail(thrown);
       this.#sendFailure(toFailure(undefined));
@@ -142,7 +145,7 @@ export class Context implements EventContext<Server> {
   /** The last subscriber is done: the caller is answered now if it has not been. */
   finish(): void {
     if (!this.answered && this.#ack !== undefined) this.#conclude(this.#ack);
-    if (this.#controller !== undefined) this.hub.unwatch(this, this.#controller);
+    if (this.#controller !== undefined) this.hub.signals.close(this, this.#controller);
     this.done?.(this);
   }
 
@@ -174,7 +177,7 @@ export class Context implements EventContext<Server> {
 
   #abort(reason: EventError): void {
     if (this.#controller === undefined) return;
-    this.hub.unwatch(this, this.#controller);
+    this.hub.signals.close(this, this.#controller);
     this.#controller.abort(reason);
   }
 

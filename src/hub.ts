@@ -6,6 +6,7 @@ import { toFailure } from "./fault.js";
 import { Fifo, Flow, type Waiting } from "./flow.js";
 import type { Logger } from "./logger.js";
 import { shortName, writeLog } from "./log.js";
+import { Signals } from "./signals.js";
 import { isTraced } from "./tracing.js";
 import { EventError } from "./wire/event-error.js";
 
@@ -64,6 +65,7 @@ export class Hub {
     unknownEvents: 0,
     refusedByShutdown: 0,
   };
+  readonly signals: Signals = new Signals();
   readonly #errors: ErrorSubscribers;
   readonly #maxInFlight: number;
   readonly #maxPending: number;
@@ -72,8 +74,6 @@ export class Hub {
   readonly #loose: Flow;
   readonly #busy = new Set<Flow>();
   readonly #held = new Map<Socket, Hold>();
-  readonly #watched = new Map<Socket, Set<AbortController>>();
-  readonly #looseWatched = new Set<AbortController>();
   #draining = false;
   #idle: (() => void)[] = [];
   #lastOverloadLogMs = -Infinity;
@@ -301,62 +301,13 @@ export class Hub {
       }
       if (flow.idle) this.#busy.delete(flow);
     }
-    const reason = new EventError("SHUTTING_DOWN", "this server is shutting down");
-    for (const controllers of [...this.#watched.values(), this.#looseWatched]) {
-      for (const controller of controllers) controller.abort(reason);
-    }
-    this.#watched.clear();
-    this.#looseWatched.clear();
+    this.signals.abortAll(new EventError("SHUTTING_DOWN", "this server is shutting down"));
     this.#checkIdle();
     return cut;
   }
 
   #checkIdle(): void {
     if (this.#idle.length > 0 && this.idle) for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  // --- signals ------------------------------------------------------------------------------------------------------------
-
-  /** Told when the disconnect of a socket begins, or ceases, to matter. */
-  onWatch: (socket: Socket, watched: boolean) => void = () => undefined;
-
-  isWatched(socket: Socket): boolean {
-    return this.#watched.has(socket);
-  }
-
-  /** Have a signal abort when its socket disconnects, or at the deadline of a shutdown. */
-  watch(context: Context, controller: AbortController): void {
-    const { socket, event } = context;
-    if (context.expired) return controller.abort(new EventError("TIMEOUT", "no answer in time"));
-    if (socket === undefined) return void this.#looseWatched.add(controller);
-    if (!socket.connected && event !== "connect" && event !== "disconnect") return controller.abort(gone());
-    let controllers = this.#watched.get(socket);
-    if (controllers === undefined) {
-      controllers = new Set();
-      this.#watched.set(socket, controllers);
-      if (socket.connected) this.onWatch(socket, true);
-    }
-    controllers.add(controller);
-  }
-
-  /** The event is over. Only the signal of a `connection` subscriber lives as long as its socket. */
-  unwatch(context: Context, controller: AbortController): void {
-    const { socket } = context;
-    if (socket === undefined) return void this.#looseWatched.delete(controller);
-    if (context.event === "connection" && !context.expired && socket.connected) return;
-    const controllers = this.#watched.get(socket);
-    if (!controllers?.delete(controller) || controllers.size > 0) return;
-    this.#watched.delete(socket);
-    this.onWatch(socket, false);
-  }
-
-  /** The socket is gone: its signals abort. */
-  disconnected(socket: Socket): void {
-    const controllers = this.#watched.get(socket);
-    if (controllers === undefined) return;
-    this.#watched.delete(socket);
-    const reason = gone();
-    for (const controller of controllers) controller.abort(reason);
   }
 
   /** Answer an event that nobody handles. */
@@ -373,8 +324,4 @@ export class Hub {
       "an event that nobody handles was answered",
     );
   }
-}
-
-function gone(): EventError {
-  return new EventError("DISCONNECTED", "the client is gone");
 }

@@ -51,6 +51,7 @@ export type {
 } from "./event-map.js";
 export { Handler } from "./handler.js";
 export type { CutEvent, IngressCounters } from "./hub.js";
+export type { SocketIngressOptions } from "./ingress-options.js";
 export type { Logger, LogLine } from "./logger.js";
 export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager-health.js";
 export type { ManagerDescription, PartDescription } from "./manager-description.js";
@@ -66,7 +67,8 @@ export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./shutdow
 export type { ShutdownSignalOptions } from "./shutdown-signals.js";
 export type { WriteCoalescingOptions } from "./write-coalescing.js";
 export { SocketIngress } from "./socket-ingress.js";
-export type { DispatchInit, SocketIngressOptions, SubscriptionDescription } from "./socket-ingress.js";
+export type { DispatchInit } from "./socket-ingress.js";
+export type { SubscriptionDescription } from "./subscriptions.js";
 export { errorCodes } from "./wire/codes.js";
 export type { ErrorCode } from "./wire/codes.js";
 export { EventError } from "./wire/event-error.js";

@@ -2,7 +2,8 @@ import type { AppServer } from "./event-map.js";
 import { describeKey } from "./registry.js";
 import type { PartKind } from "./part.js";
 import type { Roster } from "./roster.js";
-import type { SocketIngress, SubscriptionDescription } from "./socket-ingress.js";
+import type { SocketIngress } from "./socket-ingress.js";
+import type { SubscriptionDescription } from "./subscriptions.js";
 
 /** One thing a manager has been given. */
 export interface PartDescription {

@@ -144,7 +144,7 @@ export class NamespaceBinding {
   #attachReserved(socket: Socket): void {
     if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
     else socket.off("disconnecting", this.#onDisconnecting);
-    if (this.#disconnect.plan.length > 0 || this.#hub.isWatched(socket))
+    if (this.#disconnect.plan.length > 0 || this.#hub.signals.has(socket))
       this.#attach(socket, "disconnect", this.#onDisconnect);
     else socket.off("disconnect", this.#onDisconnect);
   }
@@ -211,7 +211,7 @@ export class NamespaceBinding {
   });
 
   readonly #onDisconnect = listener((socket, reason) => {
-    this.#hub.disconnected(socket);
+    this.#hub.signals.disconnected(socket);
     if (this.#disconnect.plan.length === 0) return;
     this.#hub.after(this.#disconnect, new Context(this.#hub, "disconnect", socket, [reason], 1, undefined));
   });

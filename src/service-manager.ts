@@ -22,7 +22,8 @@ import {
   type ShutdownReport,
 } from "./shutdown.js";
 import { listenToSignals, type ShutdownSignalOptions } from "./shutdown-signals.js";
-import { SocketIngress, type SocketIngressOptions } from "./socket-ingress.js";
+import type { SocketIngressOptions } from "./ingress-options.js";
+import { SocketIngress } from "./socket-ingress.js";
 
 /** How a manager works; whatever a `SocketIngress` can be told is passed on to the one it makes. */
 export interface ServiceManagerOptions<App extends AppServer = Server> extends SocketIngressOptions {

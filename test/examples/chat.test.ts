@@ -109,12 +109,12 @@ needs("chromium")("the chat, in windows of a browser", () => {
     await other.waitForFunction(() => document.querySelector("#status")?.textContent === "connected");
 
     await dora.page.fill("#name", "Dora");
-    await dora.page.click("#sign-in button");
+    await Promise.all([dora.page.waitForResponse("**/sign-in"), dora.page.click("#sign-in button")]);
     await other.waitForSelector("#people li:has-text('Dora')"); // told by its session, on the socket it had
     const after = await sessionId();
     expect(after).not.toBe(before);
 
-    await other.click("#sign-out button");
+    await Promise.all([other.waitForResponse("**/sign-out"), other.click("#sign-out button")]);
     await dora.sees("#sign-in");
     await dora.misses("#people li");
     expect(await sessionId()).not.toBe(after);

@@ -18,7 +18,7 @@ export interface Nodes extends AsyncDisposable {
 }
 
 /** How presence is kept in these tests: nobody wants to wait for the defaults. */
-export const presence = { graceMs: 200, heartbeatMs: 100 };
+export const presence = { graceMs: 200, heartbeatMs: 300 };
 
 /** What every node does before it boots. */
 export function prepare(realtime: Realtime): void {

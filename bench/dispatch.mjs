@@ -1,88 +1,115 @@
 /**
- * One contestant's dispatch, in process: what it takes from a decoded event to the acknowledgement's call, without parser,
- * WebSocket and TCP. The event is emitted on a real server-side socket of a real connection, as Socket.IO emits it after
- * the middleware; so ours runs through the listener that it put on that socket itself.
+ * Dispatches in process: what they take from a decoded event to the acknowledgement's call, without parser, WebSocket and
+ * TCP. The event is emitted on a real server-side socket of a real connection, as Socket.IO emits it after the middleware; so
+ * ours runs through the listener that it put on that socket itself.
  *
- * A process of its own for each measurement: `dispatch.mjs <JSON of { contestant, kind, subscribers, ... }>`, run with
- * `--expose-gc --max-semi-space-size=...`, so that no collection falls into the counting of bytes.
+ * All cases of a row live in one process and take turns of a few milliseconds, so that they share whatever the machine is
+ * doing: `dispatch.mjs <JSON of [{ contestant, kind, subscribers, ... }]>`, run with `--expose-gc --max-semi-space-size=...`, so
+ * that no collection falls into the counting of bytes.
  */
-import { channel } from "node:diagnostics_channel";
+import { tracingChannel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { SocketIngress } from "./build.mjs";
-import { Connection, callFrames } from "./connection.mjs";
+import { loadBuild } from "./build.mjs";
+import { callFrames, Connection } from "./connection.mjs";
 import { serveCommands } from "./processes.mjs";
-import { median } from "./statistics.mjs";
+import { median, shuffled } from "./statistics.mjs";
 import { counted, payload, payloadSchema, replyTo, serverOptions } from "./workload.mjs";
 
-const { contestant, kind = "sync", subscribers = 1, acknowledged = true, feature, events = 1, handlers } = JSON.parse(process.argv[2]);
 const event = "message";
 const internal = { error: { code: "INTERNAL", message: "internal error" } };
 const schema = payloadSchema(z);
+const emit = EventEmitter.prototype.emit;
 /** Where the hand-written guards report to. */
 const report = () => void counted.runs--;
 
 /** A function that shares nothing with its likes, as each listener in an application is a piece of code of its own. */
-const distinct = (source) => new Function("counted", "replyTo", "schema", "report", "internal", `return ${source}`)(counted, replyTo, schema, report, internal);
+const distinct = (source) =>
+  new Function("counted", "replyTo", "schema", "report", "internal", `return ${source}`)(counted, replyTo, schema, report, internal);
 
-// Subscribers: what an application would write. The last one answers.
-const isLast = (index) => index === subscribers - 1;
-const work = kind === "async" ? "await counted.runs++;" : "counted.runs++;";
-const word = kind === "async" ? "async " : "";
-/** The source of the subscriber at `index`, as a function that returns its reply. */
-const source = (index, parameters = "data") => `${word}(${parameters}) => { ${work} ${isLast(index) ? "return replyTo(data);" : ""} }`;
-const indices = Array.from({ length: subscribers }, (_, index) => index);
+/** What a feature's row switches on. */
+const features = {
+  schema: { input: schema },
+  timeout: { timeoutMs: 5_000 },
+  concurrency: { concurrency: 10 },
+  interceptor: { use: [(_context, next) => next()] },
+};
+
+/** The sources of a case's subscribers, as functions that return the reply or nothing; the last one answers. */
+function sources({ kind, subscribers }, parameters) {
+  const work = kind === "async" ? "await counted.runs++;" : "counted.runs++;";
+  return Array.from(
+    { length: subscribers },
+    (_, index) => `${kind === "async" ? "async " : ""}(${parameters}) => { ${work} ${index === subscribers - 1 ? "return replyTo(data);" : ""} }`,
+  );
+}
 
 /** What attaches each contestant's listeners for one event to a socket or emitter. */
 const attach = {
   /** Plain listeners: nothing is caught. */
-  raw(target, name) {
-    for (const index of indices) {
-      const answers = acknowledged && isLast(index);
-      target.on(name, distinct(answers ? `(data, reply) => { ${work} reply(replyTo(data)); }` : `(data) => { ${work} }`));
+  raw(target, name, { subscribers, acknowledged, feature }) {
+    if (feature === "schema") {
+      const checked = "const parsed = schema.safeParse(data); counted.runs++; reply(parsed.success ? replyTo(parsed.data) : internal);";
+      target.on(name, distinct(`(data, reply) => { ${checked} }`));
+      return;
     }
+    for (let i = 1; i < subscribers; i++) target.on(name, distinct("(data) => { counted.runs++; }"));
+    target.on(name, distinct(acknowledged ? "(data, reply) => { counted.runs++; reply(replyTo(data)); }" : "(data) => { counted.runs++; }"));
   },
   /** Each listener in a try of its own, written out. */
-  guarded(target, name) {
-    for (const index of indices) {
-      const answers = acknowledged && isLast(index);
-      target.on(
-        name,
-        distinct(
-          answers
-            ? `(data, reply) => { try { ${work} reply(replyTo(data)); } catch (error) { report(error); reply(internal); } }`
-            : `(data) => { try { ${work} } catch (error) { report(error); } }`,
-        ),
-      );
+  guarded(target, name, { subscribers }) {
+    for (let i = 1; i < subscribers; i++) {
+      target.on(name, distinct("(data) => { try { counted.runs++; } catch (error) { report(error); } }"));
     }
+    target.on(
+      name,
+      distinct("(data, reply) => { try { counted.runs++; reply(replyTo(data)); } catch (error) { report(error); reply(internal); } }"),
+    );
   },
-  /** Each listener through the helper that one writes once for all: `guard(fn)`. */
-  helper(target, name) {
-    const guard = (fn) => (...args) => {
-      const reply = typeof args.at(-1) === "function" ? args.pop() : undefined;
-      try {
-        const value = fn(...args);
-        if (value !== undefined) reply?.(value);
-      } catch (error) {
-        report(error);
-        reply?.(internal);
-      }
-    };
-    for (const index of indices) target.on(name, guard(distinct(source(index))));
+  /** Each listener through the helper that one writes once for all. */
+  helper(target, name, options) {
+    const guard =
+      (fn) =>
+      (...args) => {
+        const reply = typeof args.at(-1) === "function" ? args.pop() : undefined;
+        try {
+          const value = fn(...args);
+          if (value !== undefined) reply?.(value);
+        } catch (error) {
+          report(error);
+          reply?.(internal);
+        }
+      };
+    for (const source of sources(options, "data")) target.on(name, guard(distinct(source)));
+  },
+  /** Each async listener through the helper that one writes once for all; further subscribers are further listeners. */
+  asyncHelper(target, name, options) {
+    const guard =
+      (fn) =>
+      async (...args) => {
+        const reply = typeof args.at(-1) === "function" ? args.pop() : undefined;
+        try {
+          const value = await fn(...args);
+          if (value !== undefined) reply?.(value);
+        } catch (error) {
+          report(error);
+          reply?.(internal);
+        }
+      };
+    for (const source of sources(options, "data")) target.on(name, guard(distinct(source)));
   },
   /** One async listener that awaits its subscribers in turn, in a try each, and answers with the last value. */
-  wrapped(target, name) {
-    const all = indices.map((index) => distinct(source(index)));
+  wrapped(target, name, options) {
+    const all = sources(options, "data").map(distinct);
     if (all.length === 1) {
       const [only] = all;
       target.on(name, async (data, reply) => {
         try {
-          const value = await only(data);
-          reply?.(value);
+          reply(await only(data));
         } catch (error) {
           report(error);
-          reply?.(internal);
+          reply(internal);
         }
       });
       return;
@@ -97,74 +124,55 @@ const attach = {
           report(error);
         }
       }
-      reply?.(last ?? internal);
+      reply(last ?? internal);
     });
   },
 };
 
-/** What a feature's row switches on. */
-const features = {
-  schema: { input: schema },
-  timeout: { timeoutMs: 5_000 },
-  concurrency: { concurrency: 10 },
-  interceptor: { use: [(_context, next) => next()] },
-};
-
-const others = Array.from({ length: Math.max(3, events) }, (_, index) => `other_${index}`);
-const { target, send } = await open();
-const emit = EventEmitter.prototype.emit;
-
-async function open() {
+/** Sets one case up: resolves to the emitter its event is emitted on, when every listener is where it will be. */
+async function prepare(options) {
+  const { contestant, feature, events, handlers } = options;
+  const names = [event, ...Array.from({ length: Math.max(3, events) }, (_, index) => `other_${index}`)];
   if (contestant === "emitter") {
-    const emitter = new EventEmitter();
-    emitter.setMaxListeners(0);
-    for (const name of [event, ...others]) attach.raw(emitter, name);
-    return { target: emitter, send: () => {} };
+    const emitter = new EventEmitter().setMaxListeners(0);
+    for (const name of names) attach.raw(emitter, name, options);
+    return { ...options, names, target: emitter };
   }
   const io = new Server(0, serverOptions);
   const connected = new Promise((resolve) => io.on("connection", resolve));
   if (contestant === "ours") {
+    const { SocketIngress } = await loadBuild(options.dist);
     const ingress = new SocketIngress({ maxInFlight: 1_000_000 }).attach(io);
-    const options = feature === "diagnostics" ? {} : (features[feature] ?? {});
-    if (feature === "diagnostics") {
-      for (const part of ["start", "end", "asyncStart", "asyncEnd", "error"]) channel(`tracing:socket-ingress.dispatch:${part}`).subscribe(() => {});
+    for (const name of names) {
+      for (const source of sources(options, "context, data")) ingress.subscribe(name, distinct(source), features[feature] ?? {});
     }
-    for (const name of [event, ...others]) {
-      for (const index of indices) ingress.subscribe(name, distinct(source(index, "context, data")), options);
-    }
-    for (let i = 0; i < (handlers ?? 0); i++) ingress.subscribe(`handled_${i}`, distinct("() => {}"));
+    for (let i = 0; i < handlers; i++) ingress.subscribe(`handled_${i}`, distinct("() => {}"));
   } else {
     io.on("connection", (socket) => {
       socket.setMaxListeners(0);
-      for (const name of [event, ...others]) {
-        if (feature === "schema") {
-          socket.on(name, distinct("(data, reply) => { const parsed = schema.safeParse(data); counted.runs++; reply(parsed.success ? replyTo(parsed.data) : internal); }"));
-        } else attach[contestant](socket, name);
-      }
+      for (const name of names) attach[contestant](socket, name, options);
     });
   }
   const client = await new Connection(io.httpServer.address().port).open();
-  const socket = await connected;
-  return {
-    target: socket,
-    /** Has the client itself send an event: ours puts its listener on a socket when the socket sends it for the first time. */
-    send: (name) =>
-      new Promise((resolve) => {
-        client.onReplies = resolve;
-        client.tcp.write(callFrames(name, 1));
-      }),
-  };
+  const target = await connected;
+  // by the client itself: ours puts its listener on a socket when the socket sends the event for the first time
+  for (const name of names) {
+    const answered = new Promise((resolve) => (client.onReplies = resolve));
+    client.tcp.write(callFrames(name, 1));
+    if (options.acknowledged) await answered;
+  }
+  return { ...options, names, target };
 }
 
 let answered = 0;
+let expected = Infinity;
 let wake;
 const acknowledge = () => {
-  if (++answered === expected) wake?.();
+  if (++answered === expected) wake();
 };
-let expected = Infinity;
 
-/** `count` dispatches one after another. With async subscribers in tens, each ten done before the next. */
-async function dispatches(name, count) {
+/** `count` dispatches one after another; async ones ten at a time, the next ten when all are answered. */
+async function dispatches({ target, kind, acknowledged }, name, count) {
   if (kind === "sync") {
     if (acknowledged) for (let i = 0; i < count; i++) emit.call(target, name, payload, acknowledge);
     else for (let i = 0; i < count; i++) emit.call(target, name, payload);
@@ -176,39 +184,58 @@ async function dispatches(name, count) {
     for (let i = 0; i < 10; i++) emit.call(target, name, payload, acknowledge);
     await all;
   }
+  expected = Infinity;
+}
+
+async function timed(entry, count) {
+  const before = answered;
+  const from = process.hrtime.bigint();
+  await dispatches(entry, event, count);
+  const ns = Number(process.hrtime.bigint() - from);
+  if (entry.acknowledged && answered - before !== count) throw new Error(`${answered - before} replies to ${count} dispatches`);
+  return ns / count;
+}
+
+async function bytesOf(entry) {
+  // few enough dispatches that the young generation holds them all
+  const few = 5_000;
+  const sizes = [];
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc();
+    await dispatches(entry, event, 10);
+    const from = process.memoryUsage().heapUsed;
+    await dispatches(entry, event, few);
+    sizes.push((process.memoryUsage().heapUsed - from) / few);
+  }
+  return median(sizes);
+}
+
+const defaults = { kind: "sync", subscribers: 1, acknowledged: true, feature: "none", events: 1, handlers: 0 };
+const entries = [];
+for (const options of JSON.parse(process.argv[2])) entries.push(await prepare({ ...defaults, ...options }));
+if (entries.some(({ feature }) => feature === "diagnostics")) {
+  const listeners = Object.fromEntries(["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => [name, () => {}]));
+  tracingChannel("socket-ingress:dispatch").subscribe(listeners);
 }
 
 serveCommands({
-  async measure({ samples = 30, sampleMs = 10 }) {
-    for (const name of [event, ...others]) await send(name);
+  /** Nanoseconds in the median and at least, and bytes, of each case in order. */
+  async measure({ samples = 150, sampleMs = 2 }) {
     // several events have run before, so no call is specialised to one subscriber by luck
-    for (const name of others.slice(0, 3)) await dispatches(name, 20_000);
-    let count = 1_000;
-    for (let took = 0; took < sampleMs; ) {
-      const from = performance.now();
-      await dispatches(event, count);
-      took = performance.now() - from;
-      if (took < sampleMs) count = 10 * Math.ceil((count * Math.min(10, (1.2 * sampleMs) / Math.max(took, 0.01))) / 10);
+    for (let i = 0; i < 3; i++) for (const entry of entries) for (const name of entry.names.slice(1, 4)) await dispatches(entry, name, 10_000);
+    for (const entry of entries) {
+      const ns = Math.min(await timed(entry, 20_000), await timed(entry, 20_000));
+      entry.count = 10 * Math.ceil((sampleMs * 1e6) / ns / 10);
+      entry.times = [];
     }
-    for (const until = performance.now() + 300; performance.now() < until; ) await dispatches(event, count);
-    const times = [];
-    for (let i = 0; i < samples; i++) {
-      const before = answered;
-      const from = process.hrtime.bigint();
-      await dispatches(event, count);
-      times.push(Number(process.hrtime.bigint() - from) / count);
-      if (acknowledged && answered - before !== count) throw new Error(`${answered - before} replies to ${count} dispatches`);
+    for (let i = -20; i < samples; i++) {
+      for (const entry of shuffled(entries)) {
+        const ns = await timed(entry, entry.count);
+        if (i >= 0) entry.times.push(ns);
+      }
     }
-    // bytes: few enough dispatches that the young generation holds them all
-    const few = 5_000;
-    const sizes = [];
-    for (let i = 0; i < 5; i++) {
-      globalThis.gc();
-      await dispatches(event, 10);
-      const from = process.memoryUsage().heapUsed;
-      await dispatches(event, few);
-      sizes.push((process.memoryUsage().heapUsed - from) / few);
-    }
-    return { ns: median(times), minNs: Math.min(...times), bytes: median(sizes) };
+    const results = [];
+    for (const entry of entries) results.push({ ns: median(entry.times), minNs: Math.min(...entry.times), bytes: await bytesOf(entry) });
+    return results;
   },
 });

@@ -13,7 +13,8 @@ for (const ingress of ["stays", "leaves"] as const) {
   rows.push(
     `| ${ingress} | ${cycles} | ${sent} | ${served} | ${refused} | ${other + (report.runs - served)} | ${report.late} | ${nothingLeft ? "none" : "**some**"} | ${report.remembered} | ${(report.tookMs / 1_000).toFixed(1)} |`,
   );
-  if (!nothingLeft || other !== 0 || report.late !== 0 || report.remembered !== 0 || report.runs !== served) process.exitCode = 1;
+  if (!nothingLeft || other !== 0 || report.late !== 0 || report.remembered !== 0 || report.runs !== served)
+    process.exitCode = 1;
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 const text = [

@@ -10,8 +10,11 @@ const rounds = [
 const rows: string[] = [];
 for (const round of rounds) {
   const { delivered, code, endedAfterMs } = await runDrain(round);
-  rows.push(`| ${round.callMs} | ${round.graceMs} | ${delivered} of ${round.clients * round.calls} | ${endedAfterMs} | ${code} |`);
-  if (delivered !== round.clients * round.calls || code !== 0 || endedAfterMs > round.graceMs + 500) process.exitCode = 1;
+  rows.push(
+    `| ${round.callMs} | ${round.graceMs} | ${delivered} of ${round.clients * round.calls} | ${endedAfterMs} | ${code} |`,
+  );
+  if (delivered !== round.clients * round.calls || code !== 0 || endedAfterMs > round.graceMs + 500)
+    process.exitCode = 1;
 }
 const text = [
   "Twenty clients with fifty calls each when the order to shut down comes, and one peer that reads nothing and ignores the close.",

@@ -24,7 +24,9 @@ await using server = await Contestant.start(new URL("../../test/adversarial/serv
   NODE_ENV: "production",
   TIME_LIMIT_MS: "30000",
 });
-const clients = await Promise.all(Array.from({ length: honestClients }, () => RawClient.connect(server.url, { deadlineMs: 10_000 })));
+const clients = await Promise.all(
+  Array.from({ length: honestClients }, () => RawClient.connect(server.url, { deadlineMs: 10_000 })),
+);
 
 /** Lets every honest client call twenty times a second and gives the time each call took. */
 async function spell(ms: number): Promise<{ times: number[]; wrong: number }> {
@@ -55,10 +57,14 @@ const cpuMs = async (): Promise<number> => {
 };
 
 async function flooded(ms: number): Promise<{ times: number[]; wrong: number; flood: Flood; busy: number }> {
-  const flooder = fork(fileURLToPath(new URL("./flooder.ts", import.meta.url)), [server.url, String(rate), String(ms / 1_000)], {
-    execArgv: ["--import", "tsx"],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
+  const flooder = fork(
+    fileURLToPath(new URL("./flooder.ts", import.meta.url)),
+    [server.url, String(rate), String(ms / 1_000)],
+    {
+      execArgv: ["--import", "tsx"],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    },
+  );
   const flood = new Promise<Flood>((resolve) => flooder.once("message", (message) => resolve(message as Flood)));
   // Starting a process costs more than it sends in that time; the honest calls are timed once it floods.
   await server.command("slow/running", 100);
@@ -68,7 +74,8 @@ async function flooded(ms: number): Promise<{ times: number[]; wrong: number; fl
   return { times, wrong, flood: await flood, busy };
 }
 
-const percentile = (times: number[], share: number): number => times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
+const percentile = (times: number[], share: number): number =>
+  times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
 
 await spell(1_000);
 const rows: string[] = [];

@@ -16,7 +16,11 @@ interface Entry {
 }
 
 const version = (dependency: string, root = "./node_modules/"): string =>
-  (JSON.parse(readFileSync(new URL(`${root}${dependency}/package.json`, import.meta.url), "utf8")) as { version: string }).version;
+  (
+    JSON.parse(readFileSync(new URL(`${root}${dependency}/package.json`, import.meta.url), "utf8")) as {
+      version: string;
+    }
+  ).version;
 
 const peer = (script: string, label: string, dependency: string): Entry => ({
   name: `${label} ${version(dependency)}`,
@@ -84,7 +88,10 @@ for (const [key, { name }] of entries) {
   if (!existsSync(file)) continue;
   const marks = JSON.parse(readFileSync(file, "utf8")) as Mark[];
   // A scenario that is no more, or that this contestant has not played yet, does not count.
-  all.set(name, new Map(marks.filter(({ id }) => scenarios.some((scenario) => scenario.id === id)).map((mark) => [mark.id, mark])));
+  all.set(
+    name,
+    new Map(marks.filter(({ id }) => scenarios.some((scenario) => scenario.id === id)).map((mark) => [mark.id, mark])),
+  );
 }
 
 const share = (marks: Iterable<Mark>, which: (mark: Mark) => boolean): number => [...marks].filter(which).length;

@@ -15,7 +15,11 @@ test.each(["stays", "leaves"] as const)(
       // Socket.IO has no way to take a namespace's middleware off again, so that one of ours stays, however many there were; and
       // the default logger, pino, has one listener for the end of the process, however many loggers there are.
       const { timers: _, middlewares, process, ...pristine } = report.pristine;
-      expect(after).toEqual({ ...pristine, middlewares: middlewares + 1, process: expect.toBeOneOf([process, process + 1]) });
+      expect(after).toEqual({
+        ...pristine,
+        middlewares: middlewares + 1,
+        process: expect.toBeOneOf([process, process + 1]),
+      });
     }
     expect(report).toMatchObject({ late: 0, remembered: 0, calls: { other: 0, served: report.runs } });
     expect(report.runs).toBeGreaterThanOrEqual(300);

@@ -45,7 +45,10 @@ const listeners = (emitter: EventEmitter): number =>
 
 function census(io: Server, http: EventEmitter): Census {
   // Namespaces and sockets keep what was put before an event apart from their listeners; it must not pile up either.
-  const namespaces = [...io._nsps.values()] as unknown as (EventEmitter & { _fns: unknown[]; sockets: Map<string, unknown> })[];
+  const namespaces = [...io._nsps.values()] as unknown as (EventEmitter & {
+    _fns: unknown[];
+    sockets: Map<string, unknown>;
+  })[];
   const sockets = namespaces.flatMap((namespace) => [...namespace.sockets.values()]) as (EventEmitter & {
     fns: unknown[];
     listenersAny(): unknown[];
@@ -54,13 +57,16 @@ function census(io: Server, http: EventEmitter): Census {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   return {
     process: listeners(process),
-    server: listeners(io as unknown as EventEmitter),
+    server: listeners(io),
     engine: listeners(io.engine),
     http: listeners(http),
     namespaces: sum(namespaces.map(listeners)),
     middlewares: sum(namespaces.map(({ _fns }) => _fns.length)),
     sockets: sum(
-      sockets.map((socket) => listeners(socket) + socket.fns.length + socket.listenersAny().length + socket.listenersAnyOutgoing().length),
+      sockets.map(
+        (socket) =>
+          listeners(socket) + socket.fns.length + socket.listenersAny().length + socket.listenersAnyOutgoing().length,
+      ),
     ),
     timers: process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length,
   };
@@ -123,7 +129,8 @@ class Traffic {
 
   /** Waits until everything sent has been answered; what was to flow for ever stops. */
   async end(): Promise<void> {
-    if (this.#last !== Infinity) return this.#client.until(() => this.#client.replies.length >= this.#last, "the last answers", 10_000);
+    if (this.#last !== Infinity)
+      return this.#client.until(() => this.#client.replies.length >= this.#last, "the last answers", 10_000);
     this.#left = 0;
     const { issued } = this.#client;
     await this.#client.until(() => this.#client.replies.length >= issued, "the last answers", 10_000);

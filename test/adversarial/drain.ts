@@ -31,6 +31,9 @@ export async function runDrain({ clients: size, calls, callMs, graceMs }: DrainO
   const { code } = await server.ended;
   const endedAfterMs = performance.now() - started;
   await Promise.all(clients.map(({ closed }) => closed));
-  const delivered = clients.reduce((sum, { replies }) => sum + replies.filter(({ args }) => args[0] === "slow").length, 0);
+  const delivered = clients.reduce(
+    (sum, { replies }) => sum + replies.filter(({ args }) => args[0] === "slow").length,
+    0,
+  );
   return { delivered, code, endedAfterMs: Math.round(endedAfterMs) };
 }

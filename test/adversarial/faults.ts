@@ -101,7 +101,11 @@ export const thrown: readonly { readonly id: string; readonly what: string; make
   { id: "symbol", what: "a Symbol", make: () => Symbol(secret) },
   { id: "bigint", what: "a BigInt", make: () => 7n },
   { id: "function", what: "a function", make: () => () => secret },
-  { id: "object", what: "an object with no prototype", make: () => Object.assign(Object.create(null) as object, { secret }) },
+  {
+    id: "object",
+    what: "an object with no prototype",
+    make: () => Object.assign(Object.create(null) as object, { secret }),
+  },
   { id: "array", what: "an array", make: () => [secret] },
   { id: "frozen", what: "a frozen Error", make: () => Object.freeze(boom()) },
   { id: "revoked", what: "a revoked proxy", make: () => revoked() },
@@ -151,11 +155,19 @@ export const thrown: readonly { readonly id: string; readonly what: string; make
       return error;
     },
   },
-  { id: "bare-error", what: "an Error stripped of its prototype", make: () => Object.setPrototypeOf(boom(), null) as object },
+  {
+    id: "bare-error",
+    what: "an Error stripped of its prototype",
+    make: () => Object.setPrototypeOf(boom(), null) as object,
+  },
   { id: "aggregate", what: "an AggregateError", make: () => new AggregateError([boom(), null, revoked()], secret) },
   { id: "abort", what: "an AbortError", make: () => new DOMException(secret, "AbortError") },
   { id: "long", what: "an Error with a megabyte of message", make: () => new Error(secret.repeat(40_000)) },
-  { id: "coded", what: "an Error with a string code", make: () => Object.assign(boom(), { code: "ENOENT", path: "/etc/passwd" }) },
+  {
+    id: "coded",
+    what: "an Error with a string code",
+    make: () => Object.assign(boom(), { code: "ENOENT", path: "/etc/passwd" }),
+  },
   {
     id: "lookalike",
     what: "an object that only looks like an EventError",
@@ -179,7 +191,12 @@ export const thrown: readonly { readonly id: string; readonly what: string; make
 ];
 
 /** Everything a program may answer with that an encoder chokes on, or nearly. */
-export const replies: readonly { readonly id: string; readonly what: string; readonly hears: Hears; make(): unknown }[] = [
+export const replies: readonly {
+  readonly id: string;
+  readonly what: string;
+  readonly hears: Hears;
+  make(): unknown;
+}[] = [
   {
     id: "circular",
     what: "a circular object",
@@ -210,8 +227,18 @@ export const replies: readonly { readonly id: string; readonly what: string; rea
       return endless();
     },
   },
-  { id: "function", what: "a function", hears: { oneOf: [internal, { value: null }, { value: undefined }] }, make: () => () => secret },
-  { id: "symbol", what: "a Symbol", hears: { oneOf: [internal, { value: null }, { value: undefined }] }, make: () => Symbol(secret) },
+  {
+    id: "function",
+    what: "a function",
+    hears: { oneOf: [internal, { value: null }, { value: undefined }] },
+    make: () => () => secret,
+  },
+  {
+    id: "symbol",
+    what: "a Symbol",
+    hears: { oneOf: [internal, { value: null }, { value: undefined }] },
+    make: () => Symbol(secret),
+  },
   { id: "revoked", what: "a revoked proxy", hears: internal, make: () => revoked() },
   { id: "hostile", what: "a proxy whose every trap throws", hears: internal, make: hostile },
   {
@@ -236,7 +263,12 @@ export const replies: readonly { readonly id: string; readonly what: string; rea
       },
     }),
   },
-  { id: "to-json-bigint", what: "an object whose toJSON is a BigInt", hears: internal, make: () => ({ toJSON: () => 1n }) },
+  {
+    id: "to-json-bigint",
+    what: "an object whose toJSON is a BigInt",
+    hears: internal,
+    make: () => ({ toJSON: () => 1n }),
+  },
   {
     id: "circular-binary",
     what: "a circular object with a buffer in it",
@@ -266,17 +298,32 @@ export const replies: readonly { readonly id: string; readonly what: string; rea
     id: "throwing-array",
     what: "an array with a throwing element",
     hears: internal,
-    make: () => Object.defineProperty([1], 1, { enumerable: true, get: () => explode() }) as unknown,
+    make: () => Object.defineProperty([1], 1, { enumerable: true, get: () => explode() }),
   },
   { id: "error", what: "an Error as a value", hears: { oneOf: [{ value: {} }, internal] }, make: boom },
   { id: "nan", what: "NaN", hears: { value: null }, make: () => Number.NaN },
-  { id: "date", what: "an invalid Date", hears: { oneOf: [{ value: null }, internal] }, make: () => new Date(Number.NaN) },
+  {
+    id: "date",
+    what: "an invalid Date",
+    hears: { oneOf: [{ value: null }, internal] },
+    make: () => new Date(Number.NaN),
+  },
   { id: "null", what: "null", hears: { value: null }, make: () => null },
   { id: "false", what: "false", hears: { value: false }, make: () => false },
   { id: "empty", what: "an empty string", hears: { value: "" }, make: () => "" },
   { id: "map", what: "a Map", hears: { value: {} }, make: () => new Map([["secret", secret]]) },
-  { id: "surrogate", what: "a lone surrogate", hears: { oneOf: [{ value: "\ud800" }, { value: "\ufffd" }] }, make: () => "\ud800" },
-  { id: "long", what: "two megabytes of text", hears: { value: "x".repeat(2_000_000) }, make: () => "x".repeat(2_000_000) },
+  {
+    id: "surrogate",
+    what: "a lone surrogate",
+    hears: { oneOf: [{ value: "\ud800" }, { value: "\ufffd" }] },
+    make: () => "\ud800",
+  },
+  {
+    id: "long",
+    what: "two megabytes of text",
+    hears: { value: "x".repeat(2_000_000) },
+    make: () => "x".repeat(2_000_000),
+  },
 ];
 
 export function deepArray(depth: number): unknown {
@@ -364,8 +411,18 @@ const thenables: readonly (Omit<Fault, "async" | "id"> & { readonly id: string }
     hears: internal,
     run: () => thenable((resolve) => resolve(thenable((_resolve, reject) => reject(boom())))),
   },
-  { id: "never", what: "returns a promise that never settles", hears: { codes: ["TIMEOUT"] }, run: () => new Promise(() => undefined) },
-  { id: "then-never", what: "returns a thenable that never settles", hears: { codes: ["TIMEOUT"] }, run: () => thenable(() => undefined) },
+  {
+    id: "never",
+    what: "returns a promise that never settles",
+    hears: { codes: ["TIMEOUT"] },
+    run: () => new Promise(() => undefined),
+  },
+  {
+    id: "then-never",
+    what: "returns a thenable that never settles",
+    hears: { codes: ["TIMEOUT"] },
+    run: () => thenable(() => undefined),
+  },
   {
     id: "late-value",
     what: "resolves after its time is up",
@@ -533,7 +590,11 @@ const details: readonly { readonly id: string; readonly what: string; make(): un
     },
   },
   { id: "bigint", what: "a BigInt in its details", make: () => ({ n: 1n }) },
-  { id: "getter", what: "details with a throwing getter", make: () => Object.defineProperty({}, "x", { enumerable: true, get: () => explode() }) },
+  {
+    id: "getter",
+    what: "details with a throwing getter",
+    make: () => Object.defineProperty({}, "x", { enumerable: true, get: () => explode() }),
+  },
   { id: "deep", what: "details 20,000 deep", make: () => deepArray(20_000) },
   { id: "revoked", what: "a revoked proxy for details", make: () => revoked() },
   { id: "hostile", what: "a hostile proxy for details", make: hostile },
@@ -568,16 +629,14 @@ export const faults: readonly Fault[] = [
   ]),
   ...thenables.map((fault): Fault => ({ ...fault, id: `thenable-${fault.id}`, async: false })),
   ...byHand,
-  ...details.map(
-    ({ id, what, make }): Fault => ({
-      id: `refuse-${id}`,
-      what: `refuses with ${what}`,
-      async: false,
-      needs: "refuse",
-      hears: { codes: ["OUT_OF_STOCK"], message: "come back tomorrow", without: "details" },
-      run: ({ refuse }) => refuse?.("OUT_OF_STOCK", "come back tomorrow", make()),
-    }),
-  ),
+  ...details.map(({ id, what, make }): Fault => ({
+    id: `refuse-${id}`,
+    what: `refuses with ${what}`,
+    async: false,
+    needs: "refuse",
+    hears: { codes: ["OUT_OF_STOCK"], message: "come back tomorrow", without: "details" },
+    run: ({ refuse }) => refuse?.("OUT_OF_STOCK", "come back tomorrow", make()),
+  })),
 ];
 
 /** A rejection with exactly this reason, even if it is a thenable. */
@@ -615,8 +674,18 @@ export const interceptorFaults: readonly InterceptorFault[] = [
       return Promise.all(both).then(([first]) => first);
     },
   },
-  { id: "never-next", what: "never goes on", hears: { oneOf: [{ value: undefined }, { value: null }] }, run: () => undefined },
-  { id: "never-settles", what: "never settles", hears: { codes: ["TIMEOUT"] }, run: () => new Promise(() => undefined) },
+  {
+    id: "never-next",
+    what: "never goes on",
+    hears: { oneOf: [{ value: undefined }, { value: null }] },
+    run: () => undefined,
+  },
+  {
+    id: "never-settles",
+    what: "never settles",
+    hears: { codes: ["TIMEOUT"] },
+    run: () => new Promise(() => undefined),
+  },
   {
     id: "throws-before",
     what: "throws before it goes on",
@@ -722,18 +791,27 @@ export interface ConnectFault {
 export const connectFaults: readonly ConnectFault[] = [
   ...thrown
     .filter(({ id }) =>
-      ["error", "null", "undefined", "string", "frozen", "revoked", "hostile", "message-getter", "symbol", "lookalike"].includes(id),
+      [
+        "error",
+        "null",
+        "undefined",
+        "string",
+        "frozen",
+        "revoked",
+        "hostile",
+        "message-getter",
+        "symbol",
+        "lookalike",
+      ].includes(id),
     )
-    .map(
-      ({ id, what, make }): ConnectFault => ({
-        id: `throws-${id}`,
-        what: `throws ${what}`,
-        outcome: "refused",
-        run: () => {
-          throw make();
-        },
-      }),
-    ),
+    .map(({ id, what, make }): ConnectFault => ({
+      id: `throws-${id}`,
+      what: `throws ${what}`,
+      outcome: "refused",
+      run: () => {
+        throw make();
+      },
+    })),
   { id: "rejects", what: "rejects with an Error", outcome: "refused", run: () => rejection(boom()) },
   { id: "rejects-null", what: "rejects with null", outcome: "refused", run: () => rejection(null) },
   { id: "returns-false", what: "returns false", outcome: "refused", run: () => false },
@@ -748,19 +826,22 @@ export const connectFaults: readonly ConnectFault[] = [
         throw boom();
       }),
   },
-  { id: "returns-circular", what: "says yes with a circular object", outcome: "admitted", run: () => replies[0]?.make() },
+  {
+    id: "returns-circular",
+    what: "says yes with a circular object",
+    outcome: "admitted",
+    run: () => replies[0]?.make(),
+  },
   ...details
     .filter(({ id }) => ["circular", "bigint", "getter", "revoked"].includes(id))
-    .map(
-      ({ id, what, make }): ConnectFault => ({
-        id: `refuses-${id}`,
-        what: `refuses with ${what}`,
-        outcome: "refused",
-        code: "OUT_OF_STOCK",
-        needs: "refuse",
-        run: ({ refuse }) => refuse?.("OUT_OF_STOCK", "come back tomorrow", make()),
-      }),
-    ),
+    .map(({ id, what, make }): ConnectFault => ({
+      id: `refuses-${id}`,
+      what: `refuses with ${what}`,
+      outcome: "refused",
+      code: "OUT_OF_STOCK",
+      needs: "refuse",
+      run: ({ refuse }) => refuse?.("OUT_OF_STOCK", "come back tomorrow", make()),
+    })),
 ];
 
 /** A connect check that says yes in its own time; the namespace is `/connect-slow`. */
@@ -844,16 +925,31 @@ export const schemaFaults: readonly SchemaFault[] = [
     },
   },
   { id: "rejects", what: "rejects", hears: internal, validate: () => rejection(boom()) },
-  { id: "rejects-late", what: "rejects later", hears: internal, validate: (_value, { later }) => new Promise((_r, reject) => later(() => reject(boom()))) },
+  {
+    id: "rejects-late",
+    what: "rejects later",
+    hears: internal,
+    validate: (_value, { later }) => new Promise((_r, reject) => later(() => reject(boom()))),
+  },
   { id: "never", what: "never settles", hears: { codes: ["TIMEOUT"] }, validate: () => new Promise(() => undefined) },
-  { id: "async-valid", what: "says yes later", hears: { value: "parsed" }, validate: () => Promise.resolve({ value: "parsed" }) },
+  {
+    id: "async-valid",
+    what: "says yes later",
+    hears: { value: "parsed" },
+    validate: () => Promise.resolve({ value: "parsed" }),
+  },
   {
     id: "async-invalid",
     what: "says no later",
     hears: { codes: ["INVALID_INPUT"] },
     validate: () => Promise.resolve({ issues: [{ message: "not so", path: ["a", 0] }] }),
   },
-  { id: "returns-nothing", what: "returns nothing", hears: { codes: ["INTERNAL", "INVALID_INPUT"] }, validate: () => undefined },
+  {
+    id: "returns-nothing",
+    what: "returns nothing",
+    hears: { codes: ["INTERNAL", "INVALID_INPUT"] },
+    validate: () => undefined,
+  },
   { id: "returns-null", what: "returns null", hears: { codes: ["INTERNAL", "INVALID_INPUT"] }, validate: () => null },
   {
     id: "bad-issues",
@@ -865,7 +961,9 @@ export const schemaFaults: readonly SchemaFault[] = [
     id: "hostile-issues",
     what: "has an issue whose path throws",
     hears: { codes: ["INTERNAL", "INVALID_INPUT"] },
-    validate: () => ({ issues: [Object.defineProperty({ message: "no" }, "path", { enumerable: true, get: () => explode() })] }),
+    validate: () => ({
+      issues: [Object.defineProperty({ message: "no" }, "path", { enumerable: true, get: () => explode() })],
+    }),
   },
   {
     id: "symbol-issues",
@@ -915,7 +1013,11 @@ export const errorHookFaults: readonly { readonly id: string; readonly what: str
     },
   },
   { id: "rejects", what: "rejects", run: () => rejection(boom()) },
-  { id: "rejects-late", what: "rejects later", run: ({ later }) => new Promise((_r, reject) => later(() => reject(boom()))) },
+  {
+    id: "rejects-late",
+    what: "rejects later",
+    run: ({ later }) => new Promise((_r, reject) => later(() => reject(boom()))),
+  },
   { id: "never", what: "never settles", run: () => new Promise(() => undefined) },
   {
     id: "thenable-throws",

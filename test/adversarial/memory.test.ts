@@ -25,10 +25,16 @@ async function dispatchMany(ingress: SocketIngress, event: string, times: number
 test.each([
   ["answered at once", () => true],
   ["answered later", () => new Promise((resolve) => setImmediate(() => resolve(true)))],
-  ["answered after its signal was read", ({ signal }: EventContext) => new Promise((resolve) => setImmediate(() => resolve(signal.aborted)))],
+  [
+    "answered after its signal was read",
+    ({ signal }: EventContext) => new Promise((resolve) => setImmediate(() => resolve(signal.aborted))),
+  ],
   ["that failed", () => Promise.reject(new Error("no"))],
   ["that timed out", never],
-  ["that timed out and had read its signal", ({ signal }: EventContext) => (signal.addEventListener("abort", () => undefined), never())],
+  [
+    "that timed out and had read its signal",
+    ({ signal }: EventContext) => (signal.addEventListener("abort", () => undefined), never()),
+  ],
 ] as const)("a thousand events %s leave nothing in memory", async (_what, run) => {
   const ingress = new SocketIngress({ logger: nowhere, timeoutMs: 50, maxInFlight: 10_000, maxPending: 10_000 });
   ingress.subscribe("event", run as () => unknown);
@@ -40,7 +46,9 @@ test("a hundred thousand different keys leave nothing in memory", { timeout: 20_
   ingress.subscribe("keyed", async () => true, { concurrency: 1, key: (_context: EventContext, key: string) => key });
   const round = async (from: number): Promise<number> => {
     for (let n = from; n < from + 50_000; n += 500) {
-      await Promise.all(Array.from({ length: 500 }, (_, index) => ingress.dispatch("keyed", {}, `${"key".repeat(20)}${n + index}`)));
+      await Promise.all(
+        Array.from({ length: 500 }, (_, index) => ingress.dispatch("keyed", {}, `${"key".repeat(20)}${n + index}`)),
+      );
     }
     collect();
     return process.memoryUsage().heapUsed;
@@ -66,7 +74,11 @@ test("three hundred sockets that came, called and went leave nothing in memory",
 
   const visit = async (n: number): Promise<void> => {
     await using client = await RawClient.connect(url);
-    client.send(1_000, ["never"]).send(1_001, ["later"]).send(1_002, [`unknown ${n}`]).emit(["never"]);
+    client
+      .send(1_000, ["never"])
+      .send(1_001, ["later"])
+      .send(1_002, [`unknown ${n}`])
+      .emit(["never"]);
     await client.call(["now"]);
     if (n % 2 === 0) client.terminate();
   };

@@ -1,5 +1,5 @@
 import { NoAnswer } from "../fixtures/raw-client.js";
-import { Contestant } from "./contestant.js";
+import type { Contestant } from "./contestant.js";
 import type { Scenario } from "./scenarios.js";
 import { Stage, leakIn, mishearing } from "./stage.js";
 
@@ -38,7 +38,9 @@ export async function play(scenario: Scenario, server: Contestant, options: Play
     complaints.push(`the scenario broke off: ${error instanceof Error ? error.message : String(error)}`);
     if (server.isAlive && !(error instanceof NoAnswer)) await server.command("settle").catch(() => undefined);
   }
-  const { survived, honest } = scenario.ends ? await ended(stage, server, options, complaints) : await lives(stage, server, complaints);
+  const { survived, honest } = scenario.ends
+    ? await ended(stage, server, options, complaints)
+    : await lives(stage, server, complaints);
   for (const { what, answered, args, hears } of stage.outcomes) {
     if (!answered) complaints.push(`no answer to ${what.slice(0, 80)}`);
     else if (args && hears) {
@@ -57,7 +59,11 @@ export async function play(scenario: Scenario, server: Contestant, options: Play
   };
 }
 
-async function lives(stage: Stage, server: Contestant, complaints: string[]): Promise<{ survived: boolean; honest: boolean }> {
+async function lives(
+  stage: Stage,
+  server: Contestant,
+  complaints: string[],
+): Promise<{ survived: boolean; honest: boolean }> {
   await server.command("settle").catch(() => undefined);
   const honest = await stage.honest();
   if (!honest) complaints.push("the next honest call was not answered");
@@ -79,8 +85,10 @@ async function ended(
 ): Promise<{ survived: boolean; honest: boolean }> {
   const { at, graceMs } = stage.shutdown ?? { at: performance.now(), graceMs: 0 };
   const ending = await within(server.ended, at + graceMs + promisedMs + options.slackMs - performance.now());
-  if (!ending) complaints.push(`the process still ran ${promisedMs + options.slackMs} ms after its grace period of ${graceMs} ms`);
-  else if (ending.code !== 0) complaints.push(`the process ended with ${ending.code ?? ending.signal}: ${ending.lastWords.trim().slice(-600)}`);
+  if (!ending)
+    complaints.push(`the process still ran ${promisedMs + options.slackMs} ms after its grace period of ${graceMs} ms`);
+  else if (ending.code !== 0)
+    complaints.push(`the process ended with ${ending.code ?? ending.signal}: ${ending.lastWords.trim().slice(-600)}`);
   return { survived: ending?.code === 0, honest: true };
 }
 

@@ -51,57 +51,54 @@ const interceptors: readonly Scenario[] = interceptorFaults.map(({ id, what, hea
 const publicCode = /^[A-Z][A-Z_]*$/;
 
 const admissions: readonly Scenario[] = [
-  ...connectFaults.map(
-    ({ id, what, outcome, code, needs }): Scenario => ({
-      id: `connect/${id}`,
-      sentence: `a connect check that ${what}: the client is ${outcome === "refused" ? "refused with a public code" : "let in"}`,
-      needs: needs ? ["connect", needs] : ["connect"],
-      async play(stage) {
-        const { admission } = await stage.admit(`/connect-${id}`);
-        if (!admission) return;
-        stage.complain(admission.admitted === (outcome === "admitted"), `expected ${outcome}, got ${JSON.stringify(admission)}`);
-        if (admission.admitted || outcome === "admitted") return;
-        const data = admission.data as { code?: unknown; message?: unknown } | undefined;
-        stage.complain(
-          typeof data?.code === "string" && publicCode.test(data.code) && typeof data.message === "string",
-          `a refusal without code and message: ${JSON.stringify(admission)}`,
-        );
-        if (code !== undefined) stage.complain(data?.code === code, `expected ${code}, got ${JSON.stringify(admission)}`);
-      },
-    }),
-  ),
-  ...connectionFaults.map(
-    ({ id, what }): Scenario => ({
-      id: `connection/${id}`,
-      sentence: `a connection subscriber that ${what}: the client is in and its calls are answered`,
-      needs: ["connection"],
-      async play(stage) {
-        const namespace = `/connection-${id}`;
-        const { client, admission } = await stage.admit(namespace);
-        if (!admission) return;
-        stage.complain(admission.admitted, "the client was refused");
-        await stage.raw(client, ["honest", 1], { what: "honest after a bad connection subscriber", namespace });
-      },
-    }),
-  ),
-  ...disconnectFaults.map(
-    ({ id, what }): Scenario => ({
-      id: `disconnect/${id}`,
-      sentence: `a disconnect subscriber that ${what}: nobody else notices, however the client leaves`,
-      needs: ["disconnect"],
-      async play(stage) {
-        const namespace = `/disconnect-${id}`;
-        for (const leaving of ["packet", "close", "terminate", "garbage"] as const) {
-          const { client } = await stage.admit(namespace);
-          if (leaving === "packet") client.sendDisconnect(namespace);
-          else if (leaving === "garbage") client.frame("42{");
-          else if (leaving === "terminate") client.terminate();
-          else await client[Symbol.asyncDispose]();
-        }
-        await stage.command("settle");
-      },
-    }),
-  ),
+  ...connectFaults.map(({ id, what, outcome, code, needs }): Scenario => ({
+    id: `connect/${id}`,
+    sentence: `a connect check that ${what}: the client is ${outcome === "refused" ? "refused with a public code" : "let in"}`,
+    needs: needs ? ["connect", needs] : ["connect"],
+    async play(stage) {
+      const { admission } = await stage.admit(`/connect-${id}`);
+      if (!admission) return;
+      stage.complain(
+        admission.admitted === (outcome === "admitted"),
+        `expected ${outcome}, got ${JSON.stringify(admission)}`,
+      );
+      if (admission.admitted || outcome === "admitted") return;
+      const data = admission.data as { code?: unknown; message?: unknown } | undefined;
+      stage.complain(
+        typeof data?.code === "string" && publicCode.test(data.code) && typeof data.message === "string",
+        `a refusal without code and message: ${JSON.stringify(admission)}`,
+      );
+      if (code !== undefined) stage.complain(data?.code === code, `expected ${code}, got ${JSON.stringify(admission)}`);
+    },
+  })),
+  ...connectionFaults.map(({ id, what }): Scenario => ({
+    id: `connection/${id}`,
+    sentence: `a connection subscriber that ${what}: the client is in and its calls are answered`,
+    needs: ["connection"],
+    async play(stage) {
+      const namespace = `/connection-${id}`;
+      const { client, admission } = await stage.admit(namespace);
+      if (!admission) return;
+      stage.complain(admission.admitted, "the client was refused");
+      await stage.raw(client, ["honest", 1], { what: "honest after a bad connection subscriber", namespace });
+    },
+  })),
+  ...disconnectFaults.map(({ id, what }): Scenario => ({
+    id: `disconnect/${id}`,
+    sentence: `a disconnect subscriber that ${what}: nobody else notices, however the client leaves`,
+    needs: ["disconnect"],
+    async play(stage) {
+      const namespace = `/disconnect-${id}`;
+      for (const leaving of ["packet", "close", "terminate", "garbage"] as const) {
+        const { client } = await stage.admit(namespace);
+        if (leaving === "packet") client.sendDisconnect(namespace);
+        else if (leaving === "garbage") client.frame("42{");
+        else if (leaving === "terminate") client.terminate();
+        else await client[Symbol.asyncDispose]();
+      }
+      await stage.command("settle");
+    },
+  })),
   {
     id: "connection/order",
     sentence: "events sent while connection subscribers run are kept, in order, and run afterwards",
@@ -110,24 +107,26 @@ const admissions: readonly Scenario[] = [
       const namespace = "/connection-slow";
       const { client } = await stage.admit(namespace);
       const calls = Array.from({ length: 50 }, (_, n) =>
-        stage.raw(client, ["ordered", n], { what: `ordered ${n}`, namespace, hears: { value: { ready: true, n, nth: n } } }),
+        stage.raw(client, ["ordered", n], {
+          what: `ordered ${n}`,
+          namespace,
+          hears: { value: { ready: true, n, nth: n } },
+        }),
       );
       await Promise.all(calls);
     },
   },
-  ...["/connection-slow", "/connection-never"].map(
-    (namespace): Scenario => ({
-      id: `connection/flood-${namespace}`,
-      sentence: `2,000 events while the connection subscriber of ${namespace} runs are all answered, if only with OVERLOADED`,
-      needs: ["connection", "beside"],
-      async play(stage) {
-        const { client } = await stage.admit(namespace);
-        for (let n = 0; n < 2_000; n++) client.send(n, ["honest", 41], namespace);
-        await client.until(() => client.replies.length >= 2_000, "2,000 answers").catch(() => undefined);
-        stage.complain(client.replies.length === 2_000, `${client.replies.length} of 2,000 answered`);
-      },
-    }),
-  ),
+  ...["/connection-slow", "/connection-never"].map((namespace): Scenario => ({
+    id: `connection/flood-${namespace}`,
+    sentence: `2,000 events while the connection subscriber of ${namespace} runs are all answered, if only with OVERLOADED`,
+    needs: ["connection", "beside"],
+    async play(stage) {
+      const { client } = await stage.admit(namespace);
+      for (let n = 0; n < 2_000; n++) client.send(n, ["honest", 41], namespace);
+      await client.until(() => client.replies.length >= 2_000, "2,000 answers").catch(() => undefined);
+      stage.complain(client.replies.length === 2_000, `${client.replies.length} of 2,000 answered`);
+    },
+  })),
   {
     id: "connect/leaves-early",
     sentence: "a client that leaves while its connect check runs is forgotten",
@@ -158,16 +157,14 @@ const admissions: readonly Scenario[] = [
 ];
 
 const validation: readonly Scenario[] = [
-  ...schemaFaults.map(
-    ({ id, what, hears }): Scenario => ({
-      id: `schema/${id}`,
-      sentence: `an input schema that ${what}: ${hearsInWords(hears)}`,
-      needs: ["schema"],
-      async play(stage) {
-        await stage.call(`check:${id}`, { any: "thing" }, { hears });
-      },
-    }),
-  ),
+  ...schemaFaults.map(({ id, what, hears }): Scenario => ({
+    id: `schema/${id}`,
+    sentence: `an input schema that ${what}: ${hearsInWords(hears)}`,
+    needs: ["schema"],
+    async play(stage) {
+      await stage.call(`check:${id}`, { any: "thing" }, { hears });
+    },
+  })),
   ...(
     [
       ["null", null],
@@ -181,19 +178,21 @@ const validation: readonly Scenario[] = [
       ["a prototype to be", JSON.parse('{"__proto__":{"text":"hi","n":1,"polluted":true}}')],
       ["a constructor", { constructor: { prototype: { polluted: true } } }],
     ] as const
-  ).map(
-    ([what, payload]): Scenario => ({
-      id: `typed/${what.replaceAll(/[^a-z0-9]+/g, "-")}`,
-      sentence: `${what} for an event with a schema: the caller hears INVALID_INPUT`,
-      needs: ["typed"],
-      async play(stage) {
-        const args = payload === undefined ? stage.dialect("typed", 0).slice(0, -1) : stage.dialect("typed", payload);
-        const outcome = await stage.raw(await stage.client(), args, { what: "typed", hears: { codes: ["INVALID_INPUT"] } });
-        const error = (outcome.args?.[0] as { error?: { details?: { issues?: unknown } } } | undefined)?.error;
-        if (outcome.answered) stage.complain(Array.isArray(error?.details?.issues), `no issues in ${JSON.stringify(outcome.args)}`);
-      },
-    }),
-  ),
+  ).map(([what, payload]): Scenario => ({
+    id: `typed/${what.replaceAll(/[^a-z0-9]+/g, "-")}`,
+    sentence: `${what} for an event with a schema: the caller hears INVALID_INPUT`,
+    needs: ["typed"],
+    async play(stage) {
+      const args = payload === undefined ? stage.dialect("typed", 0).slice(0, -1) : stage.dialect("typed", payload);
+      const outcome = await stage.raw(await stage.client(), args, {
+        what: "typed",
+        hears: { codes: ["INVALID_INPUT"] },
+      });
+      const error = (outcome.args?.[0] as { error?: { details?: { issues?: unknown } } } | undefined)?.error;
+      if (outcome.answered)
+        stage.complain(Array.isArray(error?.details?.issues), `no issues in ${JSON.stringify(outcome.args)}`);
+    },
+  })),
   {
     id: "typed/deep",
     sentence: "arrays 5,000 deep for an event with a schema: the caller hears INVALID_INPUT",
@@ -251,16 +250,14 @@ const validation: readonly Scenario[] = [
 ];
 
 const hooks: readonly Scenario[] = [
-  ...errorHookFaults.map(
-    ({ id, what }): Scenario => ({
-      id: `error-hook/${id}`,
-      sentence: `an error subscriber that ${what}: the caller hears INTERNAL all the same`,
-      needs: ["error-hook"],
-      async play(stage) {
-        await stage.call(`hook:${id}`, null, { hears: { codes: ["INTERNAL"] } });
-      },
-    }),
-  ),
+  ...errorHookFaults.map(({ id, what }): Scenario => ({
+    id: `error-hook/${id}`,
+    sentence: `an error subscriber that ${what}: the caller hears INTERNAL all the same`,
+    needs: ["error-hook"],
+    async play(stage) {
+      await stage.call(`hook:${id}`, null, { hears: { codes: ["INTERNAL"] } });
+    },
+  })),
   {
     id: "logger/throws",
     sentence: "a logger that throws: the caller hears INTERNAL all the same",
@@ -340,7 +337,12 @@ const malformed: readonly (readonly [what: string, ...frames: readonly (string |
   ["a binary event that promises a billion attachments", '45999999999-["echo",{"_placeholder":true,"num":0}]'],
   ["text where an attachment is due", '451-["echo",{"_placeholder":true,"num":0}]', '42["honest",1]'],
   ["an attachment nobody asked for", Buffer.from("surprise")],
-  ["two attachments where one was promised", '451-["echo",{"_placeholder":true,"num":0}]', Buffer.from("a"), Buffer.from("b")],
+  [
+    "two attachments where one was promised",
+    '451-["echo",{"_placeholder":true,"num":0}]',
+    Buffer.from("a"),
+    Buffer.from("b"),
+  ],
   ["a placeholder beyond the attachments", '451-["echo",{"_placeholder":true,"num":7}]', Buffer.from("a")],
   ["a placeholder named constructor", '451-["echo",{"_placeholder":true,"num":"constructor"}]', Buffer.from("a")],
   ["a placeholder that is negative", '451-["echo",{"_placeholder":true,"num":-1}]', Buffer.from("a")],
@@ -369,45 +371,39 @@ async function leave(client: RawClient): Promise<void> {
 }
 
 const wire: readonly Scenario[] = [
-  ...strangeNames.map(
-    ([what, name, hears]): Scenario => ({
-      id: `wire/${what.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`,
-      sentence: `${what}: ${hearsInWords(hears)} and the connection goes on`,
-      needs: [],
-      async play(stage) {
-        const client = await stage.client();
-        await stage.raw(client, [name, { a: 1 }], { what, hears });
-        // The same again with nobody to answer to, which must not count as anything else.
-        client.emit([name, { a: 1 }]).emit([name]);
-        await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
-      },
-    }),
-  ),
-  ...parserNames.map(
-    (name): Scenario => ({
-      id: `wire/reserved-${name}`,
-      sentence: `the reserved name ${name} is refused, together with its connection`,
-      needs: [],
-      async play(stage) {
-        const client = await stage.client();
-        const id = client.freshId();
-        client.send(id, [name, "x"]);
-        await stage.answeredOrClosed(client, id, name);
-      },
-    }),
-  ),
-  ...malformed.map(
-    ([what, ...frames]): Scenario => ({
-      id: `malformed/${what.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`,
-      sentence: `${what}: the connection is closed or goes on, and nobody else notices`,
-      needs: [],
-      async play(stage) {
-        const client = await stage.client();
-        for (const frame of frames) client.frame(frame);
-        await stage.closedOrServed(client, what);
-      },
-    }),
-  ),
+  ...strangeNames.map(([what, name, hears]): Scenario => ({
+    id: `wire/${what.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`,
+    sentence: `${what}: ${hearsInWords(hears)} and the connection goes on`,
+    needs: [],
+    async play(stage) {
+      const client = await stage.client();
+      await stage.raw(client, [name, { a: 1 }], { what, hears });
+      // The same again with nobody to answer to, which must not count as anything else.
+      client.emit([name, { a: 1 }]).emit([name]);
+      await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
+    },
+  })),
+  ...parserNames.map((name): Scenario => ({
+    id: `wire/reserved-${name}`,
+    sentence: `the reserved name ${name} is refused, together with its connection`,
+    needs: [],
+    async play(stage) {
+      const client = await stage.client();
+      const id = client.freshId();
+      client.send(id, [name, "x"]);
+      await stage.answeredOrClosed(client, id, name);
+    },
+  })),
+  ...malformed.map(([what, ...frames]): Scenario => ({
+    id: `malformed/${what.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`,
+    sentence: `${what}: the connection is closed or goes on, and nobody else notices`,
+    needs: [],
+    async play(stage) {
+      const client = await stage.client();
+      for (const frame of frames) client.frame(frame);
+      await stage.closedOrServed(client, what);
+    },
+  })),
   {
     id: "wire/no-name-with-id",
     sentence: "an event that carries an id and no payload is answered all the same",
@@ -448,7 +444,11 @@ const wire: readonly Scenario[] = [
     needs: [],
     async play(stage) {
       const client = await stage.client();
-      await stage.raw(client, stage.dialect("honest", 1), { what: "a padded id", id: "0000012", hears: { value: { ok: 2 } } });
+      await stage.raw(client, stage.dialect("honest", 1), {
+        what: "a padded id",
+        id: "0000012",
+        hears: { value: { ok: 2 } },
+      });
       stage.complain(client.replies.length === 1, `${client.replies.length} answers`);
     },
   },
@@ -458,7 +458,15 @@ const wire: readonly Scenario[] = [
     needs: [],
     async play(stage) {
       const client = await stage.client();
-      for (const id of ["throw-error", "reject-error", "return-circular", "throw-revoked", "reject-revoked", "overflow", "destructure"]) {
+      for (const id of [
+        "throw-error",
+        "reject-error",
+        "return-circular",
+        "throw-revoked",
+        "reject-revoked",
+        "overflow",
+        "destructure",
+      ]) {
         client.emit(stage.dialect(`fault:${id}`, null));
       }
       await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
@@ -506,28 +514,30 @@ const wire: readonly Scenario[] = [
       await stage.answeredOrClosed(client, id, "150,000 arguments");
     },
   },
-  ...['/dynamic-"', "/dynamic-]]", "/dynamic-\\", "/dynamic-[[", "/dynamic-__proto__"].map(
-    (namespace): Scenario => ({
-      id: `wire/arguments-in-${namespace}`,
-      sentence: `a hundred and fifty thousand arguments in the namespace ${namespace} are answered one way or the other`,
-      needs: ["beside"],
-      async play(stage) {
-        const { client } = await stage.admit(namespace);
-        await stage.raw(client, ["honest", 41], { what: "honest", namespace, hears: { value: { ok: 42 } } });
-        client.frame(`42${namespace},7${JSON.stringify(["honest", 41, ...Array.from({ length: 150_000 }, () => 0)])}`);
-        await stage.answeredOrClosed(client, 7, "150,000 arguments", namespace);
-      },
-    }),
-  ),
+  ...['/dynamic-"', "/dynamic-]]", "/dynamic-\\", "/dynamic-[[", "/dynamic-__proto__"].map((namespace): Scenario => ({
+    id: `wire/arguments-in-${namespace}`,
+    sentence: `a hundred and fifty thousand arguments in the namespace ${namespace} are answered one way or the other`,
+    needs: ["beside"],
+    async play(stage) {
+      const { client } = await stage.admit(namespace);
+      await stage.raw(client, ["honest", 41], { what: "honest", namespace, hears: { value: { ok: 42 } } });
+      client.frame(`42${namespace},7${JSON.stringify(["honest", 41, ...Array.from({ length: 150_000 }, () => 0)])}`);
+      await stage.answeredOrClosed(client, 7, "150,000 arguments", namespace);
+    },
+  })),
   {
     id: "wire/acknowledgement-of-many",
-    sentence: "an acknowledgement with a hundred and fifty thousand arguments for something the server asked ends nothing",
+    sentence:
+      "an acknowledgement with a hundred and fifty thousand arguments for something the server asked ends nothing",
     needs: ["beside"],
     async play(stage) {
       const client = await stage.client();
       client.emit(["ask-me"]);
       await client.until(() => client.events.length > 0, "the server's question");
-      client.acknowledge(client.events[0]!.id!, Array.from({ length: 150_000 }, () => 0));
+      client.acknowledge(
+        client.events[0]!.id!,
+        Array.from({ length: 150_000 }, () => 0),
+      );
       await stage.closedOrServed(client, "an acknowledgement with 150,000 arguments");
     },
   },
@@ -580,7 +590,8 @@ const wire: readonly Scenario[] = [
       const placeholder = { _placeholder: true, num: 0 };
       client.binary(`1-3${JSON.stringify(stage.dialect("echo", placeholder))}`, Buffer.from("bytes"));
       const outcome = await stage.expect(client, 3, { what: "a binary echo" });
-      if (outcome.answered) stage.complain(Buffer.isBuffer(outcome.args?.[0]), `expected a buffer, heard ${JSON.stringify(outcome.args)}`);
+      if (outcome.answered)
+        stage.complain(Buffer.isBuffer(outcome.args?.[0]), `expected a buffer, heard ${JSON.stringify(outcome.args)}`);
     },
   },
   {
@@ -676,19 +687,25 @@ const wire: readonly Scenario[] = [
       await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
     },
   },
-  ...["/nowhere", "/__proto__", "/constructor", "/toString", `/${"n".repeat(100_000)}`, "/../../etc/passwd", "/nowhere?token=x"].map(
-    (namespace): Scenario => ({
-      id: `wire/namespace-${namespace.slice(1, 20)}`,
-      sentence: `CONNECT to the unknown namespace ${namespace.length > 40 ? "/nnn… (100,000 characters)" : namespace} is refused`,
-      needs: [],
-      async play(stage) {
-        const { client, admission } = await stage.admit(namespace);
-        stage.complain(admission?.admitted === false, `expected a refusal, got ${JSON.stringify(admission)}`);
-        await client.connect();
-        await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
-      },
-    }),
-  ),
+  ...[
+    "/nowhere",
+    "/__proto__",
+    "/constructor",
+    "/toString",
+    `/${"n".repeat(100_000)}`,
+    "/../../etc/passwd",
+    "/nowhere?token=x",
+  ].map((namespace): Scenario => ({
+    id: `wire/namespace-${namespace.slice(1, 20)}`,
+    sentence: `CONNECT to the unknown namespace ${namespace.length > 40 ? "/nnn… (100,000 characters)" : namespace} is refused`,
+    needs: [],
+    async play(stage) {
+      const { client, admission } = await stage.admit(namespace);
+      stage.complain(admission?.admitted === false, `expected a refusal, got ${JSON.stringify(admission)}`);
+      await client.connect();
+      await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
+    },
+  })),
   {
     id: "wire/many-namespaces",
     sentence: "CONNECT to five hundred unknown namespaces is refused five hundred times",
@@ -759,7 +776,16 @@ const wire: readonly Scenario[] = [
     sentence: "a burst of 2,000 faulty calls from one client is answered 2,000 times",
     needs: [],
     play: (stage) => {
-      const ids = ["throw-error", "reject-error", "throw-revoked", "reject-null", "return-circular", "resolve-bigint", "destructure", "overflow"];
+      const ids = [
+        "throw-error",
+        "reject-error",
+        "throw-revoked",
+        "reject-null",
+        "return-circular",
+        "resolve-bigint",
+        "destructure",
+        "overflow",
+      ];
       return burst(stage, 2_000, (n) => stage.dialect(`fault:${ids[n % ids.length]!}`, null));
     },
   },
@@ -776,7 +802,9 @@ async function burst(stage: Stage, size: number, args: (n: number) => unknown[])
   const client = await stage.client();
   for (let n = 0; n < size; n++) client.send(n, args(n));
   const started = performance.now();
-  await client.until(() => client.replies.length >= size, `${size} answers`, stage.deadlineMs * 5).catch(() => undefined);
+  await client
+    .until(() => client.replies.length >= size, `${size} answers`, stage.deadlineMs * 5)
+    .catch(() => undefined);
   stage.outcomes.push({
     what: `${size} calls at once`,
     answered: client.replies.length >= size,
@@ -837,7 +865,10 @@ const teardowns: readonly Scenario[] = [
     async play(stage) {
       await stage.command("torn/setup");
       const client = await stage.client();
-      const call = stage.call("torn:never", null, { client, hears: { codes: ["TIMEOUT", "SHUTTING_DOWN", "UNKNOWN_EVENT"] } });
+      const call = stage.call("torn:never", null, {
+        client,
+        hears: { codes: ["TIMEOUT", "SHUTTING_DOWN", "UNKNOWN_EVENT"] },
+      });
       await stage.command("torn/running", 1);
       const started = performance.now();
       await stage.command("torn/teardown");
@@ -887,7 +918,9 @@ const shutdowns: readonly Scenario[] = [
     ends: true,
     async play(stage) {
       const client = await stage.client();
-      const calls = Array.from({ length: 10 }, () => stage.call("slow", { ms: 150 }, { client, hears: { value: "slow" } }));
+      const calls = Array.from({ length: 10 }, () =>
+        stage.call("slow", { ms: 150 }, { client, hears: { value: "slow" } }),
+      );
       await stage.command("slow/running", 10);
       void stage.command("shutdown", { graceMs: 1_000 }).catch(() => undefined);
       await Promise.all(calls);
@@ -976,7 +1009,9 @@ const shutdowns: readonly Scenario[] = [
       client.sendConnect("/connect-slow").sendConnect("/connect-never");
       await stage.command("settle");
       void stage.command("shutdown", { graceMs: 500 }).catch(() => undefined);
-      await client.until(() => client.isClosed || client.admissions("/connect-slow").length > 0, "an answer").catch(() => undefined);
+      await client
+        .until(() => client.isClosed || client.admissions("/connect-slow").length > 0, "an answer")
+        .catch(() => undefined);
     },
   },
   {
@@ -1024,14 +1059,18 @@ const shutdowns: readonly Scenario[] = [
 ];
 
 /** Talks Engine.IO over HTTP, one request a frame, as a client that polls. */
-async function poll(url: string): Promise<{ post(body: string | Uint8Array): Promise<number>; get(): Promise<string> }> {
+async function poll(
+  url: string,
+): Promise<{ post(body: string | Uint8Array): Promise<number>; get(): Promise<string> }> {
   const base = `${url}/socket.io/?EIO=4&transport=polling`;
   const ask = async (target: string, init: RequestInit = {}): Promise<Response> =>
     fetch(target, { ...init, signal: AbortSignal.timeout(2_000) });
   const { sid } = JSON.parse((await (await ask(base)).text()).slice(1)) as { sid: string };
   const session = `${base}&sid=${sid}`;
   return {
-    post: async (body) => (await ask(session, { method: "POST", body: body as BodyInit, headers: { "content-type": "text/plain" } })).status,
+    post: async (body) =>
+      (await ask(session, { method: "POST", body: body as BodyInit, headers: { "content-type": "text/plain" } }))
+        .status,
     get: async () => (await ask(session)).text(),
   };
 }
@@ -1114,19 +1153,17 @@ const limits: readonly Scenario[] = [
       await stage.call("limit:faulty", { how: "not" }, { client, hears: { value: "fine" } });
     },
   },
-  ...["throws", "throws-revoked", "rejects", "symbol", "nan", "null", "proto", "hostile"].map(
-    (how): Scenario => ({
-      id: `limits/key-${how}`,
-      sentence: `a key function that ${how.startsWith("throws") || how === "rejects" ? how.replace("-", " a ") : `gives a ${how} key`}: the caller is answered`,
-      needs: ["limits"],
-      async play(stage) {
-        const client = await stage.client();
-        const hears: Hears | undefined = how.startsWith("throws") ? { codes: ["INTERNAL"] } : undefined;
-        await stage.call(`limit:key-${how}`, 1, { client, ...(hears && { hears }) });
-        await stage.call(`limit:key-${how}`, 2, { client, ...(hears && { hears }) });
-      },
-    }),
-  ),
+  ...["throws", "throws-revoked", "rejects", "symbol", "nan", "null", "proto", "hostile"].map((how): Scenario => ({
+    id: `limits/key-${how}`,
+    sentence: `a key function that ${how.startsWith("throws") || how === "rejects" ? how.replace("-", " a ") : `gives a ${how} key`}: the caller is answered`,
+    needs: ["limits"],
+    async play(stage) {
+      const client = await stage.client();
+      const hears: Hears | undefined = how.startsWith("throws") ? { codes: ["INTERNAL"] } : undefined;
+      await stage.call(`limit:key-${how}`, 1, { client, ...(hears && { hears }) });
+      await stage.call(`limit:key-${how}`, 2, { client, ...(hears && { hears }) });
+    },
+  })),
   {
     id: "limits/in-flight",
     sentence: "1,500 slow calls at once: the first run, the next wait, and the excess hears OVERLOADED",
@@ -1135,7 +1172,9 @@ const limits: readonly Scenario[] = [
       await burst(stage, 1_500, () => ["slow", { ms: 20 }]);
       const client = await stage.client();
       for (let n = 0; n < 1_500; n++) client.send(n, ["slow", { ms: 20 }]);
-      await client.until(() => client.replies.length >= 1_500, "1,500 answers", stage.deadlineMs * 5).catch(() => undefined);
+      await client
+        .until(() => client.replies.length >= 1_500, "1,500 answers", stage.deadlineMs * 5)
+        .catch(() => undefined);
       const codes = client.replies.map(({ args }) => (args[0] as { error?: { code?: string } }).error?.code ?? "value");
       const excess = codes.filter((code) => code === "OVERLOADED").length;
       // 100 in flight and 1,000 waiting; what finishes while the burst still arrives makes room for more.
@@ -1152,10 +1191,14 @@ const limits: readonly Scenario[] = [
       const client = await stage.client();
       const namespaces = ["/", "/extra-1", "/extra-2", "/extra-3"];
       for (const namespace of namespaces.slice(1)) await client.connect(namespace);
-      for (let n = 0; n < 1_600; n++) client.send(n, ["slow", { ms: 20 }], namespaces[n % namespaces.length]!);
-      await client.until(() => client.replies.length >= 1_600, "1,600 answers", stage.deadlineMs * 5).catch(() => undefined);
+      for (let n = 0; n < 1_600; n++) client.send(n, ["slow", { ms: 20 }], namespaces[n % namespaces.length]);
+      await client
+        .until(() => client.replies.length >= 1_600, "1,600 answers", stage.deadlineMs * 5)
+        .catch(() => undefined);
       stage.complain(client.replies.length === 1_600, `${client.replies.length} of 1,600 answered`);
-      const excess = client.replies.filter(({ args }) => (args[0] as { error?: { code?: string } }).error?.code === "OVERLOADED");
+      const excess = client.replies.filter(
+        ({ args }) => (args[0] as { error?: { code?: string } }).error?.code === "OVERLOADED",
+      );
       stage.complain(excess.length > 0, "nobody heard OVERLOADED");
     },
   },

@@ -91,7 +91,9 @@ class FaultyController extends Controller<App> {
 
   override buildEvents(handler: ControllerHandler<App>): void {
     for (const { id, inside, run } of interceptorFaults) {
-      handler.on(`wrap:${id}`, () => (inside ? inside() : "inside"), { use: [(context, next) => run(next, tools(context))] });
+      handler.on(`wrap:${id}`, () => (inside ? inside() : "inside"), {
+        use: [(context, next) => run(next, tools(context))],
+      });
     }
     for (const { id, validate } of schemaFaults) {
       handler.on(`check:${id}`, (_context: Context, payload: unknown) => payload, {
@@ -129,14 +131,19 @@ class FaultyController extends Controller<App> {
       ["hostile", () => faults.find(({ id }) => id === "return-hostile")?.run({ ...delays })],
     ]);
     for (const [how, key] of keys) {
-      handler.on(`limit:key-${how}`, (_context: Context, payload: unknown) => payload, { concurrency: 1, key: key as () => string });
+      handler.on(`limit:key-${how}`, (_context: Context, payload: unknown) => payload, {
+        concurrency: 1,
+        key: key as () => string,
+      });
     }
   }
 
   readonly #faulty = (_context: Context, { how }: { how: string }): unknown => {
     if (how === "not") return "fine";
     if (how === "never") return new Promise(() => undefined);
-    return faults.find(({ id }) => id === (how === "throw" || how === "reject" ? `${how}-error` : how))?.run({ ...delays });
+    return faults
+      .find(({ id }) => id === (how === "throw" || how === "reject" ? `${how}-error` : how))
+      ?.run({ ...delays });
   };
 }
 
@@ -199,12 +206,19 @@ function nowhere(): Logger {
 
 const http = createServer();
 // The MessagePack parser lets names and values through that JSON has no words for.
-const io: App = new Server(http, process.env["PARSER"] === "msgpack" ? { parser: msgpack } : {});
+const io: App = new Server(http, {
+  ...(process.env["PARSER"] === "msgpack" && { parser: msgpack }),
+  maxHttpBufferSize: Number(process.env["MAX_BYTES"] ?? 1_000_000),
+});
 const manager = new ServiceManager<App>(io, { logger: nowhere(), timeoutMs: timeLimitMs });
 const controller = new FaultyController();
 const torn = new TornHandler();
 
-manager.registerHandler(new HonestHandler()).registerHandler(new FaultyHandler()).registerController(controller).registerHandler(torn);
+manager
+  .registerHandler(new HonestHandler())
+  .registerHandler(new FaultyHandler())
+  .registerController(controller)
+  .registerHandler(torn);
 
 for (const { id, run } of connectFaults) {
   const namespace = `/connect-${id}`;
@@ -239,7 +253,11 @@ for (const { id, run } of disconnectFaults) {
     },
     { namespace },
   );
-  manager.ingress.subscribe("ordered", ({ socket }, n: number) => ({ ready: of(socket).ready, n, nth: of(socket).nth++ }), { namespace });
+  manager.ingress.subscribe(
+    "ordered",
+    ({ socket }, n: number) => ({ ready: of(socket).ready, n, nth: of(socket).nth++ }),
+    { namespace },
+  );
   manager.ingress.subscribe("honest", (_context, n: number) => ({ ok: n + 1 }), { namespace });
 }
 io.of(/^\/dynamic-.*$/);
@@ -264,7 +282,10 @@ manager.ingress.subscribe("disconnect", () => void lives.disconnect++);
 
 // Listeners of the application's own, which the ingress must leave as they are, and a second ingress for a while.
 io.on("connection", (socket: Socket) => {
-  socket.on("plain", (payload: { ms: number }, reply: (value: string) => void) => void slowly(payload.ms).then(() => reply("slow")));
+  socket.on(
+    "plain",
+    (payload: { ms: number }, reply: (value: string) => void) => void slowly(payload.ms).then(() => reply("slow")),
+  );
   socket.on("ask-me", () => socket.emit("question", () => undefined));
   socket.use(([event], next) => {
     if (event === "gated") void slowly(10).then(() => next());
@@ -323,7 +344,8 @@ report(
     },
     "torn/running": async (wanted) => {
       const giveUp = performance.now() + 2_000;
-      while (torn.running < Number(wanted) && performance.now() < giveUp) await new Promise((resolve) => setImmediate(resolve));
+      while (torn.running < Number(wanted) && performance.now() < giveUp)
+        await new Promise((resolve) => setImmediate(resolve));
       return torn.running;
     },
     "torn/runs": () => torn.runs,

@@ -95,7 +95,9 @@ export class Stage implements AsyncDisposable {
 
   /** What a call of one of the contestant's own services looks like on the wire. */
   dialect(event: string, payload: unknown): unknown[] {
-    return this.server.ready.dialect === "feathers" ? ["create", event.replaceAll(":", "-"), payload] : [event, payload];
+    return this.server.ready.dialect === "feathers"
+      ? ["create", event.replaceAll(":", "-"), payload]
+      : [event, payload];
   }
 
   /** Sends an event exactly as given, with an acknowledgement, and records what came back. */
@@ -176,7 +178,8 @@ export class Stage implements AsyncDisposable {
 
   /** Has the server do something. */
   async command<Result = unknown>(name: string, argument?: unknown): Promise<Result> {
-    if (name === "shutdown") this.shutdown ??= { at: performance.now(), graceMs: (argument as { graceMs: number }).graceMs };
+    if (name === "shutdown")
+      this.shutdown ??= { at: performance.now(), graceMs: (argument as { graceMs: number }).graceMs };
     return this.server.command<Result>(name, argument);
   }
 
@@ -233,7 +236,9 @@ export function mishearing(args: readonly unknown[], hears: Hears): string | und
     return `expected a failure with ${hears.codes.join(" or ")}, heard ${show(heard)}`;
   }
   if (typeof error.message !== "string") return `expected a failure with a message, heard ${show(heard)}`;
-  const extra = Object.keys(heard as object).concat(Object.keys(error)).filter((key) => !["error", "code", "message", "details"].includes(key));
+  const extra = Object.keys(heard as object)
+    .concat(Object.keys(error))
+    .filter((key) => !["error", "code", "message", "details"].includes(key));
   if (extra.length > 0) return `a failure carries ${extra.join(", ")} too: ${show(heard)}`;
   if (hears.message !== undefined && error.message !== hears.message) {
     return `expected the message ${show(hears.message)}, heard ${show(heard)}`;

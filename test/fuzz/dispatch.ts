@@ -15,13 +15,20 @@ export async function fuzzDispatch(options: { seed: number; runs: number }): Pro
   const random = new Random(seed);
   using findings = new Findings();
   // A real logger, so that what it can't serialise is found out, writing to nowhere.
-  const ingress = new SocketIngress({ logger: pino({ level: "warn" }, { write: () => undefined }), maxPending: 10_000 });
+  const ingress = new SocketIngress({
+    logger: pino({ level: "warn" }, { write: () => undefined }),
+    maxPending: 10_000,
+  });
   const names = subscribeErratic(ingress, random);
 
   const one = async (run: number): Promise<void> => {
     const event = random.name(names);
     const args = Array.from({ length: random.int(5) }, () => random.anything());
-    const context = random.pick<() => object>([() => ({}), () => ({ namespace: "/" }), () => ({ signal: new AbortController().signal })])();
+    const context = random.pick<() => object>([
+      () => ({}),
+      () => ({ namespace: "/" }),
+      () => ({ signal: new AbortController().signal }),
+    ])();
     const where = `run ${run}, ${JSON.stringify(event.slice(0, 40))}`;
     try {
       findings.reply(await ingress.dispatch(event, context, ...args), where);

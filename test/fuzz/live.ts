@@ -75,12 +75,15 @@ export async function fuzzLive(options: { seed: number; runs: number }): Promise
       const answers = (): number => asked.filter((id) => client.repliesTo(id).length > 0).length;
       // What was sent around a frame that ends the session need not be answered, so that it is not waited for as long.
       const deadlineMs = mayClose ? 300 : hungMs;
-      await client.until(() => client.isClosed || answers() === asked.length, "a batch", deadlineMs).catch(() => undefined);
+      await client
+        .until(() => client.isClosed || answers() === asked.length, "a batch", deadlineMs)
+        .catch(() => undefined);
       for (const id of asked) {
         const replies = client.repliesTo(id);
         if (replies.length > 1) findings.add("answered more than once", `event ${id}, ${replies.length} times`);
         if (replies.length > 0) findings.reply(replies[0]!.args[0], `event ${id}`);
-        else if (!mayClose) findings.add(client.isClosed ? "an honest connection was closed" : "not answered", `event ${id}`);
+        else if (!mayClose)
+          findings.add(client.isClosed ? "an honest connection was closed" : "not answered", `event ${id}`);
         else findings.count("closed");
       }
       const leak = leakIn(client.frames);
@@ -101,4 +104,11 @@ export async function fuzzLive(options: { seed: number; runs: number }): Promise
 }
 
 /** Names that the parser answers by closing the connection. */
-const parserOnly = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
+const parserOnly = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);

@@ -39,7 +39,14 @@ const names = fc
   )
   .filter((name) => name.trim() !== "" && !reserved.has(name));
 
-const values = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withNullPrototype: true });
+const values = fc.anything({
+  withBigInt: true,
+  withDate: true,
+  withMap: true,
+  withSet: true,
+  withTypedArray: true,
+  withNullPrototype: true,
+});
 
 const json = fc.jsonValue({ maxDepth: 4 });
 
@@ -105,8 +112,16 @@ test("property: whatever is thrown or rejected, the reply is INTERNAL with one a
 test("property: the reply is the last value that is not undefined, else the first failure", async () => {
   const acts = fc.array(
     fc.oneof(
-      fc.record({ kind: fc.constant("value" as const), value: fc.oneof(json, fc.constant(undefined)), later: fc.boolean() }),
-      fc.record({ kind: fc.constant("failure" as const), code: fc.constantFrom("NOT_FOUND", "CONFLICT", "MINE"), later: fc.boolean() }),
+      fc.record({
+        kind: fc.constant("value" as const),
+        value: fc.oneof(json, fc.constant(undefined)),
+        later: fc.boolean(),
+      }),
+      fc.record({
+        kind: fc.constant("failure" as const),
+        code: fc.constantFrom("NOT_FOUND", "CONFLICT", "MINE"),
+        later: fc.boolean(),
+      }),
     ),
     { minLength: 1, maxLength: 6 },
   );
@@ -159,7 +174,11 @@ test("property: over a real socket the acknowledgement is never among the argume
 });
 
 test("property: over a real socket every unknown name is answered once, and the connection stays", async () => {
-  const anyName = fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.constantFrom("__proto__", "error", "connection", ""));
+  const anyName = fc.oneof(
+    fc.string(),
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("__proto__", "error", "connection", ""),
+  );
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyName, fc.integer()), fc.array(json, { maxLength: 3 }), async (name, args) => {
       fc.pre(typeof name === "number" || name === "error" || name === "connection" || !reserved.has(name));

@@ -39,7 +39,20 @@ export class Random {
   }
 
   number(): number {
-    return this.pick([0, -0, 1, -1, this.int(1_000), this.next(), -this.next() * 1e9, 2 ** 53, 1e308, 5e-324, Number.NaN, Infinity]);
+    return this.pick([
+      0,
+      -0,
+      1,
+      -1,
+      this.int(1_000),
+      this.next(),
+      -this.next() * 1e9,
+      2 ** 53,
+      1e308,
+      5e-324,
+      Number.NaN,
+      Infinity,
+    ]);
   }
 
   /** What JSON can say, and only that. */

@@ -44,7 +44,8 @@ export class Findings implements Disposable {
     if (!isFailure(reply)) return this.count("value");
     const { code, message } = reply.error;
     if (code !== ownCode && !Object.hasOwn(errorCodes, code)) this.add(`unknown code ${code}`, context);
-    if (message.includes(secret) || safeJson(reply.error.details).includes(secret)) this.add("a leak", `${context}: ${message.slice(0, 100)}`);
+    if (message.includes(secret) || safeJson(reply.error.details).includes(secret))
+      this.add("a leak", `${context}: ${message.slice(0, 100)}`);
     this.count(code);
   }
 
@@ -53,7 +54,9 @@ export class Findings implements Disposable {
       seed,
       runs,
       outcomes: Object.fromEntries([...this.outcomes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-      findings: [...this.#found].map(([kind, { times, detail }]) => `${kind} (${times} times): ${detail.slice(0, 1_500)}`),
+      findings: [...this.#found].map(
+        ([kind, { times, detail }]) => `${kind} (${times} times): ${detail.slice(0, 1_500)}`,
+      ),
       tookMs: Math.round(performance.now() - this.#started),
     };
   }

@@ -68,7 +68,8 @@ const validating = (validate: (value: unknown) => unknown) => ({
     create: [
       async (context: HookContext) => {
         const result = (await validate(context.data)) as { value?: unknown; issues?: unknown };
-        if (result.issues) throw new FeathersError("invalid", "BadRequest", 400, "bad-request", { issues: result.issues } as object);
+        if (result.issues)
+          throw new FeathersError("invalid", "BadRequest", 400, "bad-request", { issues: result.issues } as object);
         context.data = result.value;
       },
     ],
@@ -83,7 +84,11 @@ service(
   }),
 );
 for (const { id, validate } of schemaFaults) {
-  service(`check:${id}`, (payload) => Promise.resolve(payload), validating((value) => validate(value, { ...delays })));
+  service(
+    `check:${id}`,
+    (payload) => Promise.resolve(payload),
+    validating((value) => validate(value, { ...delays })),
+  );
 }
 for (const { id, inside, run } of interceptorFaults) {
   service(`wrap:${id}`, async () => (inside ? inside() : "inside"), {

@@ -3,10 +3,26 @@
  * applied by hand, since there is one handler per fault.
  */
 import "reflect-metadata";
-import { Catch, Module, UseFilters, UseInterceptors, UsePipes, type CallHandler, type ExecutionContext } from "@nestjs/common";
+import {
+  Catch,
+  Module,
+  UseFilters,
+  UseInterceptors,
+  UsePipes,
+  type CallHandler,
+  type ExecutionContext,
+} from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { IoAdapter } from "@nestjs/platform-socket.io";
-import { Ack, BaseWsExceptionFilter, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WsException } from "@nestjs/websockets";
+import {
+  Ack,
+  BaseWsExceptionFilter,
+  ConnectedSocket,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  WsException,
+} from "@nestjs/websockets";
 import { firstValueFrom, from } from "rxjs";
 import type { Namespace, Socket } from "socket.io";
 import { z } from "zod";
@@ -40,9 +56,18 @@ type Method = (payload: unknown, socket: Socket, ack: (value?: unknown) => void)
 /** A gateway with one method per event, as `@SubscribeMessage(event) method(@MessageBody() ..., @ConnectedSocket() ...)` would make it. */
 class Gateway {}
 
-function subscribe(event: string, method: Method, options: { manual?: boolean; decorate?: MethodDecorator[] } = {}): void {
+function subscribe(
+  event: string,
+  method: Method,
+  options: { manual?: boolean; decorate?: MethodDecorator[] } = {},
+): void {
   const key = event.replaceAll(/[^a-z0-9]/gi, "_");
-  Object.defineProperty(Gateway.prototype, key, { value: method, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(Gateway.prototype, key, {
+    value: method,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
   const descriptor = Object.getOwnPropertyDescriptor(Gateway.prototype, key)!;
   MessageBody()(Gateway.prototype, key, 0);
   ConnectedSocket()(Gateway.prototype, key, 1);
@@ -58,7 +83,8 @@ subscribe("slow", async (payload) => {
   return "slow";
 });
 for (const fault of faults) {
-  if (fault.needs === "reply") subscribe(`fault:${fault.id}`, (p, s, ack) => fault.run(tools(s, p, ack)), { manual: true });
+  if (fault.needs === "reply")
+    subscribe(`fault:${fault.id}`, (p, s, ack) => fault.run(tools(s, p, ack)), { manual: true });
   else if (fault.async) subscribe(`fault:${fault.id}`, async (p, s) => fault.run(tools(s, p)));
   else subscribe(`fault:${fault.id}`, (p, s) => fault.run(tools(s, p)));
 }
@@ -97,7 +123,9 @@ for (const { id, inside, run } of interceptorFaults) {
     intercept: (_context: ExecutionContext, next: CallHandler) =>
       from((async () => run(() => firstValueFrom(next.handle()), { ...delays }))()),
   };
-  subscribe(`wrap:${id}`, () => (inside ? inside() : "inside"), { decorate: [UseInterceptors(interceptor) as MethodDecorator] });
+  subscribe(`wrap:${id}`, () => (inside ? inside() : "inside"), {
+    decorate: [UseInterceptors(interceptor) as MethodDecorator],
+  });
 }
 for (const { id, run } of errorHookFaults) {
   class Filter extends BaseWsExceptionFilter {
@@ -171,7 +199,18 @@ report(
   {
     port: (app.getHttpServer() as { address(): { port: number } }).address().port,
     dialect: "plain",
-    abilities: ["reply", "refuse", "interceptor", "connect", "connection", "disconnect", "schema", "typed", "error-hook", "shutdown"],
+    abilities: [
+      "reply",
+      "refuse",
+      "interceptor",
+      "connect",
+      "connection",
+      "disconnect",
+      "schema",
+      "typed",
+      "error-hook",
+      "shutdown",
+    ],
   },
   { shutdown: () => app.close() },
 );

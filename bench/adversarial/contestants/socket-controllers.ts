@@ -22,7 +22,15 @@ import {
 import { UseInterceptor } from "socket-controllers/decorators/UseInterceptor.js";
 import { Container } from "typedi";
 
-import { connectFaults, connectionFaults, disconnectFaults, faults, interceptorFaults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
+import {
+  connectFaults,
+  connectionFaults,
+  disconnectFaults,
+  faults,
+  interceptorFaults,
+  slowConnect,
+  type Tools,
+} from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 type Callback = (value?: unknown) => void;
@@ -55,7 +63,8 @@ add(Controller.prototype, "slow", async (payload, ack) => {
 });
 for (const fault of faults) {
   const event = `fault:${fault.id}`;
-  if (fault.needs === "reply") add(Controller.prototype, event, (payload, ack, socket) => fault.run(tools(socket, payload, ack)));
+  if (fault.needs === "reply")
+    add(Controller.prototype, event, (payload, ack, socket) => fault.run(tools(socket, payload, ack)));
   else if (fault.async || fault.id.startsWith("thenable-")) {
     add(Controller.prototype, event, async (payload, ack, socket) => ack(await fault.run(tools(socket, payload))));
   } else add(Controller.prototype, event, (payload, ack, socket) => ack(fault.run(tools(socket, payload))));

@@ -4,7 +4,14 @@ import type { AddressInfo } from "node:net";
 
 import { Server, type Socket } from "socket.io";
 
-import { connectFaults, connectionFaults, disconnectFaults, faults, slowConnect, type Tools } from "../../../test/adversarial/faults.ts";
+import {
+  connectFaults,
+  connectionFaults,
+  disconnectFaults,
+  faults,
+  slowConnect,
+  type Tools,
+} from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 type Callback = (value?: unknown) => void;
@@ -31,10 +38,14 @@ io.on("connection", (socket) => {
     if (fault.needs === "reply") {
       socket.on(event, (payload: unknown, callback: Callback) => fault.run(tools(socket, payload, callback)));
     } else if (fault.async) {
-      socket.on(event, async (payload: unknown, callback: Callback) => callback(await fault.run(tools(socket, payload))));
+      socket.on(event, async (payload: unknown, callback: Callback) =>
+        callback(await fault.run(tools(socket, payload))),
+      );
     } else if (fault.id.startsWith("thenable-")) {
       // Whoever calls something that returns a promise awaits it.
-      socket.on(event, async (payload: unknown, callback: Callback) => callback(await fault.run(tools(socket, payload))));
+      socket.on(event, async (payload: unknown, callback: Callback) =>
+        callback(await fault.run(tools(socket, payload))),
+      );
     } else {
       socket.on(event, (payload: unknown, callback: Callback) => callback(fault.run(tools(socket, payload))));
     }

@@ -6,7 +6,15 @@ import { Server } from "socket.io";
 import { ActionsFactory, attachSockets, createSimpleConfig } from "zod-sockets";
 import { z } from "zod";
 
-import { connectionFaults, disconnectFaults, errorHookFaults, faults, schemaFaults, secret, type Tools } from "../../../test/adversarial/faults.ts";
+import {
+  connectionFaults,
+  disconnectFaults,
+  errorHookFaults,
+  faults,
+  schemaFaults,
+  secret,
+  type Tools,
+} from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -18,10 +26,16 @@ let config = createSimpleConfig({
   hooks: { onError: ({ event }) => hooks.get(event)?.() as undefined },
 });
 for (const { id, run } of connectionFaults) {
-  config = config.addNamespace({ path: `connection-${id}`, hooks: { onConnection: () => run({ ...delays }) as Promise<void> } });
+  config = config.addNamespace({
+    path: `connection-${id}`,
+    hooks: { onConnection: () => run({ ...delays }) as Promise<void> },
+  });
 }
 for (const { id, run } of disconnectFaults) {
-  config = config.addNamespace({ path: `disconnect-${id}`, hooks: { onDisconnect: () => run({ ...delays }) as Promise<void> } });
+  config = config.addNamespace({
+    path: `disconnect-${id}`,
+    hooks: { onDisconnect: () => run({ ...delays }) as Promise<void> },
+  });
 }
 
 const factory = new ActionsFactory(config);
@@ -33,7 +47,13 @@ const handler = (run: (payload: unknown) => unknown) => async (options: { input:
 };
 
 const action = (event: string, run: (payload: unknown) => unknown, ns?: string) =>
-  factory.build({ event, input: anything, output: answer, handler: handler(run), ...(ns !== undefined && { ns }) } as never);
+  factory.build({
+    event,
+    input: anything,
+    output: answer,
+    handler: handler(run),
+    ...(ns !== undefined && { ns }),
+  } as never);
 
 const validated = (event: string, schema: z.ZodTypeAny, run: (payload: never) => unknown) =>
   factory.build({ event, input: z.tuple([schema]), output: answer, handler: handler(run as never) } as never);

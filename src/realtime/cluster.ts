@@ -79,8 +79,7 @@ export class Cluster {
   /** Asks all other nodes how many sockets they have to do with something, and adds those of this one. */
   async sum(here: number, message: NodeMessage): Promise<Reach> {
     const { answers, complete } = await this.ask<number>(message);
-    const counts = [here, ...answers].filter((count) => count > 0);
-    return { sockets: counts.reduce((sum, count) => sum + count, 0), nodes: counts.length, complete };
+    return reachOf([here, ...answers], complete);
   }
 
   /** Hears and answers nothing any more. */
@@ -115,4 +114,10 @@ export class Cluster {
       return undefined;
     }
   }
+}
+
+/** Adds up what each node counted. */
+export function reachOf(counts: readonly number[], complete: boolean): Reach {
+  const reached = counts.filter((count) => count > 0);
+  return { sockets: reached.reduce((sum, count) => sum + count, 0), nodes: reached.length, complete };
 }

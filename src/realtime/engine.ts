@@ -2,7 +2,7 @@ import type { Namespace, Server } from "socket.io";
 import type { EventContext } from "../event-context.js";
 import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
-import { Cluster, type NodeMessage, type Reach } from "./cluster.js";
+import { Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Dropouts } from "./dropout.js";
 import { Grouping, type Group } from "./grouping.js";
 import { identityOf, readId, setIdentity, type Identity } from "./identity.js";
@@ -12,6 +12,7 @@ import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { PRESENCE } from "./protocol.js";
 import { Pusher } from "./push.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { ReviewContext } from "./review-context.js";
 import { isOurs, roomOf } from "./rooms.js";
 import type { Topics } from "./topics.js";
 import type { WaitingRoom } from "./waiting-room.js";
@@ -33,7 +34,9 @@ export interface EngineOptions<App extends AppServer> {
 interface Rotate extends NodeMessage {
   readonly kind: "rotate";
   readonly from: string;
-  readonly to: string;
+  readonly to: string | null;
+  /** Whose the session is now, in a list so that nothing said is not nobody; both would be `null` on the way. */
+  readonly user: readonly (string | null)[];
 }
 
 interface Revoke extends NodeMessage {
@@ -72,7 +75,7 @@ export class Engine<App extends AppServer = Server> {
     this.dropouts = new Dropouts(this.cluster, log, (user) => this.isHere(user));
     this.grouping = new Grouping(waitingRoom, this.cluster, (group) => this.#enrollAll(group));
     this.requests = calls === false ? undefined : new RequestWindow(calls);
-    this.cluster.on<Rotate>("rotate", ({ from, to }) => this.#rotateHere(from, to));
+    this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
     this.#heartbeat = setInterval(() => {
       void this.presence.beat();
@@ -129,21 +132,27 @@ export class Engine<App extends AppServer = Server> {
     return (this.#namespace.adapter.rooms.get(roomOf("user", user))?.size ?? 0) > 0;
   }
 
-  /** Changes whom a socket counts for. Returns whether it did. Topics are the caller's business. */
-  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<boolean> {
-    if (!socket.connected) return false;
+  /** Changes whom a socket counts for, and asks the policies of its topics again. */
+  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    if (!socket.connected) return;
     const before = identityOf(socket).user;
-    if (!setIdentity(socket, "user", id)) return false;
+    if (!setIdentity(socket, "user", id)) return;
     for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
     await this.#userIs(socket, id);
     if (before !== undefined) this.dropouts.went(before);
-    return true;
+    const context = new ReviewContext<App>(socket, this.#options.log);
+    await this.joins.review(context);
+    context.end();
   }
 
-  /** Moves every socket of one browser session to another, on all nodes. */
-  async rotate(from: string, to: string): Promise<Reach> {
-    const message: Rotate = { kind: "rotate", from, to };
-    return this.cluster.sum(this.#rotateHere(from, to), message);
+  /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
+  async rotate(from: string, to: string | undefined, user: readonly (string | undefined)[]): Promise<Reach> {
+    const message: Rotate = { kind: "rotate", from, to: to ?? null, user: user.map((id) => id ?? null) };
+    const [here, { answers, complete }] = await Promise.all([
+      this.#rotateHere(message),
+      this.cluster.ask<number>(message),
+    ]);
+    return reachOf([here, ...answers], complete);
   }
 
   /** Takes a topic, or all, away from a user, on all nodes. */
@@ -238,9 +247,11 @@ export class Engine<App extends AppServer = Server> {
     await Promise.all(members.map((user) => this.enroll({ kind: "group", id }, user)));
   }
 
-  #rotateHere(from: string, to: string): number {
+  async #rotateHere({ from, to, user }: Rotate): Promise<number> {
     const sockets = this.#socketsOf("session", from);
-    for (const socket of sockets) setIdentity(socket, "session", to);
+    for (const socket of sockets) setIdentity(socket, "session", to ?? undefined);
+    const [id] = user;
+    if (id !== undefined) await Promise.all(sockets.map((socket) => this.setUser(socket, id ?? undefined)));
     return sockets.length;
   }
 

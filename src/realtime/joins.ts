@@ -27,6 +27,11 @@ interface Entry {
   present: string | undefined;
 }
 
+type Entries = Map<string, Entry>;
+
+/** What sockets have to do with topics until they join one: most connections of a server may never do. Never written to. */
+const NOTHING: Entries = new Map();
+
 /** Answers a join; false if nobody waits for it any more. */
 export type Answer = (joined: Joined) => boolean;
 
@@ -44,7 +49,7 @@ export interface JoinsOptions<App extends AppServer> {
  */
 export class Joins<App extends AppServer = Server> {
   readonly #options: JoinsOptions<App>;
-  readonly #sockets = new Map<string, Map<string, Entry>>();
+  readonly #sockets = new Map<string, Entries>();
   #joined = 0;
   #refused = 0;
   #evicted = 0;
@@ -60,7 +65,7 @@ export class Joins<App extends AppServer = Server> {
 
   /** A socket is there from now on. Until then, and after {@link drop}, it can't join. */
   admit(socketId: string): void {
-    if (!this.#sockets.has(socketId)) this.#sockets.set(socketId, new Map());
+    if (!this.#sockets.has(socketId)) this.#sockets.set(socketId, NOTHING);
   }
 
   /** A socket is gone. */
@@ -150,14 +155,14 @@ export class Joins<App extends AppServer = Server> {
   async #join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
     const { socket } = context;
     const { topics, topicsPerSocket } = this.#options;
-    const entries = this.#sockets.get(socket.id);
-    if (!entries) throw new EventError("CONFLICT", "the connection ended");
+    const known = this.#sockets.get(socket.id);
+    if (!known) throw new EventError("CONFLICT", "the connection ended");
     const matched = topics.match(topic);
     if (!matched) {
       this.leave(socket, topic);
       throw new EventError("FORBIDDEN", "this topic can't be joined");
     }
-    if (!entries.has(topic) && entries.size >= topicsPerSocket) {
+    if (!known.has(topic) && known.size >= topicsPerSocket) {
       throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
         details: { max: topicsPerSocket },
       });
@@ -182,7 +187,9 @@ export class Joins<App extends AppServer = Server> {
       throw error;
     } finally {
       entry.attempts.delete(attempt);
-      if (!entry.joined && entry.attempts.size === 0 && entries.get(topic) === entry) entries.delete(topic);
+      if (!entry.joined && entry.attempts.size === 0 && this.#sockets.get(socket.id)?.get(topic) === entry) {
+        this.#sockets.get(socket.id)?.delete(topic);
+      }
     }
   }
 
@@ -228,10 +235,11 @@ export class Joins<App extends AppServer = Server> {
   }
 
   #entry(socketId: string, topic: string): Entry {
-    const entries = this.#sockets.get(socketId);
+    let entries = this.#sockets.get(socketId);
     const known = entries?.get(topic);
     if (known) return known;
     const entry: Entry = { joined: false, attempts: new Set(), tail: undefined, present: undefined };
+    if (entries === NOTHING) this.#sockets.set(socketId, (entries = new Map()));
     entries?.set(topic, entry);
     return entry;
   }

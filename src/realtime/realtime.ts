@@ -126,8 +126,6 @@ const kept: ReadonlySet<string> = new Set([
 /** Before other `connection` subscribers, so that they find the socket in its rooms. */
 const FIRST = -1_000_000;
 
-const REVIEW = `${PREFIX}review`;
-
 /**
  * Server push, topics, presence, calls that run once, notifications and groups, for the clients of one namespace. It is a handler:
  * register it with a manager, or set it up with a server, and push from anywhere. A push never breaks the work of whoever pushes:
@@ -151,8 +149,6 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   readonly #options: RealtimeOptions<App>;
   readonly #memberships: Memberships;
-  /** Proof that an event was dispatched by this object: no client can send it. */
-  readonly #own: object = Object.freeze({});
   #engine: Engine<App> | undefined;
   #started: Promise<void> | undefined;
 
@@ -171,7 +167,6 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       disconnecting: { run: this.#onDisconnecting, priority: FIRST },
       [JOIN]: { run: this.#onJoin, input },
       [LEAVE]: { run: this.#onLeave, input },
-      [REVIEW]: { run: this.#onReview },
       // What a call wraps has a time limit of its own.
       ...(options.calls !== false && { [CALL]: { run: this.#onCall, timeoutMs: Infinity } }),
     };
@@ -313,9 +308,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * in are asked again for the new user; what they refuse is taken away before this resolves.
    */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
-    const engine = this.#required("setUser");
-    if (!(await engine.setUser(socket, readId("user", id)))) return;
-    await this.ingress?.dispatch(REVIEW, { socket }, this.#own);
+    await this.#required("setUser").setUser(socket, readId("user", id));
   }
 
   /** Says which browser session a connected socket belongs to from now on. */
@@ -325,14 +318,17 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /**
-   * Moves all sockets of a browser session to its new id, on all nodes: call it where the login regenerates the session. From then
-   * on the old id reaches nobody.
+   * Moves all sockets of a browser session to its new id, on all nodes: call it where a login regenerates the session, with the user
+   * who logged in. From then on the old id reaches nobody. After a logout there may be no new id, and `{ user: null }`.
+   *
+   * @param login whose the session is now, as by {@link Realtime.setUser}; without it users stay as they are
+   * @returns how many sockets moved
    */
-  rotateSession(from: string, to: string): Promise<Reach> {
-    const [old, fresh] = [readId("session", from), readId("session", to)];
-    if (old === undefined || fresh === undefined)
-      throw new TypeError("rotateSession: expected the old and the new id of the session");
-    return this.#required("rotateSession").rotate(old, fresh);
+  async rotateSession(from: string, to: string | undefined, login?: { user: string | null }): Promise<Reach> {
+    const old = readId("session", from);
+    if (old === undefined) throw new TypeError("rotateSession: expected the old id of the session");
+    const user = login === undefined ? [] : [readId("user", login.user)];
+    return this.#required("rotateSession").rotate(old, readId("session", to), user);
   }
 
   // --- topics ---------------------------------------------------------------------------------------------------------------
@@ -486,11 +482,6 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   #onLeave({ socket }: EventContext<App>, topic: string): object {
     this.#engine?.joins.leave(socket, topic);
     return {};
-  }
-
-  async #onReview(context: EventContext<App>, proof: unknown): Promise<void> {
-    if (proof !== this.#own) throw new EventError("UNKNOWN_EVENT", "nobody listens to this event");
-    await this.#engine?.joins.review(context);
   }
 
   async #onCall(context: EventContext<App>, id: unknown, name: unknown, ...args: unknown[]): Promise<unknown> {

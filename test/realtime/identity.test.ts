@@ -120,6 +120,66 @@ describe("the identity of a socket", () => {
   });
 });
 
+describe("a login", () => {
+  it("makes all tabs of the session the user's, under its new id; a logout makes them nobody's", async () => {
+    await using door = await open();
+    door.realtime.topics.define("mine", { join: ({ socket }) => door.realtime.identify(socket).user !== undefined });
+    const tabs = [await door.enter({ session: "before" }), await door.enter({ session: "before" })];
+    const other = await door.enter({ session: "other" });
+    const login = await door.realtime.rotateSession("before", "after", { user: "ada" });
+    expect(login).toEqual({ sockets: 2, nodes: 1, complete: true });
+    expect(await door.realtime.count({ user: "ada", sessionId: "after" })).toMatchObject({ sockets: 2 });
+    expect(door.realtime.identify(door.served.serverSide(other.socket))).toEqual({ user: undefined, session: "other" });
+    for (const tab of tabs) expect(await tab.join("mine")).toEqual({});
+    await door.realtime.rotateSession("after", undefined, { user: null });
+    expect(await door.realtime.count({ user: "ada" })).toMatchObject({ sockets: 0 });
+    expect(await door.realtime.count({ topic: "mine" })).toMatchObject({ sockets: 0 });
+    for (const tab of tabs) {
+      await tab.caughtUp();
+      expect(tab.got("ingress:evicted")).toMatchObject([{ topic: "mine", code: "FORBIDDEN" }]);
+      expect(door.realtime.identify(door.served.serverSide(tab.socket))).toEqual({
+        user: undefined,
+        session: undefined,
+      });
+    }
+    for (const wrong of ["", undefined, 5])
+      await expect(door.realtime.rotateSession(wrong as string, "x")).rejects.toThrow(TypeError);
+  });
+
+  it("within an event is done before the event is answered, however few events may run at once", async () => {
+    await using door = await open({ ingress: { maxInFlight: 1 } });
+    door.realtime.topics.define("mine", {
+      join: async ({ socket, signal, log, reply }) => {
+        if (signal.aborted || typeof reply !== "function") throw new Error("no context");
+        log.debug("asked");
+        return door.realtime.identify(socket).user === "ada";
+      },
+    });
+    door.ingress.subscribe("log_out", async ({ socket }) => {
+      await door.realtime.setUser(socket, undefined);
+      return "done";
+    });
+    const client = await door.enter({ user: "ada" });
+    expect(await client.join("mine")).toEqual({});
+    const listeners = door.served.serverSide(client.socket).listenerCount("disconnect");
+    expect(await client.socket.emitWithAck("log_out")).toBe("done");
+    expect(client.got("ingress:evicted")).toMatchObject([{ topic: "mine" }]);
+    expect(door.served.serverSide(client.socket).listenerCount("disconnect")).toBeLessThanOrEqual(listeners);
+  });
+
+  it("of a socket that is gone changes nothing", async () => {
+    await using door = await open();
+    const client = await door.enter({ user: "ada" });
+    const serverSide = door.served.serverSide(client.socket);
+    const gone = new Promise((resolve) => serverSide.once("disconnect", resolve));
+    client.socket.disconnect();
+    await gone;
+    await door.realtime.setUser(serverSide, "grace");
+    expect(await door.realtime.count({ user: "grace" })).toMatchObject({ sockets: 0 });
+    expect(door.served.io.of("/").adapter.rooms.size).toBe(0);
+  });
+});
+
 describe("with express-session", () => {
   it("a login rotates the session: the open socket is reached by the new id and not by the old one", async () => {
     const app = express();
@@ -138,7 +198,9 @@ describe("with express-session", () => {
       const before = request.session.id;
       request.session.regenerate((error) => {
         if (error) return next(error);
-        realtime.rotateSession(before, request.session.id).then(() => response.send(request.session.id), next);
+        realtime
+          .rotateSession(before, request.session.id, { user: "ada" })
+          .then(() => response.send(request.session.id), next);
       });
     });
     await realtime.setup(io);
@@ -159,8 +221,12 @@ describe("with express-session", () => {
     expect(fresh).not.toBe(old);
     await realtime.emitSocket("e", "old", { sessionId: old });
     await realtime.emitSocket("e", "new", { sessionId: fresh });
+    await realtime.emitSocket("e", "user", { user: "ada" });
     await client.caughtUp();
-    expect(client.events).toEqual([["e", "new"]]);
+    expect(client.events).toEqual([
+      ["e", "new"],
+      ["e", "user"],
+    ]);
     client.socket.disconnect();
     await io.close();
   });

@@ -119,20 +119,26 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
   it("a login changes the session of sockets on both nodes: the new id reaches them, the old one nobody", async () => {
     const [before, after, event] = [fresh("s"), fresh("s"), fresh("e")];
     const tabs = [await enter(0, { session: before }), await enter(1, { session: before })];
-    const moved = await nodes.run(0, (realtime, _door, from, to) => realtime.rotateSession(from, to), before, after);
+    const moved = await nodes.run(
+      0,
+      (realtime, _door, from, to) => realtime.rotateSession(from, to, { user: from }),
+      before,
+      after,
+    );
     expect(moved).toEqual({ sockets: 2, nodes: 2, complete: true });
     await nodes.run(
       1,
       (realtime, _door, name, from, to) => {
         void realtime.emitSocket(name, "old", { sessionId: from });
         void realtime.emitSocket(name, "new", { sessionId: to });
+        void realtime.emitSocket(name, "user", { user: from });
       },
       event,
       before,
       after,
     );
     await settle(1, ...tabs);
-    for (const tab of tabs) expect(tab.got(event)).toEqual(["new"]);
+    for (const tab of tabs) expect(tab.got(event)).toEqual(["new", "user"]);
   });
 
   it("a topic that is taken away is gone on both nodes when that resolves", async () => {

@@ -137,6 +137,7 @@ export class Engine<App extends AppServer = Server> {
     if (!socket.connected) return;
     const before = identityOf(socket).user;
     if (!setIdentity(socket, "user", id)) return;
+    this.joins.disown(socket);
     for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
     await this.#userIs(socket, id);
     if (before !== undefined) this.dropouts.went(before);

@@ -10,15 +10,20 @@ import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type Presenc
 import { idsOf, roomOf } from "./rooms.js";
 import type { MatchedTopic, Topics } from "./topics.js";
 
+/** Something came between a socket and its admission, and has put everything else in order. */
+class Cancelled extends EventError {}
+
 /** A socket asking for a topic, while its policy thinks. */
 interface Attempt {
-  refused: EventError | undefined;
+  cancelled: Cancelled | undefined;
 }
 
 /** What one socket has to do with one topic. */
 interface Entry {
   /** In the room, admitted or about to be. */
   joined: boolean;
+  /** Told so. */
+  admitted: boolean;
   /** Under way or waiting; the one that came first is asked first. */
   readonly attempts: Set<Attempt>;
   /** Settles with the last of the attempts. */
@@ -71,7 +76,7 @@ export class Joins<App extends AppServer = Server> {
   /** A socket is gone. */
   drop(socketId: string): void {
     for (const [topic, entry] of this.#sockets.get(socketId) ?? []) {
-      this.#cancel(entry, new EventError("CONFLICT", "the connection ended"));
+      this.#cancel(entry, new Cancelled("CONFLICT", "the connection ended"));
       this.#absent(topic, entry, socketId, false);
     }
     this.#sockets.delete(socketId);
@@ -81,7 +86,7 @@ export class Joins<App extends AppServer = Server> {
   clear(): void {
     for (const entries of this.#sockets.values()) {
       for (const entry of entries.values())
-        this.#cancel(entry, new EventError("SHUTTING_DOWN", "the server is going away"));
+        this.#cancel(entry, new Cancelled("SHUTTING_DOWN", "the server is going away"));
     }
     this.#sockets.clear();
   }
@@ -106,8 +111,16 @@ export class Joins<App extends AppServer = Server> {
   leave(socket: AppSocket<App>, topic: string): void {
     const entry = this.#sockets.get(socket.id)?.get(topic);
     if (!entry) return;
-    this.#cancel(entry, new EventError("CONFLICT", "the topic was left while it was being joined"));
+    this.#cancel(entry, new Cancelled("CONFLICT", "the topic was left while it was being joined"));
     this.#out(socket, topic, entry, false);
+  }
+
+  /** The user of a socket changes: what a policy is still thinking about was asked for somebody else. A {@link review} follows. */
+  disown(socket: AppSocket<App>): void {
+    for (const [topic, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
+      this.#cancel(entry, new Cancelled("CONFLICT", "the user of this connection changed meanwhile"));
+      if (!entry.admitted) this.#out(socket, topic, entry, true);
+    }
   }
 
   /** Takes a topic, or all of them, away from a socket, and says so to it. Returns whether it had any. */
@@ -115,7 +128,7 @@ export class Joins<App extends AppServer = Server> {
     let had = false;
     for (const [name, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
       if (topic !== undefined && name !== topic) continue;
-      this.#cancel(entry, new EventError(code, message));
+      this.#cancel(entry, new Cancelled(code, message));
       const { joined } = entry;
       this.#out(socket, name, entry, true);
       if (!joined) continue;
@@ -135,13 +148,14 @@ export class Joins<App extends AppServer = Server> {
     this.admit(socket.id);
     await Promise.all(
       idsOf("topic", socket.rooms).map(async (topic) => {
-        this.#entry(socket.id, topic).joined = true;
+        Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
         try {
           await this.#join(context, topic, ({ presence }) => {
             if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
             return true;
           });
         } catch (error) {
+          if (error instanceof Cancelled) return;
           const known = error instanceof EventError;
           if (!known) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
           const { code, message } = known ? error : new EventError("INTERNAL", "the server failed");
@@ -169,13 +183,13 @@ export class Joins<App extends AppServer = Server> {
     }
 
     const entry = this.#entry(socket.id, topic);
-    const attempt: Attempt = { refused: undefined };
+    const attempt: Attempt = { cancelled: undefined };
     entry.attempts.add(attempt);
     // One after the other, so that the last answer is the state the socket is in.
     const turn = entry.tail;
     const run = async (): Promise<void> => {
       if (turn) await turn.catch(() => undefined);
-      check(attempt);
+      check(attempt, socket);
       await this.#admit(context, topic, matched, entry, attempt, answer);
     };
     entry.tail = run();
@@ -183,7 +197,7 @@ export class Joins<App extends AppServer = Server> {
       await entry.tail;
     } catch (error) {
       // A socket that was refused is out. Whoever cancelled the attempt has seen to it already.
-      if (attempt.refused === undefined) this.#out(socket, topic, entry, true);
+      if (attempt.cancelled === undefined) this.#out(socket, topic, entry, true);
       throw error;
     } finally {
       entry.attempts.delete(attempt);
@@ -206,14 +220,13 @@ export class Joins<App extends AppServer = Server> {
     if (verdict === false) throw new EventError("FORBIDDEN", "you may not join this topic");
     const info =
       typeof definition.presence === "function" ? await definition.presence(context, params, topic) : undefined;
-    check(attempt);
-    if (!socket.connected) throw new EventError("CONFLICT", "the connection ended");
+    check(attempt, socket);
 
     entry.joined = true;
     await socket.join(roomOf("topic", topic));
     let snapshot: unknown = verdict === true ? undefined : verdict;
     if (definition.snapshot) snapshot = await definition.snapshot(context, params, topic);
-    check(attempt);
+    check(attempt, socket);
     const reason = unsendable([snapshot, info]);
     if (reason !== undefined) throw new TypeError(`the snapshot of topic "${topic}" can't be sent: ${reason}`);
 
@@ -221,6 +234,7 @@ export class Joins<App extends AppServer = Server> {
     if (definition.presence) joined.presence = this.#present(topic, entry, socket, info);
     // Nothing is awaited between the state and the answer: what changes after this arrives after it.
     if (!answer(joined)) throw new EventError("TIMEOUT", "no answer in time");
+    entry.admitted = true;
   }
 
   #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
@@ -238,18 +252,19 @@ export class Joins<App extends AppServer = Server> {
     let entries = this.#sockets.get(socketId);
     const known = entries?.get(topic);
     if (known) return known;
-    const entry: Entry = { joined: false, attempts: new Set(), tail: undefined, present: undefined };
+    const entry: Entry = { joined: false, admitted: false, attempts: new Set(), tail: undefined, present: undefined };
     if (entries === NOTHING) this.#sockets.set(socketId, (entries = new Map()));
     entries?.set(topic, entry);
     return entry;
   }
 
-  #cancel(entry: Entry, error: EventError): void {
-    for (const attempt of entry.attempts) attempt.refused = error;
+  #cancel(entry: Entry, cancelled: Cancelled): void {
+    for (const attempt of entry.attempts) attempt.cancelled = cancelled;
   }
 
   #out(socket: AppSocket<App>, topic: string, entry: Entry, now: boolean): void {
     entry.joined = false;
+    entry.admitted = false;
     void socket.leave(roomOf("topic", topic));
     this.#absent(topic, entry, socket.id, now);
     // An attempt under way keeps its entry; it removes it when it sees that it was refused.
@@ -268,6 +283,7 @@ export class Joins<App extends AppServer = Server> {
   }
 }
 
-function check({ refused }: Attempt): void {
-  if (refused) throw refused;
+function check({ cancelled }: Attempt, { connected }: { readonly connected: boolean }): void {
+  if (cancelled) throw cancelled;
+  if (!connected) throw new EventError("CONFLICT", "the connection ended");
 }

@@ -18,12 +18,6 @@ export function roomOf(kind: RoomKind, id: string): string {
   return prefixes[kind] + id;
 }
 
-/** What a room stands for when it is one of that kind, else `undefined`. */
-export function idOf(kind: RoomKind, room: string): string | undefined {
-  const prefix = prefixes[kind];
-  return room.startsWith(prefix) ? room.slice(prefix.length) : undefined;
-}
-
 /** The ids of all rooms of one kind among those of a socket. */
 export function idsOf(kind: RoomKind, rooms: Iterable<string>): string[] {
   const prefix = prefixes[kind];

@@ -223,6 +223,72 @@ describe("while a policy thinks", () => {
     expect(await door.realtime.count({ topic: "t" })).toMatchObject({ sockets: 0 });
   });
 
+  it("a user who logs out does not get in as nobody", async () => {
+    await using door = await open();
+    const [go, asked] = [deferred(), deferred()];
+    door.realtime.topics.define("t", {
+      join: async ({ socket }) => {
+        const { user: asking } = door.realtime.identify(socket);
+        asked.resolve();
+        await go.promise;
+        return asking === "ada";
+      },
+    });
+    const client = await door.enter({ user: "ada" });
+    const joined = client.join("t");
+    await asked.promise;
+    await door.realtime.setUser(door.served.serverSide(client.socket), undefined);
+    go.resolve();
+    expect(code(await joined)).toBe("CONFLICT");
+    expect(code(await client.join("t"))).toBe("FORBIDDEN");
+    expect(await door.realtime.count({ topic: "t" })).toMatchObject({ sockets: 0 });
+  });
+
+  it("a user who logs out while the snapshot is taken is out", async () => {
+    await using door = await open();
+    const [go, asked] = [deferred(), deferred()];
+    door.realtime.topics.define("t", {
+      join: ({ socket }) => door.realtime.identify(socket).user === "ada",
+      snapshot: async () => {
+        asked.resolve();
+        await go.promise;
+      },
+    });
+    const client = await door.enter({ user: "ada" });
+    const joined = client.join("t");
+    await asked.promise;
+    await door.realtime.setUser(door.served.serverSide(client.socket), undefined);
+    await door.realtime.emitSocket("e", 1, { topic: "t" });
+    go.resolve();
+    expect(code(await joined)).toBe("CONFLICT");
+    await client.caughtUp();
+    expect(client.events).toEqual([]);
+  });
+
+  it("a client that is asked about again and leaves is out, and is told nothing", async () => {
+    await using door = await open();
+    const [go, asked] = [deferred(), deferred()];
+    let slow = false;
+    door.realtime.topics.define("t", {
+      join: async () => {
+        if (!slow) return;
+        asked.resolve();
+        await go.promise;
+      },
+    });
+    const client = await door.enter({ user: "ada" });
+    await client.join("t");
+    slow = true;
+    const changed = door.realtime.setUser(door.served.serverSide(client.socket), "grace");
+    await asked.promise;
+    await client.leave("t");
+    go.resolve();
+    await changed;
+    await client.caughtUp();
+    expect(client.events).toEqual([]);
+    expect(await door.realtime.count({ topic: "t" })).toMatchObject({ sockets: 0 });
+  });
+
   it("a caller who was told TIMEOUT is not let in afterwards", async () => {
     const go = deferred();
     await using door = await open({ ingress: { timeoutMs: 20 } });

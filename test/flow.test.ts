@@ -1,0 +1,310 @@
+import { describe, expect, it, vi } from "vitest";
+import { type EventContext, Handler, SocketIngress } from "socket-ingress";
+import { deferred } from "./fixtures/deferred.js";
+import { codeOf, serveIngress } from "./fixtures/ingress.js";
+import { recordingLog } from "./fixtures/recording-log.js";
+
+/** Never settles. */
+const never = (): Promise<never> => new Promise<never>(() => undefined);
+
+/** Subscribers that run until they are let go one by one. */
+function gated() {
+  const gates = new Map<unknown, (value: unknown) => void>();
+  const started: unknown[] = [];
+  return {
+    started,
+    run: (_context: EventContext, name: unknown): Promise<unknown> => {
+      started.push(name);
+      return new Promise((resolve) => gates.set(name, resolve));
+    },
+    open: (name: unknown) => gates.get(name)?.(name),
+  };
+}
+
+describe("what runs and what waits on one connection", () => {
+  it("keeps the order of thousands that wait", async () => {
+    await using app = await serveIngress({ maxInFlight: 1, maxPending: 3_000 });
+    const gate = deferred();
+    const order: number[] = [];
+    app.ingress.subscribe("x", async (_context, n: number) => {
+      order.push(n);
+      if (n === 0) await gate.promise;
+      return n;
+    });
+    const client = await app.connect();
+    const numbers = Array.from({ length: 3_001 }, (_, n) => n);
+    const replies = Promise.all(numbers.map((n) => client.emitWithAck("x", n)));
+    await client.emitWithAck("a round trip");
+    gate.resolve();
+    expect(await replies).toEqual(numbers);
+    expect(order).toEqual(numbers);
+  });
+
+  it("gives the place of an event that waits for a lane to others, and back before any that has not started", async () => {
+    await using app = await serveIngress({ maxInFlight: 2 });
+    const { run, open, started } = gated();
+    // Asynchronous before the lane: it has a place already when it comes to wait.
+    app.ingress.subscribe("laned", run, {
+      concurrency: 1,
+      use: [
+        async (_context, next) => {
+          await Promise.resolve();
+          return next();
+        },
+      ],
+    });
+    app.ingress.subscribe("free", run);
+    const client = await app.connect();
+    const replies = [client.emitWithAck("laned", "a"), client.emitWithAck("laned", "b")];
+    await vi.waitFor(() => expect(started).toEqual(["a"]));
+    replies.push(client.emitWithAck("free", "c"), client.emitWithAck("free", "d"));
+    // b waits for its lane, so c has its place; d waits for a place.
+    await vi.waitFor(() => expect(started).toEqual(["a", "c"]));
+    await client.emitWithAck("a round trip");
+    open("a"); // b may go on, although d came to wait for a place before it did
+    await vi.waitFor(() => expect(started).toEqual(["a", "c", "b"]));
+    replies.push(client.emitWithAck("free", "e"));
+    open("c");
+    await vi.waitFor(() => expect(started).toEqual(["a", "c", "b", "d"]));
+    open("b");
+    await vi.waitFor(() => expect(started).toEqual(["a", "c", "b", "d", "e"]));
+    for (const name of ["d", "e"]) open(name);
+    expect(await Promise.all(replies)).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("loses no place to one that was given up while it waited to go on", async () => {
+    await using app = await serveIngress({ maxInFlight: 1, maxPending: 10 });
+    const { run, open, started } = gated();
+    const slow = app.ingress.subscribe("laned", run, { concurrency: 1, timeoutMs: 40 });
+    app.ingress.subscribe("free", run);
+    const client = await app.connect();
+    const a = client.emitWithAck("laned", "a");
+    const b = client.emitWithAck("laned", "b");
+    const c = client.emitWithAck("free", "c");
+    expect(codeOf(await a)).toBe("TIMEOUT");
+    expect(codeOf(await b)).toBe("TIMEOUT");
+    await vi.waitFor(() => expect(started).toContain("c"));
+    open("c");
+    expect(await c).toBe("c");
+    slow();
+    for (const name of ["d", "e"]) {
+      const reply = client.emitWithAck("free", name);
+      await vi.waitFor(() => expect(started).toContain(name));
+      open(name);
+      expect(await reply).toBe(name);
+    }
+    expect(await app.ingress.drain({ graceMs: 0 })).toEqual({ cut: [] });
+  });
+
+  it("lets a dispatch from inside an event wait for a lane, and go on in the place of that event", async () => {
+    await using app = await serveIngress({ maxInFlight: 1 });
+    const { run, open, started } = gated();
+    app.ingress.subscribe("laned", run, { concurrency: 1, key: () => "one for all" });
+    app.ingress.subscribe("outer", (context, name: string) => app.ingress.dispatch("laned", context, name));
+    const [one, two] = [await app.connect(), await app.connect()];
+    const replies = [one.emitWithAck("laned", "a")];
+    await vi.waitFor(() => expect(started).toEqual(["a"]));
+    replies.push(two.emitWithAck("outer", "b"));
+    await two.emitWithAck("a round trip");
+    open("a");
+    await vi.waitFor(() => expect(started).toEqual(["a", "b"]));
+    open("b");
+    expect(await Promise.all(replies)).toEqual(["a", "b"]);
+  });
+
+  it("drops and counts what is too much and was sent without an acknowledgement", async () => {
+    await using app = await serveIngress({ maxInFlight: 1, maxPending: 1 });
+    const { run, open, started } = gated();
+    app.ingress.subscribe("x", run);
+    const client = await app.connect();
+    for (const name of ["a", "b", "c", "d"]) client.emit("x", name);
+    await client.emitWithAck("a round trip");
+    expect(app.ingress.counters.overloaded).toBe(2);
+    open("a");
+    await vi.waitFor(() => expect(started).toEqual(["a", "b"]));
+    open("b");
+    const last = client.emitWithAck("x", "e");
+    await vi.waitFor(() => expect(started).toEqual(["a", "b", "e"]));
+    open("e");
+    expect(await last).toBe("e");
+  });
+});
+
+describe("a lane", () => {
+  it("passes over those that gave up waiting", async () => {
+    vi.useFakeTimers();
+    try {
+      const ingress = new SocketIngress({ logger: recordingLog() });
+      const { run, open, started } = gated();
+      const lane = { concurrency: 1, key: () => "k" };
+      ingress.subscribe("x", run, { ...lane, timeoutMs: 100 });
+      const first = ingress.dispatch("x", {}, "first");
+      await vi.advanceTimersByTimeAsync(50);
+      const second = ingress.dispatch("x", {}, "second");
+      await vi.advanceTimersByTimeAsync(45);
+      const third = ingress.dispatch("x", {}, "third");
+      open("first");
+      expect(await first).toBe("first");
+      await vi.advanceTimersByTimeAsync(56); // the second, which runs, is over its time; the third goes on
+      expect(codeOf(await second)).toBe("TIMEOUT");
+      await vi.advanceTimersByTimeAsync(0);
+      expect(started).toEqual(["first", "second", "third"]);
+      const fourth = ingress.dispatch("x", {}, "fourth");
+      await vi.advanceTimersByTimeAsync(45);
+      expect(codeOf(await third)).toBe("TIMEOUT");
+      await vi.advanceTimersByTimeAsync(0);
+      open("fourth");
+      expect(await fourth).toBe("fourth");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("of two places gives each back, and serves all in order", async () => {
+    const ingress = new SocketIngress({ logger: recordingLog() });
+    const { run, open, started } = gated();
+    ingress.subscribe("x", run, { concurrency: 2 });
+    const names = ["a", "b", "c", "d"];
+    const replies = Promise.all(names.map((name) => ingress.dispatch("x", {}, name)));
+    expect(started).toEqual(["a", "b"]);
+    open("b");
+    await vi.waitFor(() => expect(started).toEqual(["a", "b", "c"]));
+    for (const name of ["a", "c"]) open(name);
+    await vi.waitFor(() => expect(started).toEqual(names));
+    open("d");
+    expect(await replies).toEqual(names);
+  });
+
+  it("whose queue is full of those that gave up takes new ones", async () => {
+    vi.useFakeTimers();
+    try {
+      const ingress = new SocketIngress({ logger: recordingLog() });
+      const { run, open } = gated();
+      const gate = deferred();
+      const input = {
+        "~standard": {
+          version: 1 as const,
+          vendor: "test",
+          validate: async (value: unknown) => {
+            if (value === "slow") await gate.promise;
+            return { value };
+          },
+        },
+      };
+      // The schema takes its time out of the 100 ms, so the one behind it gives up while it waits.
+      ingress.subscribe("x", run, { concurrency: 1, queueMax: 1, key: () => "k", timeoutMs: 100, input });
+      const slow = ingress.dispatch("x", {}, "slow");
+      await vi.advanceTimersByTimeAsync(60);
+      gate.resolve();
+      await vi.advanceTimersByTimeAsync(0);
+      const late = ingress.dispatch("x", {}, "late");
+      await vi.advanceTimersByTimeAsync(60); // slow is over its time, late has its place
+      expect(codeOf(await slow)).toBe("TIMEOUT");
+      const next = ingress.dispatch("x", {}, "next");
+      await vi.advanceTimersByTimeAsync(0);
+      open("late");
+      expect(await late).toBe("late");
+      await vi.advanceTimersByTimeAsync(0);
+      open("next");
+      expect(await next).toBe("next");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is named by a string: a key of any other kind is the server's fault, and nothing runs", async () => {
+    const log = recordingLog();
+    const ingress = new SocketIngress({ logger: log });
+    const ran = vi.fn();
+    const keys = [undefined, 5, Symbol("k"), { id: 1 }, Promise.reject(new Error("nobody listens"))];
+    for (const [n, key] of keys.entries()) ingress.subscribe(`x${n}`, ran, { concurrency: 1, key: () => key as never });
+    for (const n of keys.keys()) expect(codeOf(await ingress.dispatch(`x${n}`))).toBe("INTERNAL");
+    expect(ran).not.toHaveBeenCalled();
+    expect(log.lines.map(({ fields }) => String(fields["err"]))).toEqual(
+      ["undefined", "5", "Symbol(k)", "an object", "an instance of Promise"].map((what) =>
+        expect.stringContaining(`key must return a string, got ${what}`),
+      ),
+    );
+  });
+
+  it("with a synchronous schema is entered in the same tick, and a handler's key is called on the handler", async () => {
+    await using app = await serveIngress();
+    const order: string[] = [];
+    class Rooms extends Handler {
+      readonly name = "rooms";
+      readonly prefix = "room ";
+      readonly events = { x: { run: "enter", concurrency: 1, key: this.keyOf, input: text } };
+      enter(_context: EventContext, room: string) {
+        order.push(room);
+        return this.prefix + room;
+      }
+      keyOf(_context: EventContext, room: string) {
+        return this.prefix + room;
+      }
+    }
+    await new Rooms().setup(app.io);
+    const client = await app.connect();
+    expect(await Promise.all(["a", "b"].map((room) => client.emitWithAck("x", room)))).toEqual(["room a", "room b"]);
+    expect(codeOf(await client.emitWithAck("x", 5))).toBe("INVALID_INPUT");
+    expect(order).toEqual(["a", "b"]);
+  });
+});
+
+const text = {
+  "~standard": {
+    version: 1 as const,
+    vendor: "test",
+    validate: (value: unknown) =>
+      typeof value === "string" ? { value } : { issues: [{ message: "a string, please" }] },
+  },
+};
+
+describe("what was given up", () => {
+  it("while its asynchronous schema was at work never reaches the method", async () => {
+    const ingress = new SocketIngress({ logger: recordingLog() });
+    const ran = vi.fn();
+    const gate = deferred();
+    const input = {
+      "~standard": {
+        version: 1 as const,
+        vendor: "test",
+        validate: (value: unknown) => gate.promise.then(() => ({ value })),
+      },
+    };
+    ingress.subscribe("x", ran, { input, timeoutMs: 5 });
+    expect(codeOf(await ingress.dispatch("x", {}, 1))).toBe("TIMEOUT");
+    gate.resolve();
+    await vi.waitFor(() => expect(ingress.counters.lateResults).toBe(1));
+    expect(ran).not.toHaveBeenCalled();
+  });
+
+  it("at the deadline of a shutdown is answered once, also when it had answered by hand", async () => {
+    await using app = await serveIngress();
+    const begun = deferred();
+    app.ingress.subscribe("x", (context) => {
+      context.reply("by hand");
+      begun.resolve();
+      return never();
+    });
+    const client = await app.connect();
+    const replies: unknown[] = [];
+    client.emit("x", (reply: unknown) => replies.push(reply));
+    await begun.promise;
+    const { cut } = await app.ingress.drain({ graceMs: 1 });
+    expect(cut.length).toBe(1);
+    await client.emitWithAck("a round trip");
+    expect(replies).toEqual(["by hand"]);
+  });
+
+  it("is nothing with a grace without end: the drain waits for what runs", async () => {
+    await using app = await serveIngress();
+    const { run, open, started } = gated();
+    app.ingress.subscribe("x", run);
+    const client = await app.connect();
+    const reply = client.emitWithAck("x", "a");
+    await vi.waitFor(() => expect(started).toEqual(["a"]));
+    const drained = app.ingress.drain({ graceMs: Infinity });
+    open("a");
+    expect([await reply, await drained]).toEqual(["a", { cut: [] }]);
+  });
+});

@@ -41,7 +41,8 @@ export type { Evicted, Joined, Member, Notice, PresenceChange, PresenceState, Re
 export type { PushOptions } from "./push.js";
 export type { OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
-export type { NotifyOptions, RealtimeOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";
+export type { NotifyOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";
+export type { RealtimeOptions } from "./realtime-options.js";
 export { RealtimeController } from "./realtime-controller.js";
 export { RealtimeService } from "./realtime-service.js";
 export { otherInGroup, othersInGroup, othersInSession } from "./recipients.js";

@@ -9,7 +9,6 @@ import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./grouping.js";
 import { identityOf, readId, setIdentity, type IdentifiedSocket, type Identity } from "./identity.js";
 import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
-import type { PresenceOptions } from "./presence-sync.js";
 import {
   CALL,
   JOIN,
@@ -25,47 +24,12 @@ import {
 import type { PushOptions } from "./push.js";
 import type { PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./recipients.js";
-import { MISMATCH, RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
+import { MISMATCH } from "./request-window.js";
 import { readCall, topicName } from "./schemas.js";
 import { audienceFrom, type Target, type TargetOptions } from "./target.js";
 import { Topics } from "./topics.js";
-import { MemoryWaitingRoom, type WaitingRoom } from "./waiting-room.js";
-
-/** How a {@link Realtime} works. Everything has a default. */
-export interface RealtimeOptions<App extends AppServer = Server> {
-  /** Whose clients it serves. @default "/" */
-  namespace?: string;
-  /**
-   * Who the user of a socket is, from what the server knows (`socket.data`, the request's session), never from what the client
-   * says. Asked once, when the socket connects; see {@link Realtime.setUser} for a login after that. If it throws, the socket is
-   * disconnected.
-   *
-   * @default nobody has a user
-   */
-  user?: (socket: AppSocket<App>) => Awaitable<string | null | undefined>;
-  /**
-   * The browser session of a socket, e.g. `({ request }) => request.session.id` behind `io.engine.use(session(...))`. It is never
-   * sent to a client. Asked once, when the socket connects; see {@link Realtime.rotateSession}.
-   *
-   * @default no session
-   */
-  session?: (socket: AppSocket<App>) => Awaitable<string | null | undefined>;
-  /** How presence is kept. */
-  presence?: PresenceOptions;
-  /** The longest topic a client may name, in characters. @default 256 */
-  topicMaxLength?: number;
-  /** How many topics one connection may be in. @default 100 */
-  topicsPerSocket?: number;
-  /**
-   * How requests that are sent again are recognised, or `false` to refuse `ingress:call`. A call runs its event through the ingress
-   * with all limits and interceptors, but not through `socket.use` middleware, which sees one event named `ingress:call`.
-   */
-  calls?: RequestWindowOptions | false;
-  /** Who belongs to which session and group. Nodes must share one. @default a `MemoryMemberships` */
-  memberships?: Memberships;
-  /** Where users wait for a group. Nodes must share one. @default a `MemoryWaitingRoom` */
-  waitingRoom?: WaitingRoom;
-}
+import { MemoryWaitingRoom } from "./waiting-room.js";
 
 /** What {@link Realtime.emitSocketRefetch} says beside the action, and to whom. */
 export interface RefetchOptions<Payload = unknown> extends TargetOptions {
@@ -155,7 +119,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** @throws TypeError naming an option that does not fit */
   constructor(options: RealtimeOptions<App> = {}) {
     super();
-    checkOptions(options);
+    checkRealtimeOptions(options);
     this.#options = options;
     this.#memberships = options.memberships ?? new MemoryMemberships();
     const { namespace = "/", topicMaxLength = TOPIC_MAX } = options;
@@ -512,35 +476,6 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const engine = this.#open();
     if (!engine) throw new Error(`Realtime.${method}: it is not set up with a server`);
     return engine;
-  }
-}
-
-function checkOptions(options: RealtimeOptions<never>): void {
-  if (typeof options !== "object" || options === null)
-    throw new TypeError(`Realtime: expected options, got ${typeof options}`);
-  const { namespace, user, session, topicMaxLength, topicsPerSocket, presence } = options;
-  if (namespace !== undefined && (typeof namespace !== "string" || namespace.trim() === "")) {
-    throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${typeof namespace}`);
-  }
-  for (const [name, value] of Object.entries({ user, session })) {
-    if (value !== undefined && typeof value !== "function")
-      throw new TypeError(`Realtime: ${name} must be a function, got ${typeof value}`);
-  }
-  for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
-      throw new TypeError(`Realtime: ${name} must be a whole number from 1, got ${String(value)}`);
-    }
-  }
-  // Its constructor knows what fits.
-  if (options.calls !== undefined && options.calls !== false) new RequestWindow(options.calls);
-  const { graceMs, heartbeatMs } = presence ?? {};
-  if (graceMs !== undefined && !(Number.isFinite(graceMs) && graceMs >= 0)) {
-    throw new TypeError(`Realtime: presence.graceMs must be milliseconds from 0, got ${String(graceMs)}`);
-  }
-  if (heartbeatMs !== undefined && !(Number.isFinite(heartbeatMs) && heartbeatMs > 0)) {
-    throw new TypeError(
-      `Realtime: presence.heartbeatMs must be a positive number of milliseconds, got ${String(heartbeatMs)}`,
-    );
   }
 }
 

@@ -20,7 +20,7 @@ import {
 } from "../../../test/adversarial/faults.ts";
 import { delays, report, slowly } from "../../../test/adversarial/host.ts";
 
-const refuse: Tools["refuse"] = (code, message, details) => {
+const refuse: NonNullable<Tools["refuse"]> = (code, message, details) => {
   throw new FeathersError(message, code, 400, code.toLowerCase(), details as object);
 };
 
@@ -58,7 +58,7 @@ service("slow", async (payload) => {
 });
 for (const fault of faults) {
   if (fault.needs === "reply") continue;
-  const run = (payload: unknown): unknown => fault.run({ ...delays, payload, refuse: refuse! });
+  const run = (payload: unknown): unknown => fault.run({ ...delays, payload, refuse });
   service(`fault:${fault.id}`, fault.async ? async (payload) => run(payload) : run);
 }
 

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { Server } from "socket.io";
-import { ActionsFactory, attachSockets, createSimpleConfig } from "zod-sockets";
+import { ActionsFactory, attachSockets, type Config, createSimpleConfig } from "zod-sockets";
 import { z } from "zod";
 
 import {
@@ -21,21 +21,21 @@ const quiet = { debug: () => undefined, info: () => undefined, warn: () => undef
 const hooks = new Map<string | undefined, () => unknown>(
   errorHookFaults.map(({ id, run }) => [`hook:${id}`, () => run({ ...delays })]),
 );
-let config = createSimpleConfig({
+let config: Config = createSimpleConfig({
   startupLogo: false,
-  hooks: { onError: ({ event }) => hooks.get(event)?.() as undefined },
+  hooks: { onError: ({ event }) => hooks.get(event)?.() as Promise<void> },
 });
 for (const { id, run } of connectionFaults) {
   config = config.addNamespace({
     path: `connection-${id}`,
     hooks: { onConnection: () => run({ ...delays }) as Promise<void> },
-  });
+  }) as Config;
 }
 for (const { id, run } of disconnectFaults) {
   config = config.addNamespace({
     path: `disconnect-${id}`,
     hooks: { onDisconnect: () => run({ ...delays }) as Promise<void> },
-  });
+  }) as Config;
 }
 
 const factory = new ActionsFactory(config);

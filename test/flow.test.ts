@@ -130,6 +130,30 @@ describe("what runs and what waits on one connection", () => {
   });
 });
 
+describe("a subscriber removed before its turn", () => {
+  it("is no error: nobody is told of one, nothing around it runs, and it leaves no trace in the reply", async () => {
+    await using app = await serveIngress();
+    const told = vi.fn();
+    const around = vi.fn();
+    const ran = vi.fn();
+    app.ingress.subscribeErrorDefault(told);
+    app.ingress.subscribe("sync", () => off(), { priority: 1 });
+    app.ingress.subscribe("async", async () => offLate(), { priority: 1 });
+    const options = {
+      concurrency: 1,
+      key: around,
+      use: [around],
+      input: { "~standard": { version: 1 as const, vendor: "test", validate: around } },
+    };
+    const off = app.ingress.subscribe("sync", ran, options);
+    const offLate = app.ingress.subscribe("async", ran, options);
+    const client = await app.connect();
+    expect(await client.emitWithAck("sync", 1)).toBeUndefined();
+    expect(await client.emitWithAck("async", 1)).toBeUndefined();
+    expect([told, around, ran].map((fn) => fn.mock.calls.length)).toEqual([0, 0, 0]);
+  });
+});
+
 describe("a lane", () => {
   it("passes over those that gave up waiting", async () => {
     vi.useFakeTimers();

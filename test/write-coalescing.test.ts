@@ -9,7 +9,8 @@ import { WebSocket, WebSocketServer } from "ws";
 import { coalesceWrites } from "../src/write-coalescing.js";
 import { received, serve, type Served } from "./fixtures/serve.js";
 
-const coalescing = (options?: Partial<ServerOptions>): Promise<Served> => serve((io) => void coalesceWrites(io), options);
+const coalescing = (options?: Partial<ServerOptions>): Promise<Served> =>
+  serve((io) => void coalesceWrites(io), options);
 
 /** Everything pushed to a client until `end` arrives, as [event, ...args]. */
 async function pushesUntilEnd(client: ClientSocket): Promise<unknown[][]> {
@@ -36,7 +37,9 @@ describe("what clients receive", () => {
     const client = await app.connect();
     const socket = app.serverSide(client);
     await warmUp(app, client);
-    const sizes = [20, 41, 42, 43, 123, 124, 125, 126, 127, 128, 5_455, 5_460, 5_461, 5_462, 16_384, 65_535, 65_536, 70_000];
+    const sizes = [
+      20, 41, 42, 43, 123, 124, 125, 126, 127, 128, 5_455, 5_460, 5_461, 5_462, 16_384, 65_535, 65_536, 70_000,
+    ];
     const texts = sizes.map(textOf);
     for (const text of texts) {
       const next = received(client, "text");
@@ -157,7 +160,8 @@ describe("what clients receive", () => {
           if (turnEnds) await new Promise(setImmediate);
         }
         app.io.emit("end");
-        const mine = (names: string[]) => pushes.filter(({ to }) => names.includes(to)).map(({ value }) => ["push", value]);
+        const mine = (names: string[]) =>
+          pushes.filter(({ to }) => names.includes(to)).map(({ value }) => ["push", value]);
         expect(await Promise.all(all)).toEqual([mine(["everyone", "first"]), mine(["everyone", "room", "second"])]);
       }),
       { numRuns: 40 },
@@ -283,7 +287,9 @@ describe("transports", () => {
   });
 
   test("a WebSocket engine that takes no frames made beforehand loses nothing", async () => {
-    await using app = await coalescing({ wsEngine: EngineWithoutFrames as unknown as NonNullable<ServerOptions["wsEngine"]> });
+    await using app = await coalescing({
+      wsEngine: EngineWithoutFrames as unknown as NonNullable<ServerOptions["wsEngine"]>,
+    });
     const client = await app.connect();
     const all = pushesUntilEnd(client);
     for (let i = 0; i < 20; i++) {
@@ -405,11 +411,14 @@ describe("coming and going", () => {
     expect(chat.listenerCount("connection")).toBe(0);
   });
 
-  test.each([0, -1, 1.5, Number.NaN, 65_537, "16384"])("maxBytes %s is a TypeError that leaves nothing behind", async (maxBytes) => {
-    await using app = await serve();
-    expect(() => coalesceWrites(app.io, { maxBytes: maxBytes as number })).toThrow(TypeError);
-    expect(app.io.engine.listenerCount("flush")).toBe(0);
-  });
+  test.each([0, -1, 1.5, Number.NaN, 65_537, "16384"])(
+    "maxBytes %s is a TypeError that leaves nothing behind",
+    async (maxBytes) => {
+      await using app = await serve();
+      expect(() => coalesceWrites(app.io, { maxBytes: maxBytes as number })).toThrow(TypeError);
+      expect(app.io.engine.listenerCount("flush")).toBe(0);
+    },
+  );
 });
 
 /** A `wsEngine` as others are: the WebSocket it hands out can send, and has nothing of ws's inside. */

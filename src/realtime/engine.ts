@@ -112,7 +112,6 @@ export class Engine<App extends AppServer = Server> {
     const { socket } = context;
     if (!socket.connected) return undefined;
     const admitted = this.#admit(socket);
-    // Rooms come back with a recovered connection, the reasons for being in them perhaps not.
     if (!socket.recovered) return admitted;
     return then(admitted, () => this.joins.review(context));
   }
@@ -192,6 +191,11 @@ export class Engine<App extends AppServer = Server> {
   #admit(socket: AppSocket<App>): Awaitable<void> {
     const { user, session } = this.#options;
     this.joins.admit(socket.id);
+    // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
+    // restores it again. Who it is, is asked anew; its topics are reviewed.
+    if (socket.recovered) {
+      for (const room of [...socket.rooms]) if (isOurs(room) && !isTopic(room)) void socket.leave(room);
+    }
     try {
       const result = then(user?.(socket), (userId) =>
         then(session?.(socket), (sessionId) =>
@@ -278,6 +282,10 @@ export class Engine<App extends AppServer = Server> {
 export function requesterOf(socketId: string, { user, session }: Identity): string {
   if (user !== undefined) return `user:${user}`;
   return session === undefined ? `socket:${socketId}` : `session:${session}`;
+}
+
+function isTopic(room: string): boolean {
+  return room.startsWith(roomOf("topic", ""));
 }
 
 function isPlace(room: string): boolean {

@@ -7,7 +7,7 @@ import { Server } from "socket.io";
 import { io as openClient } from "socket.io-client";
 import { describe, expect, it } from "vitest";
 import { EventError, SocketIngress } from "socket-ingress";
-import { Realtime } from "socket-ingress/realtime";
+import { group, Realtime, session, union, user } from "socket-ingress/realtime";
 import { recordingLog } from "../fixtures/recording-log.js";
 import { deferred, open, record } from "./door.js";
 
@@ -255,5 +255,33 @@ describe("a recovered connection", () => {
     await client.caughtUp();
     expect(client.got("e")).toEqual(["kept"]);
     expect(client.got("ingress:evicted")).toMatchObject([{ topic: "lost", code: "FORBIDDEN" }]);
+  });
+
+  it("is nobody's that it no longer is, and in no group it was taken out of, however often it is recovered", async () => {
+    let who = "ada";
+    await using door = await open({
+      server: { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } },
+      user: async () => who,
+      session: () => `session of ${who}`,
+    });
+    await door.realtime.enroll(group("g"), "ada");
+    const client = await door.enter({}, { reconnection: true, reconnectionDelay: 10 });
+    await door.realtime.emitSocket("first", 1);
+    await client.next("first");
+    await door.realtime.withdraw(group("g"), "ada");
+    who = "grace";
+    await door.realtime.enroll(group("h"), "grace");
+    for (const attempt of [1, 2]) {
+      const back = new Promise<void>((resolve) => client.socket.io.once("reconnect", () => resolve()));
+      client.socket.io.engine.close();
+      await back;
+      await client.caughtUp();
+      expect(client.socket.recovered).toBe(true);
+      const rooms = [...door.served.serverSide(client.socket).rooms].sort();
+      expect(rooms).toEqual([client.id, "ingress:g:h", "ingress:s:session of grace", "ingress:u:grace"].sort());
+      await door.realtime.emitSocket("e", attempt, union(group("g"), user("ada"), session("session of ada")));
+    }
+    await client.caughtUp();
+    expect(client.got("e")).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import type { Socket } from "socket.io";
 import { Context } from "./context.js";
-import { type Channel, dispatch } from "./dispatcher.js";
+import type { Channel } from "./channel.js";
+import { dispatch } from "./dispatcher.js";
 import { toFailure } from "./fault.js";
 import type { Hub } from "./hub.js";
 import { writeLog } from "./log.js";
@@ -49,7 +50,7 @@ export class Admission {
 
   /** The namespace middleware. */
   admit(socket: Socket, next: (error?: Error) => void): void {
-    if (this.#hub.draining) return next(refusal(new EventError("SHUTTING_DOWN", "this server is shutting down")));
+    if (this.#hub.draining) return next(refusal(shuttingDown()));
     if (!this.wanted) return next();
     const { conn } = socket;
     const namespace = socket.nsp.name;
@@ -67,7 +68,9 @@ export class Admission {
     mine.add(namespace);
     this.ask(socket, (failure) => {
       mine.delete(namespace);
-      if (failure === undefined) next();
+      // A shutdown may have begun while they were asked.
+      if (failure === undefined && this.#hub.draining) next(refusal(shuttingDown()));
+      else if (failure === undefined) next();
       else next(sendable(failure, socket, this.#hub));
     });
   }
@@ -108,6 +111,10 @@ function sendable(failure: Failure, socket: Socket, hub: Hub): Refusal {
     }
   }
   return toRefusal(error);
+}
+
+function shuttingDown(): EventError {
+  return new EventError("SHUTTING_DOWN", "this server is shutting down");
 }
 
 function refusal(error: EventError): Refusal {

@@ -4,9 +4,12 @@ import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
 import { bareFailure, defuse, toFailure } from "./fault.js";
 import { hasForeignListener } from "./foreign-listeners.js";
+import type { CutEvent } from "./flow.js";
 import type { Hub } from "./hub.js";
+import { shortName } from "./log.js";
 import type { Logger } from "./logger.js";
 import type { Subscription } from "./subscription.js";
+import type { Turn } from "./turn.js";
 import { EventError } from "./wire/event-error.js";
 import type { Failure } from "./wire/failure.js";
 
@@ -28,8 +31,8 @@ export class Context implements EventContext<Server> {
   readonly count: number;
   /** Who has its turn. */
   subscription: Subscription | undefined = undefined;
-  /** Whether any subscriber had its turn. */
-  ran = false;
+  /** How many subscribers had their turn. */
+  runs = 0;
   stopped = false;
   /** Set when the subscriber was given up: what still comes from this context counts for nothing. */
   expired = false;
@@ -38,19 +41,19 @@ export class Context implements EventContext<Server> {
   failure: Failure | undefined = undefined;
   /** The asynchronous part, once there is one. */
   run: Run | undefined = undefined;
-  /** Whether it waits for a lane, and so holds no place among the running events of its transport. */
-  parked = false;
+  /** The turn of a subscriber that has lanes. */
+  turn: Turn | undefined = undefined;
+  /** Whether the last subscriber is done. */
+  finished = false;
   /** Dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
   byHand = false;
   /** Dispatched from inside another event of the same connection, in whose place it runs. */
   nested = false;
-  /** Gives back the place in a lane, if it has one. */
-  release: (() => void) | undefined = undefined;
   /** Told when the last subscriber is done. */
   done: ((context: Context) => void) | undefined = undefined;
   #ack: Acknowledge | undefined;
   #controller: AbortController | undefined = undefined;
-  #log: Logger | undefined = undefined;
+  #log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   #namespace: string | undefined = undefined;
 
   constructor(
@@ -85,12 +88,12 @@ export class Context implements EventContext<Server> {
   }
 
   get log(): Logger {
-    return (this.#log ??= this.hub.log.child({
-      event: this.event,
-      handler: this.subscription?.handler,
-      namespace: this.namespace,
-      socketId: this.socket?.id,
-    }));
+    const { subscription, event, namespace } = this;
+    if (this.#log === undefined || this.#log.of !== subscription) {
+      const fields = { event: shortName(event), handler: subscription?.handler, namespace, socketId: this.socket?.id };
+      this.#log = { of: subscription, logger: this.hub.log.child(fields) };
+    }
+    return this.#log.logger;
   }
 
   get signal(): AbortSignal {
@@ -142,8 +145,21 @@ export class Context implements EventContext<Server> {
     this.hub.tell(thrown, failure.error.code, this);
   }
 
+  /** A subscriber that was removed while it waited: it did not run. */
+  skip(): undefined {
+    this.runs--;
+    return undefined;
+  }
+
+  /** What is lost if it is cut. */
+  lost(): CutEvent {
+    const { event, namespace, subscription, socket } = this;
+    return { event, namespace, handler: subscription?.handler, socketId: socket?.id };
+  }
+
   /** The last subscriber is done: the caller is answered now if it has not been. */
   finish(): void {
+    this.finished = true;
     if (!this.answered && this.#ack !== undefined) this.#conclude(this.#ack);
     if (this.#controller !== undefined) this.hub.signals.close(this, this.#controller);
     this.done?.(this);
@@ -161,9 +177,9 @@ export class Context implements EventContext<Server> {
   expire(reason: EventError): Context {
     this.expired = true;
     this.#abort(reason);
-    this.release?.();
+    this.turn?.giveUp();
     const next = new Context(this.hub, this.event, this.socket, this.args, this.count, this.#ack);
-    next.ran = this.ran;
+    next.runs = this.runs;
     next.answered = this.answered;
     next.value = this.value;
     next.failure = this.failure;
@@ -187,7 +203,7 @@ export class Context implements EventContext<Server> {
     // A listener of the application's own on the same event may still mean to answer.
     if (!this.byHand && this.socket.listenerCount(this.event) > 1 && hasForeignListener(this.socket, this.event))
       return;
-    if (!this.ran) return this.refuse(new EventError("UNKNOWN_EVENT", "nobody listens to this event any more"));
+    if (this.runs === 0) return this.refuse(new EventError("UNKNOWN_EVENT", "nobody listens to this event"));
     this.answered = true;
     ack();
   }

@@ -1,22 +1,14 @@
 import type { Socket } from "socket.io";
 import { type Acknowledge, Context } from "./context.js";
 import { isThenable } from "./error-subscribers.js";
+import type { Channel, Dispatcher } from "./channel.js";
 import type { Flow } from "./flow.js";
 import { markOwn } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import { startTrace } from "./tracing.js";
+import { Turn } from "./turn.js";
 import { EventError } from "./wire/event-error.js";
-
-/** All there is to know about one event of one namespace. */
-export interface Channel {
-  readonly event: string;
-  /** Who listens, in order. Never changed: a new list takes its place. */
-  plan: readonly Subscription[];
-}
-
-/** The listener that a socket carries for one event; shared by all sockets of the namespace. */
-export type Dispatcher = (this: Socket, ...args: unknown[]) => void;
 
 /*
  * The path of an event, from the socket to the reply:
@@ -28,6 +20,7 @@ export type Dispatcher = (this: Socket, ...args: unknown[]) => void;
 /** Makes the one dispatcher of an event. Socket.IO calls it with the socket as `this`, after the application's middleware. */
 export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
   return markOwn(function dispatcher(this: Socket, ...args: unknown[]): void {
+    channel.arriving--;
     let count = args.length;
     let ack: Acknowledge | undefined;
     // What is decoded from a packet is data, so a function can only be the acknowledgement that Socket.IO put there.
@@ -50,18 +43,21 @@ function advance(context: Context, plan: readonly Subscription[], start: number)
     if (!subscription.active) continue; // removed before its turn
     if (context.stopped) break;
     context.subscription = subscription;
-    context.ran = true;
+    context.runs++;
+    context.turn = subscription.laned ? new Turn() : undefined;
     let result: unknown;
     let pending: boolean;
     try {
       result = subscription.invoke(context, context.args, context.count);
       pending = isThenable(result);
     } catch (thrown) {
+      context.turn?.end();
       context.fail(thrown);
       continue;
     }
     if (pending)
       return (context.run ??= new Run(context, plan)).follow(subscription, i, result as PromiseLike<unknown>);
+    context.turn?.end();
     if (result !== undefined) context.take(result);
   }
   const { run } = context;
@@ -87,7 +83,7 @@ export class Run {
     this.context = context;
     this.#plan = plan;
     this.#flow = context.hub.flowOf(context.socket);
-    this.#placed = !context.parked && !context.nested;
+    this.#placed = context.turn?.parked !== true && !context.nested;
     context.hub.began(this.#flow, this);
     if (this.#placed) this.#flow.take();
   }
@@ -110,13 +106,13 @@ export class Run {
         if (step !== this.#step) return this.context.hub.count("lateResults");
         this.#leave();
         if (value !== undefined) this.context.take(value);
-        advance(this.context, this.#plan, index + 1);
+        this.#goOn(index + 1);
       },
       (thrown) => {
         if (step !== this.#step) return this.context.hub.count("lateResults");
         this.#leave();
         this.context.fail(thrown);
-        advance(this.context, this.#plan, index + 1);
+        this.#goOn(index + 1);
       },
     );
   }
@@ -128,19 +124,21 @@ export class Run {
     this.#flow.give();
   }
 
-  /** Resolves once it has a place again. */
-  unpark(context: Context): Promise<void> {
-    if (context.nested) return Promise.resolve();
+  /** Resolves once it has a place again, or needs none any more. */
+  unpark(turn: Turn): Promise<void> {
+    if (this.context.nested || turn.over) return Promise.resolve();
     return new Promise((resolve) => {
       this.#flow.resume({
         start: () => {
-          context.parked = false;
           // Given up while it waited: nobody is left to use the place.
-          if (context.expired) this.#flow.give();
+          if (turn.over) this.#flow.give();
           else this.#placed = true;
           resolve();
         },
-        cut: resolve,
+        cut: () => {
+          resolve();
+          return undefined;
+        },
       });
     });
   }
@@ -156,7 +154,7 @@ export class Run {
 
   /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. */
   cut(): void {
-    if (this.#subscription === undefined) return;
+    if (this.ended) return;
     this.#step++;
     const error = new EventError("SHUTTING_DOWN", "the server went away before this was done");
     const context = this.context.expire(error);
@@ -174,11 +172,22 @@ export class Run {
     context.fail(error);
     this.context = context.expire(error);
     this.#leave();
-    if (!this.#placed && !context.nested) {
-      this.#placed = true;
-      this.#flow.take();
-    }
-    advance(this.context, this.#plan, index + 1);
+    this.#goOn(index + 1);
+  }
+
+  /** On to the subscriber at `index`; one that gave its place away while it waited for a lane needs one first. */
+  #goOn(index: number): void {
+    if (this.#placed || this.context.nested || index >= this.#plan.length)
+      return advance(this.context, this.#plan, index);
+    const step = this.#step;
+    this.#flow.resume({
+      start: () => {
+        if (step !== this.#step) return this.#flow.give();
+        this.#placed = true;
+        advance(this.context, this.#plan, index);
+      },
+      cut: () => undefined, // the run itself is cut, too
+    });
   }
 
   #leave(): void {
@@ -186,6 +195,7 @@ export class Run {
     this.#timer = undefined;
     this.#subscription?.leave();
     this.#subscription = undefined;
+    this.context.turn?.end();
   }
 }
 

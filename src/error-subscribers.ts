@@ -54,27 +54,14 @@ export class ErrorSubscribers {
     this.#entries = [];
   }
 
-  /** Tell of an error. Never throws, and makes no promise unless an error subscriber does. */
+  /** Tell of an error: all of them, in order, none waiting for another to end. Never throws. */
   tell(error: unknown, info: ErrorInfo): void {
     if (this.#entries.length === 0) return this.#write(error, info);
-    this.#tellFrom(0, this.#entries, error, info);
-  }
-
-  #tellFrom(start: number, entries: readonly Entry[], error: unknown, info: ErrorInfo): void {
-    for (let i = start; i < entries.length; i++) {
-      const entry = entries[i] as Entry; // within bounds
+    for (const { fn } of this.#entries) {
       try {
-        const result = entry.fn(error, info);
-        if (isThenable(result)) {
-          Promise.resolve(result).then(
-            () => this.#tellFrom(i + 1, entries, error, info),
-            (thrown: unknown) => {
-              this.#failed(thrown, info);
-              this.#tellFrom(i + 1, entries, error, info);
-            },
-          );
-          return;
-        }
+        const result = fn(error, info);
+        if (isThenable(result))
+          Promise.resolve(result).then(undefined, (thrown: unknown) => this.#failed(thrown, info));
       } catch (thrown) {
         this.#failed(thrown, info);
       }

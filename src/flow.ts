@@ -25,12 +25,20 @@ export class Fifo<T> {
   }
 }
 
+/** What did not finish before the deadline of a shutdown. */
+export interface CutEvent {
+  readonly event: string;
+  readonly namespace: string;
+  readonly handler: string | undefined;
+  readonly socketId: string | undefined;
+}
+
 /** An event that waits, or a run that waits to go on. */
 export interface Waiting {
   /** Let it start. */
   start(): void;
-  /** It will not run: the deadline of a shutdown has come. */
-  cut(): void;
+  /** The deadline of a shutdown has come: it will not run. Tells what was lost. */
+  cut(): CutEvent | undefined;
 }
 
 /**
@@ -94,12 +102,12 @@ export class Flow {
     this.#update();
   }
 
-  /** Nothing that waits will start any more. */
-  cut(): void {
-    for (const queue of [this.#resuming, this.#waiting]) {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) next.cut();
-    }
+  /** Nothing that waits will start any more. Tells what was lost. */
+  cut(): CutEvent[] {
+    const cut: CutEvent[] = [];
+    for (const queue of [this.#resuming, this.#waiting]) cut.push(...cutAll(queue));
     this.#update();
+    return cut;
   }
 
   #next(): void {
@@ -123,4 +131,14 @@ export class Flow {
     this.#saturated = saturated;
     this.#onSaturation(saturated);
   }
+}
+
+/** Empties a queue of what waits, and tells what was lost. */
+export function cutAll(queue: Fifo<Waiting>): CutEvent[] {
+  const cut: CutEvent[] = [];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const lost = next.cut();
+    if (lost !== undefined) cut.push(lost);
+  }
+  return cut;
 }

@@ -16,19 +16,21 @@ const SHORTEST_SUSPECT = 2 * MOST_ARGS;
  * closes one that sends what can't be decoded. Only text
  * frames are looked at, those of Socket.IO's own parser: what a custom one makes of its bytes can't be told from here.
  */
-export function guardFrames(connection: Connection): void {
-  if (connection.listenerCount("packet", onPacket) === 0) connection.on("packet", onPacket);
-}
+export class FrameGuard {
+  /** Called by Engine.IO with the connection as `this`, before Socket.IO sees the packet (`Socket.onPacket` in engine.io). */
+  readonly #onPacket = function (this: Connection, { data }: { data?: unknown }): void {
+    if (typeof data === "string" && data.length > SHORTEST_SUSPECT && hasTooManyArgs(data)) this.close(true);
+  };
 
-/** Take the guard off again. */
-export function unguardFrames(connection: Connection): void {
-  connection.off("packet", onPacket);
-}
+  /** Watch a connection; again it does nothing. */
+  guard(connection: Connection): void {
+    if (connection.listenerCount("packet", this.#onPacket) === 0) connection.on("packet", this.#onPacket);
+  }
 
-/** Called by Engine.IO with the connection as `this`, before Socket.IO sees the packet (`Socket.onPacket` in engine.io). */
-function onPacket(this: Connection, packet: { data?: unknown }): void {
-  const { data } = packet;
-  if (typeof data === "string" && data.length > SHORTEST_SUSPECT && hasTooManyArgs(data)) this.close(true);
+  /** Leave it alone. */
+  unguard(connection: Connection): void {
+    connection.off("packet", this.#onPacket);
+  }
 }
 
 /**

@@ -90,8 +90,11 @@ export abstract class Handler<App extends AppServer = Server> {
    */
   setup(io?: App): Promise<void> {
     if (this.#tearingDown !== undefined) return this.#tearingDown.then(() => this.setup(io));
-    if (this.#settingUp !== undefined) return this.#settingUp;
     const subject = this.#subject();
+    if (this.#settingUp !== undefined) {
+      if (io === undefined || io === this.#ingress?.io) return this.#settingUp;
+      throw new Error(`${subject}: setup was given another server than the one it is set up with; tear it down first`);
+    }
     const ingress = io === undefined ? this.#host?.ingress : this.#ingressFor(io, subject);
     if (ingress === undefined) {
       throw new TypeError(
@@ -120,10 +123,13 @@ export abstract class Handler<App extends AppServer = Server> {
    */
   teardown(): Promise<void> {
     if (this.#tearingDown !== undefined) return this.#tearingDown;
-    if (this.#settingUp === undefined) return Promise.resolve();
-    this.#tearingDown = this.#runTeardown(this.#settingUp).finally(() => {
-      this.#tearingDown = undefined;
-    });
+    // Never set up, it may still own something from its constructor.
+    if (this.#settingUp === undefined && this.#cleanups.size === 0) return Promise.resolve();
+    this.#tearingDown = (this.#settingUp === undefined ? this.#unbind() : this.#runTeardown(this.#settingUp)).finally(
+      () => {
+        this.#tearingDown = undefined;
+      },
+    );
     return this.#tearingDown;
   }
 

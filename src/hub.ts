@@ -1,9 +1,11 @@
 import type { Socket } from "socket.io";
 import { type Acknowledge, Context } from "./context.js";
-import { type Channel, dispatch, type Run } from "./dispatcher.js";
+import type { Channel } from "./channel.js";
+import { dispatch, type Run } from "./dispatcher.js";
 import type { ErrorSubscribers } from "./error-subscribers.js";
 import { toFailure } from "./fault.js";
-import { Fifo, Flow, type Waiting } from "./flow.js";
+import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./flow.js";
+import { FrameGuard } from "./frame-guard.js";
 import type { Logger } from "./logger.js";
 import { shortName, writeLog } from "./log.js";
 import { Signals } from "./signals.js";
@@ -24,14 +26,6 @@ export interface IngressCounters {
   readonly unknownEvents: number;
   /** Events answered, or dropped, because the ingress was shutting down. */
   readonly refusedByShutdown: number;
-}
-
-/** What did not finish before the deadline of a {@link SocketIngress.drain}. */
-export interface CutEvent {
-  readonly event: string;
-  readonly namespace: string;
-  readonly handler: string | undefined;
-  readonly socketId: string | undefined;
 }
 
 /** What a {@link Hub} is made of. */
@@ -66,6 +60,7 @@ export class Hub {
     refusedByShutdown: 0,
   };
   readonly signals: Signals = new Signals();
+  readonly frames: FrameGuard = new FrameGuard();
   readonly #errors: ErrorSubscribers;
   readonly #maxInFlight: number;
   readonly #maxPending: number;
@@ -162,7 +157,7 @@ export class Hub {
       return false;
     }
     const hold = this.#held.get(socket);
-    const flow = this.#flows.get(socket.conn);
+    const flow = socket === undefined ? undefined : this.#flows.get(socket.conn);
     if (hold === undefined && flow?.saturated !== true) return true;
     const waiting = hold === undefined ? (flow as Flow).waiting : hold.queue.length;
     if (waiting >= this.#maxPending) {
@@ -186,10 +181,16 @@ export class Hub {
 
   #waiting(channel: Channel, context: Context): Waiting {
     return {
-      start: () => dispatch(this, channel, context),
+      start: () => dispatch(this, channel.current(), context),
       cut: () => {
+        // A disconnect is ours to tell, and what cleans up; nobody waits for an answer to it.
+        if (context.event === "disconnect") {
+          dispatch(this, channel.current(), context);
+          return undefined;
+        }
         context.refuse(new EventError("SHUTTING_DOWN", "this server is shutting down"));
         context.finish();
+        return context.lost();
       },
     };
   }
@@ -284,19 +285,16 @@ export class Hub {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Give up what is under way: callers are answered `SHUTTING_DOWN`, signals abort. */
+  /** Give up what is under way and what waits: callers are answered `SHUTTING_DOWN`, signals abort. */
   cut(): CutEvent[] {
     const cut: CutEvent[] = [];
-    for (const hold of this.#held.values()) {
-      for (let next = hold.queue.shift(); next !== undefined; next = hold.queue.shift()) next.cut();
-    }
+    for (const hold of this.#held.values()) cut.push(...cutAll(hold.queue));
     this.attention -= this.#held.size;
     this.#held.clear();
     for (const flow of [...this.#busy]) {
-      flow.cut();
+      cut.push(...flow.cut());
       for (const run of [...flow.runs]) {
-        const { event, namespace, socket } = run.context;
-        cut.push({ event, namespace, handler: run.subscription?.handler, socketId: socket?.id });
+        cut.push(run.context.lost());
         run.cut();
       }
       if (flow.idle) this.#busy.delete(flow);

@@ -50,7 +50,8 @@ export type {
   SubscriberArgs,
 } from "./event-map.js";
 export { Handler } from "./handler.js";
-export type { CutEvent, IngressCounters } from "./hub.js";
+export type { CutEvent } from "./flow.js";
+export type { IngressCounters } from "./hub.js";
 export type { SocketIngressOptions } from "./ingress-options.js";
 export type { Logger, LogLine } from "./logger.js";
 export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager-health.js";

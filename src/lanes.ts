@@ -1,4 +1,4 @@
-import type { Context } from "./context.js";
+import type { Turn } from "./turn.js";
 import { EventError } from "./wire/event-error.js";
 
 /** What to do with an event for which there is no place in the queue. */
@@ -12,7 +12,7 @@ export interface LaneLimits {
 }
 
 interface Waiter {
-  readonly context: Context;
+  readonly turn: Turn;
   readonly grant: () => void;
   readonly refuse: (error: EventError) => void;
 }
@@ -39,7 +39,7 @@ export class Lanes {
    *
    * @throws EventError `OVERLOADED` when the queue is full
    */
-  enter(key: unknown, context: Context): Promise<void> | undefined {
+  enter(key: unknown, turn: Turn): Promise<void> | undefined {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = { running: 0, waiting: [] };
@@ -47,16 +47,16 @@ export class Lanes {
     }
     if (lane.running < this.#limits.concurrency) {
       lane.running++;
-      context.release = this.#releaser(key, lane);
+      turn.release = this.#releaser(key, lane);
       return undefined;
     }
-    return this.#wait(key, lane, context);
+    return this.#wait(key, lane, turn);
   }
 
-  #wait(key: unknown, lane: Lane, context: Context): Promise<void> {
+  #wait(key: unknown, lane: Lane, turn: Turn): Promise<void> {
     if (lane.waiting.length >= this.#limits.queueMax) {
       // Whoever gave up waiting holds no place.
-      lane.waiting = lane.waiting.filter((waiter) => !waiter.context.expired);
+      lane.waiting = lane.waiting.filter((waiter) => !waiter.turn.over);
     }
     if (lane.waiting.length >= this.#limits.queueMax) {
       const oldest = this.#limits.overflow === "dropOldest" ? lane.waiting.shift() : undefined;
@@ -66,10 +66,10 @@ export class Lanes {
     const place = lane;
     return new Promise<void>((grant, refuse) => {
       place.waiting.push({
-        context,
+        turn,
         refuse,
         grant: () => {
-          context.release = this.#releaser(key, place);
+          turn.release = this.#releaser(key, place);
           grant();
         },
       });
@@ -82,7 +82,7 @@ export class Lanes {
       if (!held) return;
       held = false;
       for (let next = lane.waiting.shift(); next !== undefined; next = lane.waiting.shift()) {
-        if (!next.context.expired) return next.grant();
+        if (!next.turn.over) return next.grant();
       }
       if (--lane.running === 0) this.#lanes.delete(key);
     };

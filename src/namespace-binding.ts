@@ -2,8 +2,8 @@ import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
 import { type Acknowledge, Context } from "./context.js";
-import { type Channel, createDispatcher, dispatch, type Dispatcher } from "./dispatcher.js";
-import { guardFrames, unguardFrames } from "./frame-guard.js";
+import { Channel, type Dispatcher } from "./channel.js";
+import { createDispatcher, dispatch } from "./dispatcher.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
@@ -46,11 +46,11 @@ export class NamespaceBinding {
   readonly #planOf: PlanOf;
   readonly #unknown: UnknownEvents | undefined;
   readonly #admission: Admission;
-  readonly #channels = new Map<unknown, Channel & { readonly dispatcher: Dispatcher }>();
-  readonly #connect: Channel = { event: "connect", plan: [] };
-  readonly #connection: Channel = { event: "connection", plan: [] };
-  readonly #disconnecting: Channel = { event: "disconnecting", plan: [] };
-  readonly #disconnect: Channel = { event: "disconnect", plan: [] };
+  readonly #channels = new Map<unknown, OpenChannel>();
+  readonly #connect = new Channel("connect", []);
+  readonly #connection = new Channel("connection", []);
+  readonly #disconnecting = new Channel("disconnecting", []);
+  readonly #disconnect = new Channel("disconnect", []);
   readonly #reserved: ReadonlyMap<string, Channel>;
   #bound = false;
 
@@ -83,10 +83,16 @@ export class NamespaceBinding {
     this.namespace.off("connection", this.#onConnection);
     for (const socket of this.namespace.sockets.values()) {
       this.#leave(socket);
-      unguardFrames(socket.conn);
+      this.#hub.frames.unguard(socket.conn);
     }
     this.#channels.clear();
     for (const channel of this.#reserved.values()) channel.plan = [];
+  }
+
+  /** Whether events have been observed whose dispatcher has not been called yet. */
+  get arriving(): boolean {
+    for (const { arriving } of this.#channels.values()) if (arriving > 0) return true;
+    return false;
   }
 
   /** The channel of an event, if anybody listens to it. */
@@ -105,8 +111,7 @@ export class NamespaceBinding {
       channel.plan = plan;
       if (plan.length === 0) this.#close(channel);
     } else if (plan.length > 0) {
-      const opened: Channel = { event, plan };
-      this.#channels.set(event, Object.assign(opened, { dispatcher: createDispatcher(this.#hub, opened) }));
+      this.#channels.set(event, new OpenChannel(this.#hub, event, plan, (name) => this.#channels.get(name)));
     }
   }
 
@@ -125,7 +130,18 @@ export class NamespaceBinding {
     if (this.#disconnect.plan.length === 0) socket.off("disconnect", this.#onDisconnect);
   }
 
-  #close(channel: Channel & { readonly dispatcher: Dispatcher }): void {
+  /**
+   * Nobody listens any more. Events that have been observed already come at the next tick (`Socket.dispatch` in socket.ts) and still
+   * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once.
+   */
+  #close(channel: OpenChannel): void {
+    if (channel.arriving === 0) this.#retire(channel);
+    else process.nextTick(() => this.#retire(channel));
+  }
+
+  #retire(channel: OpenChannel): void {
+    // Somebody may have subscribed meanwhile, or the namespace may have been left.
+    if (channel.plan.length > 0 || this.#channels.get(channel.event) !== channel) return;
     this.#channels.delete(channel.event);
     for (const socket of this.namespace.sockets.values()) emitter(socket).off(channel.event, channel.dispatcher);
   }
@@ -136,7 +152,7 @@ export class NamespaceBinding {
   }
 
   #serve(socket: Socket): void {
-    guardFrames(socket.conn);
+    this.#hub.frames.guard(socket.conn);
     socket.onAny(this.#observe);
     this.#attachReserved(socket);
   }
@@ -195,6 +211,7 @@ export class NamespaceBinding {
     const channel = this.#channels.get(event);
     if (channel !== undefined) {
       const target = emitter(socket);
+      channel.arriving++;
       if (target.listenerCount(channel.event, channel.dispatcher) === 0) target.on(channel.event, channel.dispatcher);
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
@@ -215,6 +232,16 @@ export class NamespaceBinding {
     if (this.#disconnect.plan.length === 0) return;
     this.#hub.after(this.#disconnect, new Context(this.#hub, "disconnect", socket, [reason], 1, undefined));
   });
+}
+
+/** An event that somebody listens to, with the dispatcher that sockets carry for it. */
+class OpenChannel extends Channel {
+  readonly dispatcher: Dispatcher;
+
+  constructor(hub: Hub, event: string, plan: readonly Subscription[], current: (event: string) => Channel | undefined) {
+    super(event, plan, current);
+    this.dispatcher = createDispatcher(hub, this);
+  }
 }
 
 /** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */

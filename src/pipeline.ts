@@ -5,7 +5,7 @@ import { defuse } from "./fault.js";
 import { Lanes, type Overflow } from "./lanes.js";
 import { describeValue } from "./ownership.js";
 import type { Invoke, Subscription } from "./subscription.js";
-import { EventError } from "./wire/event-error.js";
+import type { Turn } from "./turn.js";
 import { type InputIssue, invalidInput, readIssues } from "./wire/schema.js";
 
 /** Any subscriber: parameters are contravariant, so only `any` takes every user's function. */
@@ -35,16 +35,18 @@ export function compile(
   let invoke = call(subscription, fn, self);
   if (options.output !== undefined && process.env["NODE_ENV"] !== "production")
     invoke = checked(invoke, options.output);
-  if (options.concurrency !== Infinity) invoke = laned(invoke, subscription, options, self);
-  if (options.input !== undefined) invoke = validated(invoke, options.input, options.concurrency !== Infinity);
+  subscription.laned = options.concurrency !== Infinity;
+  if (subscription.laned) invoke = laned(invoke, subscription, options, self);
+  if (options.input !== undefined) invoke = validated(invoke, options.input, subscription.laned);
   return options.use.reduceRight(intercepted, invoke);
 }
 
 /** By number of arguments: spreading would copy them. */
 function call(subscription: Subscription, fn: AnySubscriber, self: unknown): Invoke {
   return (context, args, count) => {
-    // Something around it may have waited; it may be gone by now.
-    if (!subscription.active) throw new EventError("UNKNOWN_EVENT", "nobody listens to this event any more");
+    // Something around it may have waited: it may be gone by now, or nobody may wait for it any more.
+    if (!subscription.active) return context.skip();
+    if (context.expired) return undefined;
     switch (count) {
       case 0:
         return fn.call(self, context);
@@ -89,16 +91,17 @@ function laned(invoke: Invoke, subscription: Subscription, options: PipelineOpti
   const lanes = new Lanes(options);
   const { key } = options;
   return (context, args, count) => {
+    const turn = context.turn as Turn; // every run of a laned subscription has one
     const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
-    const place = lanes.enter(lane, context);
-    if (place === undefined) return finishing(context, () => invoke(context, args, count));
-    if (context.run === undefined) context.parked = true;
+    const place = lanes.enter(lane, turn);
+    if (place === undefined) return finishing(turn, () => invoke(context, args, count));
+    if (context.run === undefined) turn.parked = true;
     else context.run.park();
     return place.then(async () => {
-      await context.run?.unpark(context);
-      if (context.expired || !subscription.active) context.release?.();
-      if (context.expired) return undefined;
-      return finishing(context, () => invoke(context, args, count));
+      await context.run?.unpark(turn);
+      if (!turn.over) return finishing(turn, () => invoke(context, args, count));
+      turn.release?.();
+      return undefined;
     });
   };
 }
@@ -110,8 +113,8 @@ function laneOf(key: unknown): string {
 }
 
 /** Runs in a lane, and gives the place back at the end, whatever the end is. */
-function finishing(context: Context, run: () => unknown): unknown {
-  const { release } = context;
+function finishing(turn: Turn, run: () => unknown): unknown {
+  const { release } = turn;
   try {
     const result = run();
     if (isThenable(result)) return Promise.resolve(result).finally(release);
@@ -130,8 +133,6 @@ function validated(invoke: Invoke, input: StandardSchemaV1 | readonly StandardSc
   const parse = isList(input) ? tupleParser(input) : singleParser(input);
   const run = (context: Context, parsed: Parsed): unknown => {
     if (parsed.issues !== undefined) throw invalidInput(parsed.issues);
-    // Given up while an asynchronous schema was at work.
-    if (context.expired) return undefined;
     return invoke(context, parsed.values, parsed.values.length);
   };
   if (!ordered) {
@@ -146,11 +147,14 @@ function validated(invoke: Invoke, input: StandardSchemaV1 | readonly StandardSc
     const parsed = parse(args, count);
     const ahead = behind.get(context.socket);
     if (ahead === undefined && !isThenable(parsed)) return run(context, parsed);
+    const turn = context.turn as Turn; // as in `laned`
     // In a box, so that the next one waits until this one has entered its lane, not until it is done.
     const entered = Promise.allSettled([ahead, parsed])
       .then(() => parsed)
-      .then((value) => ({ result: run(context, value) }));
-    const settled = entered.then(ignore, ignore);
+      .then((value) => ({ result: turn.over ? undefined : run(context, value) }));
+    // A schema that hangs holds up nobody beyond its own time.
+    const over = new Promise<void>((resolve) => turn.onOver(resolve));
+    const settled = Promise.race([entered.then(ignore, ignore), over]);
     behind.set(context.socket, settled);
     void settled.then(() => {
       if (behind.get(context.socket) === settled) behind.delete(context.socket);
@@ -212,7 +216,7 @@ function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
     let misuse: Error | undefined;
     let over = false;
     const next = (): Promise<unknown> => {
-      if (inside === undefined && !over) {
+      if (inside === undefined && !over && !context.expired) {
         inside = attempt(() => inner(context, args, count));
         // An interceptor may look away from it; then what it returns or throws itself counts.
         inside.catch(ignore);

@@ -1,6 +1,6 @@
 import type { Namespace, Server, Socket } from "socket.io";
 import { Admission, type AdmissionLimits } from "./admission.js";
-import type { Channel } from "./dispatcher.js";
+import type { Channel } from "./channel.js";
 import type { Hub } from "./hub.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
 import { NamespaceBinding } from "./namespace-binding.js";
@@ -78,6 +78,12 @@ export class ServerBinding {
     // The only list of the namespaces that exist is `_nsps`; public to TypeScript, private by its doc comment. Without it,
     // dynamic namespaces older than the first subscription for them would not be served.
     for (const [name, namespace] of io._nsps ?? []) if (pattern.matches(name)) this.#bind(namespace);
+  }
+
+  /** Whether events are on their way to a dispatcher. */
+  get arriving(): boolean {
+    for (const binding of this.#bindings()) if (binding.arriving) return true;
+    return false;
   }
 
   /** The subscribers of an event changed. */

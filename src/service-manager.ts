@@ -277,7 +277,8 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     this.#status = "starting";
     try {
       if (this.#kept && !this.io) this.attach(this.#kept);
-      // A server may have come to its HTTP server since it was attached.
+      // The ingress may have been attached by its owner, and a server may have come to its HTTP server since it was attached.
+      if (this.io) this.#watch(this.io);
       this.#connections?.watch();
       await this.#roster.start(wanted, this.#onStartFailure);
       this.#status = "up";

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { describeValue } from "./ownership.js";
 import type { ShutdownOptions, ShutdownReport } from "./shutdown.js";
 
 /** Which signals shut the manager down, and how. */
@@ -27,6 +28,13 @@ export function listenToSignals(
   options: ShutdownSignalOptions,
 ): () => void {
   const { signals = ["SIGTERM", "SIGINT"], exit = true, ...rest } = options;
+  for (const signal of signals) {
+    if (!(signal in constants.signals) || signal === "SIGKILL" || signal === "SIGSTOP") {
+      throw new TypeError(
+        `shutdownOnSignals: signals must be such as "SIGTERM", which a process can listen to, got ${describeValue(signal)}`,
+      );
+    }
+  }
   let signalled = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     // As a process ends that does not listen (128 and the signal's number, as shells tell it).

@@ -2,7 +2,7 @@ import { closeServer } from "./close-server.js";
 import type { CloseInBatches, Connections } from "./connections.js";
 import { Deadline, type Settled } from "./deadline.js";
 import type { AppServer } from "./event-map.js";
-import type { CutEvent } from "./hub.js";
+import type { CutEvent } from "./flow.js";
 import { describeValue } from "./ownership.js";
 import type { PartKind } from "./part.js";
 import type { Roster } from "./roster.js";

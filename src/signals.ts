@@ -19,8 +19,13 @@ export class Signals {
   open(context: Context, controller: AbortController): void {
     const { socket, event } = context;
     if (context.expired) return controller.abort(new EventError("TIMEOUT", "no answer in time"));
-    if (socket === undefined) return void this.#loose.add(controller);
-    if (!socket.connected && event !== "connect" && event !== "disconnect") return controller.abort(gone());
+    if (socket === undefined) {
+      if (!context.finished) this.#loose.add(controller);
+      return;
+    }
+    if (socket.disconnected && event !== "connect" && event !== "disconnect") return controller.abort(gone());
+    // Read after its event was over, nothing aborts it any more: it would be kept for as long as the socket lives.
+    if (context.finished && event !== "connection") return;
     let controllers = this.#bySocket.get(socket);
     if (controllers === undefined) {
       controllers = new Set();

@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import { Channel } from "./channel.js";
 import { Context } from "./context.js";
 import { dispatch } from "./dispatcher.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./error-subscribers.js";
@@ -12,7 +13,8 @@ import type {
   SubscribeOptions,
   Subscriber,
 } from "./event-map.js";
-import { type CutEvent, Hub, type IngressCounters } from "./hub.js";
+import type { CutEvent } from "./flow.js";
+import { Hub, type IngressCounters } from "./hub.js";
 import { checkIngressOptions, type CheckedIngressOptions, type SocketIngressOptions } from "./ingress-options.js";
 import { defaultLogger } from "./log.js";
 import { namespacePattern } from "./namespace-pattern.js";
@@ -22,6 +24,7 @@ import { ServerBinding } from "./server-binding.js";
 import { asRecord, checkOptions, checkPriority, expected } from "./subscribe-options.js";
 import { Subscription } from "./subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./subscriptions.js";
+import { EventError } from "./wire/event-error.js";
 
 /** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */
 export interface DispatchInit<App extends AppServer = Server> {
@@ -119,7 +122,10 @@ export class SocketIngress<App extends AppServer = Server> {
    */
   attach(io: App): this {
     if (!isServer(io)) throw new TypeError(`attach expects a Socket.IO server, got ${describeValue(io)}`);
-    if (this.#io === io) return this;
+    if (this.#io === io) {
+      this.#hub.open();
+      return this;
+    }
     if (this.#io !== undefined)
       throw new Error("attach: this ingress serves another server; detach it first, or make a second one");
     if (this.#subscriptions.has("connect")) this.#checkRecovery(io);
@@ -145,6 +151,8 @@ export class SocketIngress<App extends AppServer = Server> {
       this.#server.detach();
     }
     await this.#hub.whenIdle();
+    // Signals of `connection` subscribers outlive their event, but not the ingress on that server.
+    if (this.#io === undefined) this.#hub.signals.abortAll(shuttingDown());
   }
 
   /**
@@ -190,8 +198,16 @@ export class SocketIngress<App extends AppServer = Server> {
     const { priority, owner } = asRecord(subject, options);
     const order = checkPriority(subject, priority);
     checkOwner(subject, owner);
-    const off = this.#errors.add(fn, order);
-    owner?.addCleanup(off);
+    let undo: (() => void) | undefined;
+    let forget: unknown;
+    const off = (): void => {
+      undo?.();
+      if (typeof forget === "function") forget();
+      forget = undefined;
+    };
+    // The owner first: one that refuses leaves nothing behind.
+    forget = owner?.addCleanup(off);
+    undo = this.#errors.add(fn, order);
     return off;
   }
 
@@ -207,22 +223,20 @@ export class SocketIngress<App extends AppServer = Server> {
    *
    * @returns what the caller's acknowledgement would have received: the value, `undefined`, or a `Failure`. It never rejects.
    */
-  dispatch(event: string, init: DispatchInit<App> | EventContext<App> = {}, ...args: unknown[]): Promise<unknown> {
-    const socket = init.socket as Socket | undefined; // inside, the application's own event types don't matter
-    const namespace = init.namespace ?? socket?.nsp?.name ?? "/";
+  dispatch(event: string, init?: DispatchInit<App> | EventContext<App> | null, ...args: unknown[]): Promise<unknown> {
+    const socket = init?.socket as Socket | undefined; // inside, the application's own event types don't matter
+    const namespace = init?.namespace ?? socket?.nsp?.name ?? "/";
     // A dispatch from inside an event belongs to it and must not wait for a place beside it: all places may be taken by its like.
-    const nested = init instanceof Context && !init.expired && init.run?.ended !== true;
-    const channel = this.#server.channel(event, namespace) ?? {
-      event,
-      plan: this.#subscriptions.planOf(event, namespace),
-    };
+    const nested = init instanceof Context && !init.expired && !init.finished;
+    const channel =
+      this.#server.channel(event, namespace) ?? new Channel(event, this.#subscriptions.planOf(event, namespace));
     return new Promise((resolve) => {
       // A dispatch by hand has no socket unless it is given one; whoever reads it then finds `undefined`, as documented.
       const context = new Context(this.#hub, event, socket as Socket, args, args.length, resolve);
       context.byHand = true;
       context.namespace = namespace;
       context.nested = nested;
-      if (nested || socket === undefined || this.#hub.attention === 0 || this.#hub.admitContext(channel, context)) {
+      if (nested || this.#hub.attention === 0 || this.#hub.admitContext(channel, context)) {
         dispatch(this.#hub, channel, context);
       }
     });
@@ -237,6 +251,12 @@ export class SocketIngress<App extends AppServer = Server> {
   clear(): void {
     for (const event of this.#subscriptions.clear()) this.#server.update(event);
     this.#errors.clear();
+    void this.#leaveIfUnused();
+  }
+
+  /** The same as {@link SocketIngress.detach}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.detach();
   }
 
   /** Whether new connections and events are being refused. */
@@ -256,14 +276,14 @@ export class SocketIngress<App extends AppServer = Server> {
     if (typeof graceMs !== "number" || !(graceMs >= 0))
       throw expected("drain", "graceMs", "milliseconds from 0", graceMs);
     this.#hub.close();
-    if (this.#hub.idle) return { cut: [] };
+    if (this.#hub.idle) return { cut: this.#hub.cut() };
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
       if (graceMs <= 2 ** 31 - 1) timer = setTimeout(resolve, graceMs);
     });
     await Promise.race([this.#hub.whenIdle(), deadline]);
     clearTimeout(timer);
-    return { cut: this.#hub.idle ? [] : this.#hub.cut() };
+    return { cut: this.#hub.cut() };
   }
 
   #subscribe(
@@ -294,27 +314,45 @@ export class SocketIngress<App extends AppServer = Server> {
       ...checked,
       use: [...this.#options.use, ...(identity?.use ?? []), ...checked.use],
     });
+    let forget: unknown;
+    const off = async (): Promise<void> => {
+      const left = this.#remove(subscription);
+      // An owner that outlives many subscriptions must not collect what is over: ours give back how to forget a cleanup.
+      if (typeof forget === "function") forget();
+      forget = undefined;
+      await subscription.idle();
+      await left;
+    };
+    // The owner first: one that refuses leaves nothing behind.
+    forget = owner?.addCleanup(off);
     const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
     if (lent !== undefined) this.attach(lent);
     this.#subscriptions.add(subscription);
     this.#server.serve(pattern);
     this.#server.update(name);
-    let forget: unknown;
-    const off = (): Promise<void> => {
-      this.#remove(subscription);
-      // An owner that outlives many subscriptions must not collect what is over: ours give back how to forget a cleanup.
-      if (typeof forget === "function") forget();
-      forget = undefined;
-      return subscription.idle();
-    };
-    forget = owner?.addCleanup(off);
     return off;
   }
 
-  #remove(subscription: Subscription): void {
-    if (!this.#subscriptions.remove(subscription)) return;
+  #remove(subscription: Subscription): Promise<void> | undefined {
+    if (!this.#subscriptions.remove(subscription)) return undefined;
     this.#server.update(subscription.event);
-    if (this.#shared !== undefined && this.#subscriptions.size === 0) void this.detach();
+    return this.#leaveIfUnused();
+  }
+
+  /** One that was made by {@link SocketIngress.of} leaves its server with its last subscriber. */
+  #leaveIfUnused(): Promise<void> | undefined {
+    if (this.#shared === undefined || this.#subscriptions.size > 0) return undefined;
+    if (!this.#server.arriving) {
+      void this.detach();
+      return undefined;
+    }
+    // A tick later, in which events that have been observed still reach the dispatcher that answers them.
+    return new Promise((resolve) => {
+      process.nextTick(() => {
+        if (this.#subscriptions.size === 0) void this.detach();
+        resolve();
+      });
+    });
   }
 
   #checkRecovery(io: Server): void {
@@ -326,7 +364,7 @@ export class SocketIngress<App extends AppServer = Server> {
   }
 }
 
-function checkEvent(by: string, event: unknown): string {
+export function checkEvent(by: string, event: unknown): string {
   if (typeof event !== "string" || event.trim() === "") {
     throw new TypeError(`${by}: an event must be a non-blank string, got ${describeValue(event)}`);
   }
@@ -336,6 +374,10 @@ function checkEvent(by: string, event: unknown): string {
     );
   }
   return event;
+}
+
+function shuttingDown(): EventError {
+  return new EventError("SHUTTING_DOWN", "this server is shutting down");
 }
 
 function checkOwner(subject: string, owner: unknown): asserts owner is Owner | undefined {

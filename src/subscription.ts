@@ -29,6 +29,8 @@ export class Subscription {
   readonly timeoutMs: number;
   /** Runs it, with everything its options ask for around it; set once, when it is compiled. */
   invoke: Invoke = () => undefined;
+  /** Whether it has lanes, and so needs a turn for each of its runs. */
+  laned = false;
   /** False from the moment it is removed: it doesn't start any more, however far an event has come. */
   active = true;
   #running = 0;

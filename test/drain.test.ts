@@ -68,7 +68,7 @@ describe("drain", () => {
       .catch(() => undefined);
     const { cut } = await app.ingress.drain({ graceMs: 20 });
     expect((await Promise.all(replies)).map(codeOf)).toEqual(Array(4).fill("SHUTTING_DOWN"));
-    expect(cut.map(({ event }) => event).sort()).toEqual(["lane", "lane", "x"]);
+    expect(cut.map(({ event }) => event).sort()).toEqual(["lane", "lane", "x", "x"]);
     expect(cut[0]).toMatchObject({ namespace: "/", socketId: client.id });
     expect(aborted).toEqual(["SHUTTING_DOWN"]);
   });

@@ -25,7 +25,8 @@ export interface Stage extends AsyncDisposable {
   readonly url: string;
   /** Whether the server has not ended. */
   readonly running: () => boolean;
-  open(options?: BrowserContextOptions): Promise<Window>;
+  /** Opens a window on the example's page, or on another path. */
+  open(path?: string, options?: BrowserContextOptions): Promise<Window>;
 }
 
 const flags = [
@@ -41,8 +42,8 @@ const flags = [
 const PATIENCE_MS = 10_000;
 
 /** Starts an example and the browser, side by side. */
-export async function openStage(example: string): Promise<Stage> {
-  const server = serve(example);
+export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
+  const server = serve(example, env);
   const browser = chromium.launch({ executablePath: program("chromium"), args: flags });
   const dispose = async (): Promise<void> => {
     await browser.then(
@@ -56,7 +57,7 @@ export async function openStage(example: string): Promise<Stage> {
     return {
       url,
       running: server.running,
-      open: (options) => openWindow(opened, url, options),
+      open: (path = "", options = {}) => openWindow(opened, url + path, options),
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -65,10 +66,10 @@ export async function openStage(example: string): Promise<Stage> {
   }
 }
 
-function serve(example: string) {
+function serve(example: string, env: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, ["--import", "tsx", join("examples", example, "server.ts")], {
     cwd: root,
-    env: { ...process.env, PORT: "0" },
+    env: { ...process.env, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = once(child, "exit");
@@ -93,7 +94,7 @@ function serve(example: string) {
   };
 }
 
-async function openWindow(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
+async function openWindow(browser: Browser, url: string, options: BrowserContextOptions): Promise<Window> {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE_MS);
   const tab = async (): Promise<Window> => {

@@ -7,7 +7,11 @@ import { logReply } from "./log.js";
 
 const TYPING_MS = 3_000;
 
-const socket: Socket<ServerToClient, ClientToServer> = io();
+// WebSocket first: the server notices at once when a tab is closed.
+const socket: Socket<ServerToClient, ClientToServer> = io({
+  transports: ["websocket", "polling"],
+  tryAllTransports: true,
+});
 const client = createClient<App>(socket);
 
 let me: string | null = null;

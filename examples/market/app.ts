@@ -1,0 +1,55 @@
+import type { Server } from "socket.io";
+import { z } from "zod";
+
+export const newOffer = z.object({
+  side: z.enum(["bid", "ask"]),
+  price: z.number().positive("a price above 0, please").max(999).multipleOf(0.01, "cents are the smallest coin"),
+});
+export type NewOffer = z.infer<typeof newOffer>;
+
+export const offerId = z.object({ id: z.int() });
+
+export interface Offer extends NewOffer {
+  id: number;
+  trader: string;
+}
+
+export interface Trade {
+  /** The offer that was accepted. */
+  id: number;
+  price: number;
+  buyer: string;
+  seller: string;
+}
+
+export interface Account {
+  cash: number;
+  goods: number;
+}
+
+export interface Floor {
+  traders: string[];
+  offers: Offer[];
+  trades: Trade[];
+  account: Account;
+}
+
+export interface ClientToServer {
+  whoami(reply: (who: { name: string; token: string }) => void): void;
+  /** Answered when there are traders enough for a market. */
+  enter(reply: (floor: Floor) => void): void;
+  post_offer(offer: NewOffer, reply: (offer: Offer) => void): void;
+  withdraw_offer(which: { id: number }, reply: (offer: Offer) => void): void;
+  accept_offer(which: { id: number }, reply: (trade: Trade) => void): void;
+}
+
+/** What is notified by name; what comes without a name is a line for the person. */
+export interface ServerToClient {
+  NewOffer(offer: Offer): void;
+  OfferGone(which: { id: number }): void;
+  NewTrade(trade: Trade): void;
+  NewAccount(account: Account): void;
+  Gone(who: { trader: string }): void;
+}
+
+export type App = Server<ClientToServer, ServerToClient, Record<string, never>, { name?: string; token?: string }>;

@@ -1,0 +1,81 @@
+import { ClientModule, EventFailure, type NoticeData } from "socket-ingress/client";
+import type { Account, App, Floor, ServerToClient } from "../app.js";
+
+export interface MarketState extends Floor {
+  me: string;
+  open: boolean;
+  account: Account;
+  /** Lines for the person, the newest first. */
+  notices: readonly { id: number; text: string; bad: boolean }[];
+}
+
+/** Everything the page shows, kept up to date. It knows no element: a page subscribes and draws. */
+export class MarketModule extends ClientModule<App, MarketState> {
+  override state: MarketState = {
+    me: "",
+    open: false,
+    traders: [],
+    offers: [],
+    trades: [],
+    account: { cash: 0, goods: 0 },
+    notices: [],
+  };
+
+  protected override onStart(): void {
+    this.hear("NewOffer", (offer) => this.setState(({ offers }) => ({ offers: [...offers, offer] })));
+    this.hear("OfferGone", ({ id }) => this.dropOffer(id));
+    this.hear("NewAccount", (account) => this.setState({ account }));
+    this.hear("NewTrade", (trade) => {
+      this.dropOffer(trade.id);
+      this.setState(({ trades }) => ({ trades: [...trades, trade] }));
+    });
+    this.hear("Gone", ({ trader }) => {
+      this.setState(({ traders }) => ({ traders: traders.filter((other) => other !== trader) }));
+      this.tell(`${trader} has left`);
+    });
+    this.addCleanup(this.client.receive((text) => this.tell(String(text)))); // what comes without a name
+    this.addCleanup(this.client.onReconnect(() => this.enter()));
+    void this.enter();
+  }
+
+  /** Runs a live method; a failure is told to the person. */
+  async attempt(call: Promise<unknown>): Promise<boolean> {
+    try {
+      await call;
+      return true;
+    } catch (error) {
+      if (!(error instanceof EventFailure)) throw error;
+      const { issues } = (error.details ?? {}) as { issues?: { message: string }[] };
+      this.tell(issues?.[0]?.message ?? error.message, true);
+      return false;
+    }
+  }
+
+  private async enter(): Promise<void> {
+    this.setState({ open: false });
+    try {
+      const { name, token } = await this.callAction("whoami");
+      sessionStorage.setItem("token", token);
+      this.setState({ me: name });
+      const caller = this.client.with({ timeoutMs: Infinity, signal: this.signal });
+      this.setState({ ...(await caller.invoke("enter")), open: true });
+    } catch (error) {
+      // A connection that goes comes back, and then this is called again.
+      if (!(error instanceof EventFailure)) throw error;
+    }
+  }
+
+  private hear<Name extends keyof ServerToClient>(name: Name, fn: (data: NoticeData<App, Name>) => void): void {
+    this.addCleanup(this.client.onCustomEvent(name, fn));
+  }
+
+  private dropOffer(id: number): void {
+    this.setState(({ offers }) => ({ offers: offers.filter((offer) => offer.id !== id) }));
+  }
+
+  private tell(text: string, bad = false): void {
+    this.setState(({ notices }) => ({
+      notices: [{ id: (notices[0]?.id ?? 0) + 1, text, bad }, ...notices].slice(0, 20),
+    }));
+  }
+}

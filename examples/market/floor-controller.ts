@@ -1,0 +1,104 @@
+import { type ControllerHandler, EventError, type EventContext } from "socket-ingress";
+import { group, RealtimeController, user } from "socket-ingress/realtime";
+import { type App, type Floor, newOffer, type NewOffer, offerId } from "./app.js";
+import { Market } from "./market.js";
+
+export interface FloorOptions {
+  /** How many traders make a market. */
+  size: number;
+  /** How long somebody may be gone before their offers are taken down. */
+  dropoutMs: number;
+}
+
+/** Brings traders together in groups, one market each, and tells everyone in it what happens. */
+export class FloorController extends RealtimeController<App> {
+  readonly name = "floor";
+  private readonly options: FloorOptions;
+  private readonly markets = new Map<string, Market>();
+
+  constructor(options: FloorOptions) {
+    super();
+    this.options = options;
+  }
+
+  override buildEvents(handler: ControllerHandler<App>): void {
+    handler
+      .on("enter", this.enter, { timeoutMs: Infinity })
+      .on("post_offer", this.post, { input: newOffer })
+      .on("withdraw_offer", this.withdraw, { input: offerId })
+      .on("accept_offer", this.accept, { input: offerId });
+  }
+
+  private async enter(context: EventContext<App>): Promise<Floor> {
+    const me = this.traderOf(context);
+    if (!this.markets.has(me)) {
+      // Runs once for each group, before anybody's wait ends, however many come at once.
+      const afterGrouping = ({ id, members }: { id: string; members: readonly string[] }): void => {
+        const market = new Market(id, members);
+        for (const trader of members) this.seat(trader, market);
+      };
+      await this.realtime.waitForGroup(context, { pool: "market", size: this.options.size, afterGrouping });
+    }
+    return this.marketOf(me).floor(me);
+  }
+
+  private post(context: EventContext<App>, offer: NewOffer) {
+    const me = this.traderOf(context);
+    const market = this.marketOf(me);
+    const posted = market.post(me, offer);
+    void this.notify(context, group(market.id), posted, { event: "NewOffer" });
+    this.tellAccount(market, me);
+    return posted;
+  }
+
+  private withdraw(context: EventContext<App>, { id }: { id: number }) {
+    const me = this.traderOf(context);
+    const market = this.marketOf(me);
+    const offer = market.withdraw(me, id);
+    void this.notify(context, group(market.id), { id }, { event: "OfferGone" });
+    this.tellAccount(market, me);
+    return offer;
+  }
+
+  private accept(context: EventContext<App>, { id }: { id: number }) {
+    const me = this.traderOf(context);
+    const market = this.marketOf(me);
+    const trade = market.accept(me, id);
+    const { buyer, seller, price } = trade;
+    void this.notify(context, group(market.id), trade, { event: "NewTrade" });
+    // Private: the other side of the trade only.
+    if (me === buyer) void this.notify(context, user(seller), `You sold a unit to ${buyer} for ${price.toFixed(2)}`);
+    else void this.notify(context, user(buyer), `You bought a unit from ${seller} for ${price.toFixed(2)}`);
+    this.tellAccount(market, buyer);
+    this.tellAccount(market, seller);
+    return trade;
+  }
+
+  private tellAccount(market: Market, trader: string): void {
+    void this.sendTo(user(trader), market.account(trader), { event: "NewAccount" });
+  }
+
+  private seat(trader: string, market: Market): void {
+    this.markets.set(trader, market);
+    this.realtime.watchForDropout(trader, () => this.leave(trader, market), this.options.dropoutMs);
+  }
+
+  private async leave(trader: string, market: Market): Promise<void> {
+    this.markets.delete(trader);
+    await this.realtime.withdraw(group(market.id), trader);
+    for (const { id } of market.leave(trader)) void this.sendTo(group(market.id), { id }, { event: "OfferGone" });
+    void this.sendTo(group(market.id), { trader }, { event: "Gone" });
+  }
+
+  private traderOf({ socket }: EventContext<App>): string {
+    const { user: trader } = this.realtime.identify(socket);
+    if (trader === undefined) throw new EventError("UNAUTHENTICATED", "nobody knows you here");
+    return trader;
+  }
+
+  private marketOf(trader: string): Market {
+    const market = this.markets.get(trader);
+    if (market === undefined) throw new EventError("FORBIDDEN", "enter a market first");
+    return market;
+  }
+}

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import type { Socket } from "socket.io";
 import { Context } from "./context.js";
 import type { Channel } from "./channel.js";
@@ -19,6 +20,30 @@ export interface AdmissionLimits {
   readonly mostPerTransport: number;
   /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
   readonly asking: WeakMap<object, Set<string>>;
+  readonly closings: Closings;
+}
+
+/** Who waits for a transport to close: one listener on it, however many namespaces it asks to enter at once. */
+export class Closings {
+  readonly #waiting = new WeakMap<EventEmitter, { readonly fns: Set<() => void>; readonly listener: () => void }>();
+
+  add(conn: EventEmitter, fn: () => void): void {
+    let waiting = this.#waiting.get(conn);
+    if (waiting === undefined) {
+      const fns = new Set<() => void>();
+      waiting = { fns, listener: () => fns.forEach((one) => one()) };
+      this.#waiting.set(conn, waiting);
+      conn.on("close", waiting.listener);
+    }
+    waiting.fns.add(fn);
+  }
+
+  remove(conn: EventEmitter, fn: () => void): void {
+    const waiting = this.#waiting.get(conn);
+    if (!waiting?.fns.delete(fn) || waiting.fns.size > 0) return;
+    this.#waiting.delete(conn);
+    conn.off("close", waiting.listener);
+  }
 }
 
 /**
@@ -83,14 +108,14 @@ export class Admission {
       if (!open) return;
       open = false;
       clearTimeout(timer);
-      conn.removeListener("close", onClose);
+      this.#limits.closings.remove(conn, onClose);
       this.#hub.signals.disconnected(socket);
       verdict(failure);
     };
     const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));
     const onTimeout = (): void => conclude(toFailure(new EventError("TIMEOUT", "no answer in time")));
     const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
-    conn.once("close", onClose);
+    this.#limits.closings.add(conn, onClose);
     this.#asked.add(socket);
     const context = Context.of(this.#hub, "connect", socket, ({ failure }) => conclude(failure));
     context.namespace = socket.nsp.name;

@@ -9,7 +9,7 @@ import type {
 } from "./event-map.js";
 import { describeValue } from "./ownership.js";
 import type { AnySubscriber } from "./pipeline.js";
-import type { SubscriberEntry } from "./subscriber-list.js";
+import { checkEntry, type SubscriberEntry } from "./subscriber-list.js";
 
 /** What `on` of a {@link ControllerHandler} takes: the controller itself is the owner, and says the namespace. */
 export type ControllerEventOptions<
@@ -49,6 +49,7 @@ export class ControllerHandler<App extends AppServer = Server> {
       );
     if (typeof fn !== "function")
       throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
+    checkEntry(this.#subject, event, options);
     const input = this.#schemas.get(name);
     this.#entries.push({
       event: name,

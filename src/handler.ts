@@ -1,14 +1,20 @@
 import type { Server } from "socket.io";
 import type { AppServer, HandlerEvents, Interceptor } from "./event-map.js";
 import { printable } from "./fault.js";
-import { bindHost, type Host } from "./host.js";
+import { bindHost, checkWiring, type Host } from "./host.js";
 import type { Logger } from "./logger.js";
 import { defaultLogger, writeLog } from "./log.js";
 import { Cleanups, describeValue } from "./ownership.js";
 import { type Key, Registry } from "./registry.js";
 import { SocketIngress } from "./socket-ingress.js";
 import { checkInterceptors } from "./subscribe-options.js";
-import { readEventMap, subscribeAll } from "./subscriber-list.js";
+import {
+  checkEntries,
+  readEventMap,
+  subscribeAll,
+  type SubscriberEntry,
+  type SubscriberOwner,
+} from "./subscriber-list.js";
 
 /**
  * A class that owns some events: it says which in `events`, and has a method for each.
@@ -101,13 +107,7 @@ export abstract class Handler<App extends AppServer = Server> {
         `${subject}: setup expects a Socket.IO server, or a manager that has registered it; got neither`,
       );
     }
-    const owner = {
-      name: this.name,
-      namespace: this.namespace,
-      self: this,
-      use: checkInterceptors(subject, this.use),
-    };
-    const entries = this.#entries(subject);
+    const { owner, entries } = this.#wiring(subject);
     this.#cleanups.reopen();
     this.#unsubscribe = subscribeAll(ingress, owner, entries);
     this.#ingress = ingress;
@@ -195,6 +195,11 @@ export abstract class Handler<App extends AppServer = Server> {
     this.#ownLog = undefined;
   }
 
+  /** @internal */
+  [checkWiring](): void {
+    this.#wiring(this.#subject());
+  }
+
   #subject(): string {
     const { name } = this as { name?: unknown };
     if (typeof name !== "string" || name.trim() === "") {
@@ -213,7 +218,15 @@ export abstract class Handler<App extends AppServer = Server> {
     return ingress?.io === io ? ingress : SocketIngress.of(io);
   }
 
-  #entries(subject: string): ReturnType<typeof readEventMap> {
+  #wiring(subject: string): { readonly owner: SubscriberOwner; readonly entries: readonly SubscriberEntry[] } {
+    const use = checkInterceptors(subject, this.use);
+    const owner = { name: this.name, namespace: this.namespace, self: this, use };
+    const entries = this.#entries(subject);
+    checkEntries(owner, entries);
+    return { owner, entries };
+  }
+
+  #entries(subject: string): SubscriberEntry[] {
     const entries = readEventMap(subject, this, this.events);
     const priorities = this.eventPriorities ?? {};
     if (typeof priorities !== "object") {

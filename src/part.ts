@@ -1,7 +1,7 @@
 import { Controller } from "./controller.js";
 import type { AppServer } from "./event-map.js";
 import { Handler } from "./handler.js";
-import { bindHost, type Host } from "./host.js";
+import { bindHost, checkWiring, type Host } from "./host.js";
 import { describeValue } from "./ownership.js";
 import { describeKey, isKey, type Key } from "./registry.js";
 import { Service } from "./service.js";
@@ -44,9 +44,11 @@ export function servicePart(method: string, kind: "service" | "controller", valu
 export function handlerPart(method: string, value: unknown): Part {
   if (!(value instanceof Handler)) throw new TypeError(`${method} expects a Handler, got ${describeValue(value)}`);
   const handler = value as Handler<AppServer>;
+  const name = nameOf(method, handler);
+  handler[checkWiring]();
   return {
     kind: "handler",
-    name: nameOf(method, handler),
+    name,
     target: handler,
     requires: [],
     // A manager is made for one App; the type of the host says so no more once it is in a list.

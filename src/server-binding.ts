@@ -1,5 +1,5 @@
 import type { Namespace, Server, Socket } from "socket.io";
-import { Admission, type AdmissionLimits } from "./admission.js";
+import { Admission, type AdmissionLimits, Closings } from "./admission.js";
 import type { Channel } from "./channel.js";
 import type { Hub } from "./hub.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
@@ -33,6 +33,7 @@ export class ServerBinding {
       timeoutMs: options.admitTimeoutMs,
       mostPerTransport: options.maxInFlight,
       asking: new WeakMap(),
+      closings: new Closings(),
     };
     this.#unknown = options.answersUnknown ? new UnknownEvents(hub) : undefined;
     hub.signals.onWatch = (socket, watched) => this.#watch(socket, watched);

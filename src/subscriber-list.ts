@@ -1,7 +1,9 @@
 import type { AppServer } from "./event-map.js";
 import { describeValue } from "./ownership.js";
 import type { AnyInterceptor, AnySubscriber } from "./pipeline.js";
-import { type SocketIngress, subscribeAs } from "./socket-ingress.js";
+import { namespacePattern } from "./namespace-pattern.js";
+import { checkEvent, type SocketIngress, subscribeAs } from "./socket-ingress.js";
+import { checkOptions, defaultLimits } from "./subscribe-options.js";
 
 /** One subscriber of a handler or controller, before it is subscribed. */
 export interface SubscriberEntry {
@@ -44,6 +46,23 @@ export function subscribeAll<App extends AppServer>(
     throw thrown;
   }
   return endAll;
+}
+
+/**
+ * Checks what {@link subscribeAll} would, without a server.
+ *
+ * @throws TypeError naming the mistake
+ */
+export function checkEntries(owner: SubscriberOwner, entries: readonly SubscriberEntry[]): void {
+  for (const { event, options } of entries) checkEntry(owner.name, event, { namespace: owner.namespace, ...options });
+}
+
+/** The same for one subscriber. */
+export function checkEntry(by: string, event: unknown, options: object): void {
+  const subject = `${by}, event "${checkEvent(by, event)}"`;
+  checkOptions(subject, options, defaultLimits);
+  const { namespace } = options as { namespace?: string | RegExp };
+  if (namespace !== undefined) namespacePattern(namespace, subject);
 }
 
 /** Reads an event map: each value is the name of a method, a function, or an object with one of them as `run`. */

@@ -1,3 +1,4 @@
+import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import { describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -18,38 +19,68 @@ describe("being asked at connect", () => {
   it("is answered once: a yes after the deadline lets nobody in", async () => {
     await using app = await serveIngress({ admitTimeoutMs: 20 });
     const gate = deferred<boolean>();
-    const late = deferred();
     const told = vi.fn();
     app.ingress.subscribe("connect", () => gate.promise);
-    app.ingress.subscribe("connect", () => late.resolve());
     app.ingress.subscribe("connection", told);
-    const client = app.client();
-    const refused = next(client, "connect_error");
-    client.connect();
-    expect(await refused).toMatchObject([{ data: { code: "TIMEOUT" } }]);
+    const peer = new WebSocket(`${app.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const frames: string[] = [];
+    const answered = new Promise<void>((resolve) => {
+      peer.on("message", (data: Buffer) => {
+        frames.push(data.toString());
+        if (frames.length === 2) resolve();
+      });
+    });
+    await once(peer, "open");
+    peer.send("40"); // its connection stays open when it is refused
+    await answered;
+    expect(frames[1]).toMatch(/^44.*"TIMEOUT"/);
     gate.resolve(true);
-    await late.promise;
-    expect(app.io.of("/").sockets.size).toBe(0);
-    expect(told).not.toHaveBeenCalled();
+    const honest = await app.connect();
+    expect(told).toHaveBeenCalledOnce();
+    expect([...app.io.of("/").sockets.keys()]).toEqual([honest.id]);
+    expect(frames.length).toBe(2);
+    peer.terminate();
   });
 
   it("may take as long as it likes with a deadline of Infinity, and needs no timer for it", async () => {
     const timers = async (limitMs: number): Promise<number> => {
-      await using app = await serveIngress({ admitTimeoutMs: limitMs, timeoutMs: limitMs });
+      let count = 0;
+      const hook = createHook({ init: (_id, type) => void (type === "Timeout" && count++) });
+      const ingress = new SocketIngress({ logger: recordingLog(), admitTimeoutMs: limitMs, timeoutMs: limitMs });
+      await using app = await serve((io) => {
+        io.use((_socket, go) => {
+          hook.enable();
+          go();
+        });
+        ingress.attach(io);
+      });
       const gate = deferred<boolean>();
-      const asked = deferred();
-      app.ingress.subscribe("connect", () => {
-        queueMicrotask(() => asked.resolve());
+      ingress.subscribe("connect", () => {
+        // By then everything is set up that may end the asking.
+        queueMicrotask(() => {
+          hook.disable();
+          gate.resolve(true);
+        });
         return gate.promise;
       });
-      const connecting = app.connect();
-      await asked.promise;
-      const count = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
-      gate.resolve(true);
-      expect((await connecting).connected).toBe(true);
+      expect((await app.connect()).connected).toBe(true);
       return count;
     };
-    expect(await timers(Infinity)).toBe((await timers(30_000)) - 2);
+    expect([await timers(Infinity), await timers(30_000)]).toEqual([0, 2]);
+  });
+
+  it("leaves no timer behind once it is answered, whatever the answer", async () => {
+    const set = vi.spyOn(globalThis, "setTimeout");
+    const clear = vi.spyOn(globalThis, "clearTimeout");
+    await using app = await serveIngress({ admitTimeoutMs: 12_345, timeoutMs: 12_345 });
+    app.ingress.subscribe("connect", async ({ socket }) => socket.handshake.auth["ok"] === true);
+    await app.connect({ auth: { ok: true } });
+    await expect(app.connect()).rejects.toMatchObject({ data: { code: "FORBIDDEN" } });
+    const ours = set.mock.results
+      .filter((_, i) => set.mock.calls[i]?.[1] === 12_345)
+      .map(({ value }) => value as unknown);
+    expect(ours.length).toBe(4);
+    expect(ours.filter((timer) => !clear.mock.calls.some(([cleared]) => cleared === timer))).toEqual([]);
   });
 
   it("in several namespaces at once, each is asked for itself", async () => {
@@ -186,7 +217,56 @@ describe("a frame with more arguments than a function takes", () => {
   );
 });
 
+describe("an event that is no event", () => {
+  const rawFrames = async (app: Served, ...frames: string[]): Promise<string[]> => {
+    const peer = new WebSocket(`${app.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const answers: string[] = [];
+    const last = new Promise<void>((resolve) => {
+      peer.on("message", (data: Buffer) => {
+        const frame = data.toString();
+        if (frame.startsWith("40")) for (const odd of [...frames, '4299["honest"]']) peer.send(odd);
+        if (frame.startsWith("43")) answers.push(frame);
+        if (frame.startsWith("4399")) resolve();
+      });
+    });
+    await once(peer, "open");
+    peer.send("40");
+    await last;
+    peer.terminate();
+    return answers;
+  };
+
+  it("but an id without a payload is answered UNKNOWN_EVENT, and the next one is served", async () => {
+    await using app = await serveIngress();
+    app.ingress.subscribe("honest", () => "served");
+    const answers = await rawFrames(app, "427");
+    expect(answers).toEqual([expect.stringMatching(/^437\[.*"UNKNOWN_EVENT"/), '4399["served"]']);
+    expect(app.ingress.counters.unknownEvents).toBe(1);
+  });
+
+  it("but has a number for a name is answered like any unknown one", async () => {
+    await using app = await serveIngress();
+    app.ingress.subscribe("honest", () => "served");
+    expect(await rawFrames(app, "427[5,1]")).toEqual([
+      expect.stringMatching(/^437\[.*"UNKNOWN_EVENT"/),
+      '4399["served"]',
+    ]);
+  });
+});
+
 describe("a handler", () => {
+  it("without a manager logs to standard output, in lines that carry its name", async () => {
+    class Alone extends Handler {
+      readonly name = "alone";
+      readonly events = { x: () => "x" };
+    }
+    const { log } = new Alone();
+    expect((log as unknown as { bindings(): object }).bindings()).toMatchObject({
+      name: "socket-ingress",
+      handler: "alone",
+    });
+  });
+
   it("belongs to one manager: a second one is refused it, and the first keeps it", async () => {
     class Only extends Handler {
       readonly name = "only";

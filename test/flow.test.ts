@@ -112,6 +112,37 @@ describe("what runs and what waits on one connection", () => {
     expect(await Promise.all(replies)).toEqual(["a", "b"]);
   });
 
+  it("lets a dispatch from inside an event wait, go on, and give up, after an interceptor that took time", async () => {
+    await using app = await serveIngress({ maxInFlight: 1, maxPending: 10 });
+    const { run, open, started } = gated();
+    app.ingress.subscribe("laned", run, {
+      concurrency: 1,
+      key: () => "one for all",
+      timeoutMs: 60,
+      use: [
+        async (_context, next) => {
+          await Promise.resolve();
+          return next();
+        },
+      ],
+    });
+    app.ingress.subscribe("outer", (context, name: string) => app.ingress.dispatch("laned", context, name));
+    app.ingress.subscribe("free", () => "free");
+    const [one, two] = [await app.connect(), await app.connect()];
+    const a = one.emitWithAck("outer", "a");
+    await vi.waitFor(() => expect(started).toEqual(["a"]));
+    const b = two.emitWithAck("outer", "b");
+    await two.emitWithAck("a round trip");
+    open("a");
+    expect(await a).toBe("a");
+    await vi.waitFor(() => expect(started).toEqual(["a", "b"]));
+    const c = one.emitWithAck("outer", "c");
+    expect((await Promise.all([b, c])).map(codeOf)).toContain("TIMEOUT");
+    open("b");
+    open("c");
+    expect([await one.emitWithAck("free"), await two.emitWithAck("free")]).toEqual(["free", "free"]);
+  });
+
   it("drops and counts what is too much and was sent without an acknowledgement", async () => {
     await using app = await serveIngress({ maxInFlight: 1, maxPending: 1 });
     const { run, open, started } = gated();
@@ -179,6 +210,81 @@ describe("a lane", () => {
       await vi.advanceTimersByTimeAsync(0);
       open("fourth");
       expect(await fourth).toBe("fourth");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("passes over one that gave up while it waited, and gives its place in the queue away", async () => {
+    vi.useFakeTimers();
+    try {
+      const ingress = new SocketIngress({ logger: recordingLog() });
+      const { run, open, started } = gated();
+      ingress.subscribe("x", run, {
+        concurrency: 1,
+        queueMax: 1,
+        key: () => "k",
+        timeoutMs: 100,
+        // The early one spends half of its time here, so it gives up while the other one still runs.
+        use: [
+          async (_context, next) => {
+            if (started.length === 0) await new Promise<void>((resolve) => setTimeout(resolve, 50));
+            return next();
+          },
+        ],
+      });
+      const early = ingress.dispatch("x", {}, "early");
+      ingress.subscribe("y", () => started.push("y"));
+      await ingress.dispatch("y");
+      await vi.advanceTimersByTimeAsync(20);
+      const runs = ingress.dispatch("x", {}, "runs");
+      await vi.advanceTimersByTimeAsync(79);
+      expect(codeOf(await Promise.race([early, Promise.resolve("waits")]))).toBe("waits");
+      await vi.advanceTimersByTimeAsync(1);
+      expect(codeOf(await early)).toBe("TIMEOUT");
+      const takes = ingress.dispatch("x", {}, "takes its place");
+      expect(codeOf(await Promise.race([takes, Promise.resolve("waits")]))).toBe("waits");
+      open("runs");
+      expect(await runs).toBe("runs");
+      await vi.advanceTimersByTimeAsync(0);
+      expect(started).toEqual(["y", "runs", "takes its place"]);
+      open("takes its place");
+      expect(await takes).toBe("takes its place");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is left to others by one that gave up while it waited", async () => {
+    vi.useFakeTimers();
+    try {
+      const ingress = new SocketIngress({ logger: recordingLog() });
+      const { run, open, started } = gated();
+      let slow = true;
+      ingress.subscribe("x", run, {
+        concurrency: 1,
+        key: () => "k",
+        timeoutMs: 100,
+        use: [
+          async (_context, next) => {
+            if (slow) await new Promise<void>((resolve) => setTimeout(resolve, 50));
+            return next();
+          },
+        ],
+      });
+      const early = ingress.dispatch("x", {}, "early");
+      slow = false;
+      await vi.advanceTimersByTimeAsync(20);
+      const runs = ingress.dispatch("x", {}, "runs");
+      await vi.advanceTimersByTimeAsync(80);
+      expect(codeOf(await early)).toBe("TIMEOUT");
+      open("runs");
+      expect(await runs).toBe("runs");
+      const last = ingress.dispatch("x", {}, "last");
+      await vi.advanceTimersByTimeAsync(0);
+      expect(started).toEqual(["runs", "last"]);
+      open("last");
+      expect(await last).toBe("last");
     } finally {
       vi.useRealTimers();
     }
@@ -282,6 +388,35 @@ const text = {
       typeof value === "string" ? { value } : { issues: [{ message: "a string, please" }] },
   },
 };
+
+describe("an output schema", () => {
+  it("that refuses without saying why is told of all the same, and the caller hears INTERNAL", async () => {
+    const log = recordingLog();
+    const ingress = new SocketIngress({ logger: log });
+    const output = { "~standard": { version: 1 as const, vendor: "test", validate: () => ({ issues: [] }) } };
+    ingress.subscribe("x", () => 1, { output });
+    expect(await ingress.dispatch("x")).toEqual({ error: { code: "INTERNAL", message: "internal error" } });
+    expect(String(log.lines[0]?.fields["err"])).toContain(
+      'the reply to "x" does not fit its output schema at its root',
+    );
+  });
+});
+
+describe("coalesceWrites", () => {
+  it("takes its options, and nothing else but true and false", async () => {
+    for (const coalesceWrites of [null, 5, "yes"] as never[]) {
+      expect(() => new SocketIngress({ coalesceWrites })).toThrow(/coalesceWrites must be true, false or/);
+    }
+    await using app = await serveIngress({ coalesceWrites: { maxBytes: 4_096 } });
+    app.ingress.subscribe("x", (_context, n: number) => n);
+    const client = await app.connect();
+    const numbers = Array.from({ length: 30 }, (_, n) => n);
+    expect(await Promise.all(numbers.map((n) => client.emitWithAck("x", n)))).toEqual(numbers);
+    expect(app.io.engine.listenerCount("flush")).toBe(1);
+    await app.ingress.detach();
+    expect(app.io.engine.listenerCount("flush")).toBe(0);
+  });
+});
 
 describe("what was given up", () => {
   it("while its asynchronous schema was at work never reaches the method", async () => {

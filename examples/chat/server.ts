@@ -1,3 +1,5 @@
+// npm start, then open the address that it prints, in two windows.
+
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";

@@ -1,3 +1,5 @@
+// node --import tsx examples/market/server.ts, then open the address that it prints, in two windows.
+
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";

@@ -1,8 +1,9 @@
+import type { WebSocketRoute } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
 import { openStage, type Stage, type Window } from "./stage.js";
 
-const SLOW = { timeout: 30_000 };
+const SLOW = { timeout: 60_000 };
 
 needs("chromium")("the chat, in windows of a browser", () => {
   let stage: Stage;
@@ -86,6 +87,26 @@ needs("chromium")("the chat, in windows of a browser", () => {
     await say(ada, "what a day");
     await bob.sees("#messages li", "what a day");
     expect(await bob.page.locator("#messages li", { hasText: "heck" }).count()).toBe(0);
+  });
+
+  it("after a lost connection the room is joined again and shows what was said meanwhile", SLOW, async () => {
+    const gus = await stage.open("/favicon.ico"); // not the page yet: its socket is to go through our hands
+    const lines: WebSocketRoute[] = [];
+    await gus.page.routeWebSocket(/socket\.io/, (line) => {
+      lines.push(line);
+      line.connectToServer();
+    });
+    await gus.page.goto(stage.url);
+    await gus.page.fill("#name", "Gus");
+    await gus.page.click("#sign-in button");
+    await gus.sees("#messages li", "hello from Ada");
+    await lines[0]?.close();
+    await say(bob, "said while Gus was away");
+    await gus.sees("#messages li", "said while Gus was away");
+    await say(gus, "back again");
+    await ada.sees("#messages li", "back again");
+    expect(lines).toHaveLength(2);
+    await gus.close();
   });
 
   it("the session's id rotates at login, targets every tab and never reaches a script", SLOW, async () => {

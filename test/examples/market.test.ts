@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
 import { openStage, type Stage, type Window } from "./stage.js";
 
-const SLOW = { timeout: 30_000 };
+const SLOW = { timeout: 60_000 };
 
 needs("chromium")("the market, in windows of a browser", () => {
   let stage: Stage;

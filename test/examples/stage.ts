@@ -39,7 +39,8 @@ const flags = [
   "--disable-sync",
 ];
 
-const PATIENCE_MS = 10_000;
+/** For machines that do much else at the same time. */
+const PATIENCE_MS = 20_000;
 
 /** Starts an example and the browser, side by side. */
 export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {

@@ -14,7 +14,7 @@ const socket: Socket<ServerToClient, ClientToServer> = io({
 });
 const client = createClient<App>(socket);
 
-let me: string | null = null;
+let me: string | null | undefined; // not known yet
 let room = "lobby";
 let leaveRoom = (): void => {};
 
@@ -60,11 +60,12 @@ showAttacks((label, event, ...args) => {
 // --- who I am ---------------------------------------------------------------------------------------------------------------
 
 function showIdentity(name: string | null): void {
-  if (name !== me) byId("messages").replaceChildren();
+  if (name === me) return; // a reconnect, after which the client joins its topics by itself
   me = name;
-  document.body.dataset["signedIn"] = String(name !== null);
   byId("sign-in").hidden = name !== null;
   byId("sign-out").hidden = name === null;
+  byId("composer").inert = name === null;
+  byId("messages").replaceChildren();
   byId("me").replaceChildren(...(name === null ? [] : [avatar(name), name]));
   if (name === null) leaveRoom();
   else void enter(room);

@@ -22,9 +22,9 @@ export interface ClientToServer {
   message(draft: Draft, reply: (r: { id: number }) => void): void;
   typing(where: { room: string }): void;
   // What the panel of the bad actor calls.
-  explode(reply: (never: never) => void): void;
-  hang(reply: (never: never) => void): void;
-  circle(reply: (never: unknown) => void): void;
+  explode(reply: (nothing: unknown) => void): void;
+  hang(reply: (nothing: unknown) => void): void;
+  circle(reply: (nothing: unknown) => void): void;
 }
 
 export interface ServerToClient {

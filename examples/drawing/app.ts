@@ -1,11 +1,8 @@
 import type { Server } from "socket.io";
 import { z } from "zod";
+import { HEIGHT, WIDTH } from "./board-size.js";
 
-/** Boards have one size, whatever the size of a window. */
-export const WIDTH = 1600;
-export const HEIGHT = 1000;
-
-export const COLORS = 6;
+const COLORS = 6;
 
 const board = z.string().regex(/^[a-z0-9-]{1,32}$/);
 const x = z.int().min(0).max(WIDTH);

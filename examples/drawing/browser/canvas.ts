@@ -1,4 +1,5 @@
-import { HEIGHT, type Point, type Stroke, WIDTH } from "../app.js";
+import type { Point, Stroke } from "../app.js";
+import { HEIGHT, WIDTH } from "../board-size.js";
 
 /** Keeps the strokes of a board and paints them, in whatever size the canvas has. */
 export class Canvas {

@@ -1,4 +1,5 @@
-import { HEIGHT, type Painter, WIDTH } from "../app.js";
+import type { Painter } from "../app.js";
+import { HEIGHT, WIDTH } from "../board-size.js";
 
 /** The cursors of the others, over the canvas. */
 export class Cursors {

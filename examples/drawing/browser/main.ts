@@ -1,5 +1,5 @@
 import { io, type Socket } from "socket.io-client";
-import { createClient, EventFailure } from "socket-ingress/client";
+import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Painter, Point, ServerToClient, Stroke } from "../app.js";
 import { Canvas } from "./canvas.js";
 import { Cursors } from "./cursors.js";
@@ -31,7 +31,8 @@ async function attempt(call: Promise<unknown>): Promise<void> {
   }
 }
 
-function showPainters(painters: readonly Painter[]): void {
+function showPainters(members: readonly Member[]): void {
+  const painters = members.map(({ info }) => info as Painter);
   cursors.keep(new Map(painters.map((painter) => [painter.id, painter])));
   const items = painters.map(({ id, name, hue }) => {
     const item = document.createElement("li");
@@ -50,7 +51,7 @@ function open(name: string): void {
   canvas.reset([]);
   // Again after each reconnect: what was missed is in the snapshot.
   const join = client.joinTopic(topic, { onSnapshot: (strokes) => canvas.reset(strokes as Stroke[]) });
-  const offPresence = client.onPresence(topic, (members) => showPainters(members.map(({ info }) => info as Painter)));
+  const offPresence = client.onPresence(topic, showPainters);
   leaveBoard = () => {
     join.leave();
     offPresence();
@@ -71,9 +72,12 @@ byId("new-board").addEventListener("click", () => {
   location.hash = Math.random().toString(36).slice(2, 8);
 });
 
-const learnMyName = async (): Promise<void> => {
+/** Each connection is a new painter: whatever was being drawn ends. */
+async function learnMyName(): Promise<void> {
   me = await client.call("whoami");
-};
+  drawing = undefined;
+  showPainters(client.presence(`board:${board}`));
+}
 client.onReconnect(learnMyName);
 client.onReady(async () => {
   await learnMyName();

@@ -3,7 +3,7 @@ import type { Socket } from "socket.io";
 import { Context } from "./context.js";
 import type { Channel } from "./channel.js";
 import { dispatch } from "./dispatcher.js";
-import { toFailure } from "./fault.js";
+import { printable, toFailure } from "./fault.js";
 import type { Hub } from "./hub.js";
 import { writeLog } from "./log.js";
 import { EventError } from "./wire/event-error.js";
@@ -95,9 +95,20 @@ export class Admission {
       mine.delete(namespace);
       // A shutdown may have begun while they were asked.
       if (failure === undefined && this.#hub.draining) next(refusal(shuttingDown()));
-      else if (failure === undefined) next();
+      else if (failure === undefined) this.#pass(socket, next);
       else next(sendable(failure, socket, this.#hub));
     });
+  }
+
+  /** On to the application's own middleware; what it throws would otherwise end the process, and leave the client waiting. */
+  #pass(socket: Socket, next: (error?: Error) => void): void {
+    try {
+      next();
+    } catch (thrown) {
+      const fields = { event: "connect", namespace: socket.nsp.name, socketId: socket.id, err: printable(thrown) };
+      writeLog(this.#hub.log, "error", fields, "a middleware of the application threw; the connection is refused");
+      next(toRefusal(toFailure(thrown).error));
+    }
   }
 
   /** Ask, and tell the verdict exactly once: no failure means welcome. Leaving early counts as a refusal, silently. */
@@ -109,7 +120,7 @@ export class Admission {
       open = false;
       clearTimeout(timer);
       this.#limits.closings.remove(conn, onClose);
-      this.#hub.signals.disconnected(socket);
+      if (failure !== undefined) this.#hub.signals.disconnected(socket);
       verdict(failure);
     };
     const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));

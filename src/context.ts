@@ -3,7 +3,6 @@ import type { Run } from "./dispatcher.js";
 import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
 import { bareFailure, defuse, toFailure } from "./fault.js";
-import { hasForeignListener } from "./foreign-listeners.js";
 import type { CutEvent } from "./flow.js";
 import type { Hub } from "./hub.js";
 import { shortName } from "./log.js";
@@ -53,6 +52,7 @@ export class Context implements EventContext<Server> {
   done: ((context: Context) => void) | undefined = undefined;
   #ack: Acknowledge | undefined;
   #controller: AbortController | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
   #log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   #namespace: string | undefined = undefined;
 
@@ -97,11 +97,12 @@ export class Context implements EventContext<Server> {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
+    if (this.#signal === undefined) {
       this.#controller = new AbortController();
-      this.hub.signals.open(this, this.#controller);
+      this.#signal = this.hub.signals.of(this, this.#controller.signal);
+      if (this.expired) this.#controller.abort(new EventError("TIMEOUT", "no answer in time"));
     }
-    return this.#controller.signal;
+    return this.#signal;
   }
 
   stop(): void {
@@ -161,7 +162,6 @@ export class Context implements EventContext<Server> {
   finish(): void {
     this.finished = true;
     if (!this.answered && this.#ack !== undefined) this.#conclude(this.#ack);
-    if (this.#controller !== undefined) this.hub.signals.close(this, this.#controller);
     this.done?.(this);
   }
 
@@ -176,7 +176,7 @@ export class Context implements EventContext<Server> {
    */
   expire(reason: EventError): Context {
     this.expired = true;
-    this.#abort(reason);
+    this.#controller?.abort(reason);
     this.turn?.giveUp();
     const next = new Context(this.hub, this.event, this.socket, this.args, this.count, this.#ack);
     next.runs = this.runs;
@@ -191,18 +191,11 @@ export class Context implements EventContext<Server> {
     return next;
   }
 
-  #abort(reason: EventError): void {
-    if (this.#controller === undefined) return;
-    this.hub.signals.close(this, this.#controller);
-    this.#controller.abort(reason);
-  }
-
   #conclude(ack: Acknowledge): void {
     if (this.value !== undefined) return this.send(this.value);
     if (this.failure !== undefined) return this.#sendFailure(this.failure);
     // A listener of the application's own on the same event may still mean to answer.
-    if (!this.byHand && this.socket.listenerCount(this.event) > 1 && hasForeignListener(this.socket, this.event))
-      return;
+    if (!this.byHand && this.hub.isShared(ack)) return;
     if (this.runs === 0) return this.refuse(new EventError("UNKNOWN_EVENT", "nobody listens to this event"));
     this.answered = true;
     ack();

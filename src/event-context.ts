@@ -4,7 +4,7 @@ import type { Logger } from "./logger.js";
 
 /**
  * What a subscriber is given first, before the client's arguments: where the event came from and what can be done about
- * it. There is one context per dispatch, shared by all its subscribers.
+ * it. There is one context per dispatch, shared by all its subscribers; after a timeout the others get a new one.
  *
  * @typeParam App - the `Server<...>` type of the application
  */
@@ -15,9 +15,13 @@ export interface EventContext<App extends AppServer = Server> {
   readonly event: string;
   /** The concrete namespace the socket is in, such as `/t-42` where the handler said a pattern. */
   readonly namespace: string;
-  /** Aborts when nobody waits for the result any more; made when first read. */
+  /**
+   * Aborts at the subscriber's timeout, when the socket disconnects and at the deadline of a shutdown, with an `EventError` as its
+   * reason whose code says which: `TIMEOUT`, `DISCONNECTED`, `SHUTTING_DOWN`. It outlives its event, for what a subscriber has started.
+   * Made when first read. A listener on it that throws is Node's to report: it ends the process.
+   */
   readonly signal: AbortSignal;
-  /** A child of the ingress's logger whose lines carry event, namespace and socket id; made when first read. */
+  /** A child of the ingress's logger whose lines carry event, handler, namespace and socket id; made when first read. */
   readonly log: Logger;
   /** Keeps the subscribers that come later from running for this event. It does not interrupt the one that calls it. */
   stop(): void;

@@ -47,6 +47,8 @@ export interface Waiting {
  */
 export class Flow {
   readonly runs: Set<Run> = new Set();
+  /** Queues of sockets whose `connection` subscribers are not done. */
+  readonly kept: Set<Fifo<Waiting>> = new Set();
   readonly #max: number;
   /** Told when events start to wait, and when none does any more. */
   readonly #onSaturation: (saturated: boolean) => void;
@@ -63,6 +65,13 @@ export class Flow {
   /** How many events wait. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** How many events of this transport are kept, here or until the `connection` subscribers of their socket are done. */
+  get pending(): number {
+    let pending = this.#waiting.length;
+    for (const queue of this.kept) pending += queue.length;
+    return pending;
   }
 
   /** Whether the next event has to wait. */

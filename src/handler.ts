@@ -62,6 +62,8 @@ export abstract class Handler<App extends AppServer = Server> {
   #ingress: SocketIngress<App> | undefined;
   #io: App | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
+  /** Which of setup and teardown was asked for last. */
+  #wanted = false;
   #settingUp: Promise<void> | undefined;
   #tearingDown: Promise<void> | undefined;
   #ownLog: Logger | undefined;
@@ -95,7 +97,11 @@ export abstract class Handler<App extends AppServer = Server> {
    * threw, after having unbound and cleaned up
    */
   setup(io?: App): Promise<void> {
-    if (this.#tearingDown !== undefined) return this.#tearingDown.then(() => this.setup(io));
+    this.#wanted = true;
+    if (this.#tearingDown !== undefined) {
+      // A teardown asked for meanwhile takes it back.
+      return this.#tearingDown.then(() => (this.#wanted ? this.setup(io) : undefined));
+    }
     const subject = this.#subject();
     if (this.#settingUp !== undefined) {
       if (io === undefined || io === this.#ingress?.io) return this.#settingUp;
@@ -122,6 +128,7 @@ export abstract class Handler<App extends AppServer = Server> {
    * does nothing. Don't await it in one of the handler's own event methods: it waits for them.
    */
   teardown(): Promise<void> {
+    this.#wanted = false;
     if (this.#tearingDown !== undefined) return this.#tearingDown;
     // Never set up, it may still own something from its constructor.
     if (this.#settingUp === undefined && this.#cleanups.size === 0) return Promise.resolve();
@@ -204,10 +211,10 @@ export abstract class Handler<App extends AppServer = Server> {
     const { name } = this as { name?: unknown };
     if (typeof name !== "string" || name.trim() === "") {
       throw new TypeError(
-        `${this.constructor.name}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`,
+        `${this.constructor.name || "Handler"}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`,
       );
     }
-    return `${this.constructor.name} "${name}"`;
+    return `${this.constructor.name || "Handler"} "${name}"`;
   }
 
   #ingressFor(io: App, subject: string): SocketIngress<App> {
@@ -284,6 +291,6 @@ export abstract class Handler<App extends AppServer = Server> {
   }
 
   #report(thrown: unknown, message: string): void {
-    writeLog(this.log, "error", { handler: this.name, err: printable(thrown) }, message);
+    writeLog(this.log, "error", { err: printable(thrown) }, message);
   }
 }

@@ -69,6 +69,7 @@ export class Hub {
   readonly #loose: Flow;
   readonly #busy = new Set<Flow>();
   readonly #held = new Map<Socket, Hold>();
+  readonly #shared = new WeakSet<Acknowledge>();
   #draining = false;
   #idle: (() => void)[] = [];
   #lastOverloadLogMs = -Infinity;
@@ -80,6 +81,15 @@ export class Hub {
     this.#maxInFlight = options.maxInFlight;
     this.#maxPending = options.maxPending;
     this.#loose = new Flow(Infinity, () => undefined);
+  }
+
+  /** The application itself listens to the event that this acknowledgement came with. */
+  share(ack: Acknowledge): void {
+    this.#shared.add(ack);
+  }
+
+  isShared(ack: Acknowledge): boolean {
+    return this.#shared.has(ack);
   }
 
   /** Whether somebody listens to the tracing channel. */
@@ -159,13 +169,13 @@ export class Hub {
     const hold = this.#held.get(socket);
     const flow = socket === undefined ? undefined : this.#flows.get(socket.conn);
     if (hold === undefined && flow?.saturated !== true) return true;
-    const waiting = hold === undefined ? (flow as Flow).waiting : hold.queue.length;
-    if (waiting >= this.#maxPending) {
+    const kept = this.flowOf(socket);
+    if (kept.pending >= this.#maxPending) {
       this.#overloaded(context);
       return false;
     }
     const event = this.#waiting(channel, context);
-    if (hold === undefined) (flow as Flow).wait(event);
+    if (hold === undefined) kept.wait(event);
     else hold.queue.push(event);
     return false;
   }
@@ -198,7 +208,9 @@ export class Hub {
   /** Keep the events of a socket until {@link Hub.release}. */
   hold(socket: Socket): void {
     if (this.#held.has(socket)) return;
-    this.#held.set(socket, new Hold());
+    const hold = new Hold();
+    this.#held.set(socket, hold);
+    this.flowOf(socket).kept.add(hold.queue);
     this.attention++;
   }
 
@@ -213,13 +225,19 @@ export class Hub {
       else next.start();
     }
     this.#held.delete(socket);
+    flow.kept.delete(hold.queue);
     this.attention--;
     this.#checkIdle();
   }
 
   /** Forget the events of a socket that were kept: it was not admitted after all. */
   drop(socket: Socket): void {
-    if (this.#held.delete(socket)) this.attention--;
+    const hold = this.#held.get(socket);
+    if (hold !== undefined) {
+      this.#held.delete(socket);
+      this.flowOf(socket).kept.delete(hold.queue);
+      this.attention--;
+    }
     this.#checkIdle();
   }
 
@@ -288,7 +306,10 @@ export class Hub {
   /** Give up what is under way and what waits: callers are answered `SHUTTING_DOWN`, signals abort. */
   cut(): CutEvent[] {
     const cut: CutEvent[] = [];
-    for (const hold of this.#held.values()) cut.push(...cutAll(hold.queue));
+    for (const [socket, hold] of this.#held) {
+      cut.push(...cutAll(hold.queue));
+      this.flowOf(socket).kept.delete(hold.queue);
+    }
     this.attention -= this.#held.size;
     this.#held.clear();
     for (const flow of [...this.#busy]) {

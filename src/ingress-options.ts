@@ -29,7 +29,8 @@ export interface SocketIngressOptions {
    */
   reply?: "last" | "first";
   /**
-   * How long a subscriber may take, in milliseconds, waiting for its turn included.
+   * How long a subscriber may take, in milliseconds, from when its event begins to run; waiting for its lane is included, waiting for a
+   * place among the running events of the connection (`maxInFlight`) is not.
    *
    * @default 30_000
    */

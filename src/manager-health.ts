@@ -1,3 +1,4 @@
+import { describeValue } from "./ownership.js";
 import type { Handler } from "./handler.js";
 import type { PartKind } from "./part.js";
 import type { Roster } from "./roster.js";
@@ -72,7 +73,9 @@ function isUp({ status }: ServiceHealth): boolean {
 /** A service may say more of itself than we do, and fail at that. */
 function healthOf(service: Service): ServiceHealth {
   try {
-    return service.health();
+    const health = service.health() as ServiceHealth | null | undefined; // an override may return anything
+    if (typeof health === "object" && health !== null) return health;
+    throw new TypeError(`it returned ${describeValue(health)}`);
   } catch (error) {
     return { name: service.name, status: "degraded", failures: 0, reason: `health() failed: ${reasonOf(error)}` };
   }

@@ -4,6 +4,7 @@ import type { Admission } from "./admission.js";
 import { type Acknowledge, Context } from "./context.js";
 import { Channel, type Dispatcher } from "./channel.js";
 import { createDispatcher, dispatch } from "./dispatcher.js";
+import { hasForeignListener } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
@@ -125,11 +126,6 @@ export class NamespaceBinding {
     this.#attach(socket, "disconnect", this.#onDisconnect);
   }
 
-  /** No signal waits for it any more. */
-  unwatch(socket: Socket): void {
-    if (this.#disconnect.plan.length === 0) socket.off("disconnect", this.#onDisconnect);
-  }
-
   /**
    * Nobody listens any more. Events that have been observed already come at the next tick (`Socket.dispatch` in socket.ts) and still
    * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once.
@@ -182,6 +178,7 @@ export class NamespaceBinding {
     // A listener of the application's own may have closed it already.
     if (!socket.connected) return;
     this.#serve(socket);
+    this.#hub.signals.admitted(socket);
     // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
     if (!socket.recovered || !this.#admission.wanted || this.#admission.wasAsked(socket))
       return this.#tellConnection(socket);
@@ -212,7 +209,13 @@ export class NamespaceBinding {
     if (channel !== undefined) {
       const target = emitter(socket);
       channel.arriving++;
-      if (target.listenerCount(channel.event, channel.dispatcher) === 0) target.on(channel.event, channel.dispatcher);
+      const listeners = target.listenerCount(channel.event);
+      const ours = listeners === 0 ? 0 : target.listenerCount(channel.event, channel.dispatcher);
+      // Told now: by the end of the event a `once` of the application has gone.
+      if (listeners > ours && typeof last === "function" && hasForeignListener(target, channel.event)) {
+        this.#hub.share(last as Acknowledge);
+      }
+      if (ours === 0) target.on(channel.event, channel.dispatcher);
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);

@@ -33,6 +33,7 @@ export function compile(
   options: PipelineOptions,
 ): Invoke {
   let invoke = call(subscription, fn, self);
+  if (options.use.length > 0) invoke = tracked(invoke, subscription);
   if (options.output !== undefined && process.env["NODE_ENV"] !== "production")
     invoke = checked(invoke, options.output);
   subscription.laned = options.concurrency !== Infinity;
@@ -59,6 +60,27 @@ function call(subscription: Subscription, fn: AnySubscriber, self: unknown): Inv
       default:
         return fn.call(self, context, ...args.slice(0, count));
     }
+  };
+}
+
+/** An interceptor may answer before what is inside it has ended: whoever waits for the subscriber to be idle waits for that, too. */
+function tracked(invoke: Invoke, subscription: Subscription): Invoke {
+  return (context, args, count) => {
+    const result = invoke(context, args, count);
+    if (!isThenable(result)) return result;
+    subscription.enter();
+    let open = true;
+    const leave = (): void => {
+      if (!open) return;
+      open = false;
+      clearTimeout(timer);
+      subscription.leave();
+    };
+    const { timeoutMs } = subscription;
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(leave, timeoutMs);
+    const promise = Promise.resolve(result);
+    promise.then(leave, leave);
+    return promise;
   };
 }
 
@@ -192,8 +214,17 @@ function one(result: StandardSchemaV1.Result<unknown>): Parsed {
 
 function tupleParser(schemas: readonly StandardSchemaV1[]): Parse {
   return (args, count) => {
-    const results = schemas.map((schema, i) => schema["~standard"].validate(i < count ? args[i] : undefined));
-    if (results.some(isThenable)) return Promise.all(results.map((result) => Promise.resolve(result))).then(several);
+    const results: unknown[] = [];
+    try {
+      for (const [i, schema] of schemas.entries()) {
+        results.push(schema["~standard"].validate(i < count ? args[i] : undefined));
+      }
+    } catch (thrown) {
+      results.forEach(defuse); // one that was asked before may yet reject, with nobody left to hear it
+      throw thrown;
+    }
+    if (results.some(isThenable))
+      return Promise.all(results).then((all) => several(all as StandardSchemaV1.Result<unknown>[]));
     return several(results as StandardSchemaV1.Result<unknown>[]);
   };
 }
@@ -212,11 +243,13 @@ function several(results: readonly StandardSchemaV1.Result<unknown>[]): Parsed {
  */
 function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
   return (context, args, count) => {
+    const { turn } = context;
     let inside: Promise<unknown> | undefined;
     let misuse: Error | undefined;
     let over = false;
     const next = (): Promise<unknown> => {
-      if (inside === undefined && !over && !context.expired) {
+      const gone = context.expired || turn?.over === true;
+      if (inside === undefined && !over && !gone) {
         inside = attempt(() => inner(context, args, count));
         // An interceptor may look away from it; then what it returns or throws itself counts.
         inside.catch(ignore);
@@ -234,7 +267,9 @@ function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
     const end = (value: unknown): unknown => {
       over = true;
       if (misuse !== undefined) throw misuse;
-      return value === undefined ? inside : value;
+      if (value !== undefined) return value;
+      // Nobody was asked: a door is not open because its guard was kept away.
+      return inside === undefined && context.event === "connect" ? false : inside;
     };
     return then(interceptor(context, next), end);
   };

@@ -1,4 +1,4 @@
-import type { Namespace, Server, Socket } from "socket.io";
+import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
 import type { Channel } from "./channel.js";
 import type { Hub } from "./hub.js";
@@ -36,7 +36,7 @@ export class ServerBinding {
       closings: new Closings(),
     };
     this.#unknown = options.answersUnknown ? new UnknownEvents(hub) : undefined;
-    hub.signals.onWatch = (socket, watched) => this.#watch(socket, watched);
+    hub.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
   /** Serve its default namespace and those that anybody subscribed for. */
@@ -102,12 +102,6 @@ export class ServerBinding {
       const binding = reference.deref();
       if (binding !== undefined) yield binding;
     }
-  }
-
-  #watch(socket: Socket, watched: boolean): void {
-    const binding = this.#namespaces.get(socket.nsp.name)?.deref();
-    if (watched) binding?.watch(socket);
-    else binding?.unwatch(socket);
   }
 
   readonly #onNamespace = (namespace: Namespace): void => {

@@ -291,6 +291,8 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
   async #shutdown(starting: Promise<void>, options: CheckedShutdownOptions): Promise<ShutdownReport> {
     const { io } = this;
     const connections = this.#connections;
+    // A server may have begun to listen after the boot.
+    connections?.watch();
     writeLog(this.log, "info", { reason: options.reason, graceMs: options.graceMs }, "shutting down");
     const report = await shutDown(
       {

@@ -55,7 +55,7 @@ export function checkOptions(subject: string, options: object, limits: Limits): 
       throw new TypeError(`${subject}: there is no option "${name}"; there are ${[...known].join(", ")}`);
   }
   const { input, output, key } = given;
-  if (input !== undefined && !isSchema(input) && !(Array.isArray(input) && input.every(isSchema))) {
+  if (input !== undefined && !isSchema(input) && !(Array.isArray(input) && input.length > 0 && input.every(isSchema))) {
     throw expected(subject, "input", "a Standard Schema, or an array of them, one for each argument", input);
   }
   if (output !== undefined && !isSchema(output)) throw expected(subject, "output", "a Standard Schema", output);

@@ -42,10 +42,14 @@ export class UnknownEvents {
     emitter.on(event, entry.listener);
   }
 
-  /** Take everything off this socket again. */
+  /** Take everything off this socket again; who still waits is answered. */
   forget(socket: Socket): void {
-    for (const [event, { listener }] of this.#sockets.get(socket) ?? []) off(socket, event, listener);
+    const events = this.#sockets.get(socket);
     this.#sockets.delete(socket);
+    for (const [event, { listener, acks }] of events ?? []) {
+      off(socket, event, listener);
+      for (const ack of acks) this.#hub.unknown(event, socket, ack);
+    }
   }
 
   #arrived(socket: Socket, event: string, ack: unknown): void {

@@ -242,18 +242,35 @@ describe("ctx.signal", () => {
     expect(await reason.promise).toMatchObject({ code: "DISCONNECTED" });
   });
 
-  it("is over with its event, and leaves no listener behind", async () => {
+  it("of an event that is over still aborts on disconnect, for what the subscriber started", async () => {
+    await using app = await serveIngress();
+    const aborted = deferred<unknown>();
+    app.ingress.subscribe("watch", (context) => {
+      const { signal } = context;
+      expect(context.signal).toBe(signal);
+      signal.addEventListener("abort", () => aborted.resolve((signal.reason as { code: string }).code));
+      return { ok: true };
+    });
+    const client = await app.connect();
+    expect(await client.emitWithAck("watch")).toEqual({ ok: true });
+    client.disconnect();
+    expect(await aborted.promise).toBe("DISCONNECTED");
+  });
+
+  it("costs one listener on the socket, however many events read it, and none after detach", async () => {
     await using app = await serveIngress();
     let signal: AbortSignal | undefined;
     app.ingress.subscribe("x", (context) => {
       signal = context.signal;
-      expect(context.signal).toBe(signal);
       return 1;
     });
     const client = await app.connect();
-    await client.emitWithAck("x");
-    expect(app.serverSide(client).listenerCount("disconnect")).toBe(0);
+    for (let i = 0; i < 3; i++) await client.emitWithAck("x");
+    expect(app.serverSide(client).listenerCount("disconnect")).toBe(1);
     expect(signal?.aborted).toBe(false);
+    await app.ingress.detach();
+    expect(app.serverSide(client).listenerCount("disconnect")).toBe(0);
+    expect(signal?.aborted).toBe(true);
   });
 
   it("that a connection subscriber read lives as long as the socket", async () => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import express from "express";
 import { Server } from "socket.io";
-import { EventError, ServiceManager } from "socket-ingress";
+import { ServiceManager } from "socket-ingress";
 import { Realtime } from "socket-ingress/realtime";
 import type { App } from "./app.js";
 import { FaultsHandler } from "./faults-handler.js";
@@ -44,8 +44,8 @@ const manager = new ServiceManager<App>(io)
   .registerHandler(new FaultsHandler())
   .registerController(new RoomsController());
 // One place for what goes wrong anywhere; what a client is to blame for is no news.
-manager.ingress.subscribeErrorDefault((error, { event, handler, method }) => {
-  if (!(error instanceof EventError)) console.error(`${handler}.${method} failed on "${event}":`, error);
+manager.ingress.subscribeErrorDefault((error, { code, event, handler, method }) => {
+  if (code === "INTERNAL" || code === "TIMEOUT") console.error(`${handler}.${method} failed on "${event}":`, error);
 });
 await manager.boot();
 manager.shutdownOnSignals(); // SIGINT, SIGTERM: finish what runs, then close

@@ -164,3 +164,43 @@ it("a connect subscriber that times out refuses, in a dynamic namespace as in th
   await expect(app.connect({ namespace: "/t-1" })).rejects.toMatchObject({ data: { code: "TIMEOUT" } });
   expect(told).toEqual([["connect", "/t-1", "TIMEOUT"], "/t-1"]);
 });
+
+it("a dispatch from inside an event goes on in its place after one of its subscribers timed out", async () => {
+  await using app = await serveIngress({ maxInFlight: 1 });
+  app.ingress.subscribe("inner", () => new Promise(() => undefined), { timeoutMs: 5, priority: 1 });
+  app.ingress.subscribe("inner", async () => "the second one");
+  app.ingress.subscribe("outer", (context) => app.ingress.dispatch("inner", context));
+  const client = await app.connect();
+  expect(await client.emitWithAck("outer")).toBe("the second one");
+});
+
+it("a dispatch by hand stays in its namespace after one of its subscribers timed out", async () => {
+  const ingress = new SocketIngress({ logger: recordingLog() });
+  const namespace = "/room";
+  ingress.subscribe("x", () => new Promise(() => undefined), { timeoutMs: 5, namespace });
+  ingress.subscribe("x", (context) => context.namespace, { namespace });
+  expect(await ingress.dispatch("x", { namespace })).toBe(namespace);
+});
+
+it("a disconnect that waits behind other events is told when a shutdown cuts these", async () => {
+  await using app = await serveIngress({ maxInFlight: 1 });
+  const told: unknown[] = [];
+  const ran: unknown[] = [];
+  app.ingress.subscribe("x", (_context, n: number) => {
+    ran.push(n);
+    return new Promise(() => undefined);
+  });
+  app.ingress.subscribe("disconnect", (_context, reason) => void told.push(reason));
+  const client = await app.connect();
+  const { promise: gone, resolve } = deferred();
+  app.serverSide(client).on("disconnect", () => resolve());
+  client.emit("x", 1);
+  client.emit("x", 2);
+  await client.emitWithAck("a round trip");
+  client.disconnect();
+  await gone;
+  expect([ran, told]).toEqual([[1], []]);
+  const { cut } = await app.ingress.drain({ graceMs: 1 });
+  expect([ran, told]).toEqual([[1], ["client namespace disconnect"]]);
+  expect(cut.map(({ event }) => event)).toEqual(["x", "x"]);
+});

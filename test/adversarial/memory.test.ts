@@ -89,3 +89,49 @@ test("three hundred sockets that came, called and went leave nothing in memory",
   await ingress.detach();
   await io.close();
 });
+
+test.each([
+  ["are read", ({ signal }: EventContext) => signal.aborted],
+  ["are read later", async ({ signal }: EventContext) => signal.aborted],
+  [
+    "are listened to for a while",
+    async ({ signal }: EventContext) => {
+      const listener = (): undefined => undefined;
+      signal.addEventListener("abort", listener);
+      await null;
+      signal.removeEventListener("abort", listener);
+    },
+  ],
+  ["are listened to", async ({ signal }: EventContext) => void signal.addEventListener("abort", () => undefined)],
+] as const)(
+  "forty thousand events of one long-lived socket whose signals %s leave nothing in memory",
+  { timeout: 60_000 },
+  async (_what, run) => {
+    const http = createServer();
+    const io = new Server(http);
+    const ingress = new SocketIngress({ logger: nowhere }).attach(io);
+    ingress.subscribe("signal", run as () => unknown);
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    const client = await RawClient.connect(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
+    const round = async (calls: number): Promise<number> => {
+      for (let n = 0; n < calls; n += 500) {
+        let answered = 0;
+        client.onReply = () => void answered++;
+        for (let call = 0; call < 500; call++) client.send(call, ["signal"]);
+        await client.until(() => answered === 500, "500 answers");
+        client.forget();
+      }
+      await survivors([new WeakRef({})]);
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    await round(5_000);
+    const before = await round(5_000);
+    const after = await round(40_000);
+    // An AbortController and its signal take some 500 bytes: forty thousand of them would be twenty megabytes.
+    expect(after - before).toBeLessThan(4_000_000);
+    await client[Symbol.asyncDispose]();
+    await ingress.detach();
+    await io.close();
+  },
+);

@@ -20,7 +20,7 @@ describe("places among the running events of a connection", () => {
       { concurrency: 1, use: [(_context: EventContext, next: Next) => Promise.race([next(), gaveUp.promise])] },
     );
     app.ingress.subscribe("y", async (_context, n: number) => n);
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = [1, 2, 3, 4].map(() => client.emitWithAck("x"));
     await vi.waitFor(() => expect(started).toBe(1));
     await client.emitWithAck("a round trip");
@@ -33,39 +33,62 @@ describe("places among the running events of a connection", () => {
     expect(await app.ingress.drain({ graceMs: 0 })).toEqual({ cut: [] });
   });
 
-  it("are not given away by what an interceptor left behind in a lane while the next subscriber runs", async () => {
+  it("are not given away by what an interceptor left behind, while the next subscriber runs", async () => {
     await using app = await serveIngress({ maxInFlight: 1 });
-    const [late, second] = [deferred(), deferred()];
-    const entered = deferred();
+    const [busy, gaveUp, late, second] = [deferred(), deferred<string>(), deferred(), deferred()];
+    const arrived = deferred();
     const running: string[] = [];
-    const key = (): string => "one for all";
-    app.ingress.subscribe("x", () => "first", {
-      priority: 1,
-      concurrency: 1,
-      key,
-      use: [
-        // Answers at once; what it started comes to the lane when the second subscriber has its turn.
-        (_context: EventContext, next: Next) => {
-          void late.promise.then(next).then(entered.resolve, entered.resolve);
-          return "early";
-        },
-      ],
-    });
-    app.ingress.subscribe("x", async (_context, name: string) => {
+    let inLane = 0;
+    const holder = await app.connect({ ackTimeout: 2_000 });
+    const isHolder = ({ socket }: EventContext): boolean => socket.id === holder.id;
+    app.ingress.subscribe(
+      "x",
+      () => {
+        inLane++;
+        return busy.promise;
+      },
+      {
+        priority: 1,
+        concurrency: 1,
+        key: () => "one for all",
+        use: [
+          (context: EventContext, next: Next) => (isHolder(context) ? next() : Promise.race([next(), gaveUp.promise])),
+          // Comes to the lane when the one around it has given up, and the second subscriber has its turn.
+          async (context: EventContext, next: Next) => {
+            if (isHolder(context)) return next();
+            await late.promise;
+            const result = next();
+            arrived.resolve();
+            return result;
+          },
+        ],
+      },
+    );
+    app.ingress.subscribe("x", async (context, name: string) => {
+      if (isHolder(context)) return "held";
       running.push(name);
       await second.promise;
       running.splice(running.indexOf(name), 1);
       return name;
     });
-    const client = (await app.connect()).timeout(2_000);
+    const held = holder.emitWithAck("x", "holder");
+    await vi.waitFor(() => expect(inLane).toBe(1));
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = [client.emitWithAck("x", "a"), client.emitWithAck("x", "b")];
+    await client.emitWithAck("a round trip");
+    gaveUp.resolve("gave up");
     await vi.waitFor(() => expect(running).toEqual(["a"]));
     late.resolve();
-    await entered.promise;
+    await arrived.promise;
     await client.emitWithAck("a round trip");
     expect(running).toEqual(["a"]);
     second.resolve();
     expect(await Promise.all(replies)).toEqual(["a", "b"]);
+    busy.resolve();
+    expect(await held).toBe("held");
+    // The lane is whole, too.
+    expect(await holder.emitWithAck("x", "holder")).toBe("held");
+    expect(inLane).toBe(2);
   });
 
   it("are taken again by an event that was dropped from a lane, before its next subscriber runs", async () => {
@@ -85,7 +108,7 @@ describe("places among the running events of a connection", () => {
       running--;
       return "done";
     });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = Array.from({ length: 50 }, () => client.emitWithAck("x"));
     await vi.waitFor(() => expect(running).toBeGreaterThan(0));
     await client.emitWithAck("a round trip");
@@ -102,7 +125,7 @@ describe("a subscriber with a lane", () => {
     const validate = (value: unknown) => (value === 1 ? new Promise<never>(() => undefined) : { value });
     const schema = { "~standard": { version: 1 as const, vendor: "test", validate } };
     app.ingress.subscribe("x", (_context, value) => value, { concurrency: 1, input: schema, timeoutMs: 50 });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies: unknown[] = [];
     for (const n of [1, 2, 3]) replies.push(codeOf(await client.emitWithAck("x", n)));
     expect(replies).toEqual(["TIMEOUT", 2, 3]);
@@ -122,7 +145,7 @@ describe("a subscriber with a lane", () => {
     );
     let after = 0;
     app.ingress.subscribe("x", () => void after++);
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = [client.emitWithAck("x"), client.emitWithAck("x")];
     await vi.waitFor(() => expect(started).toBe(1));
     await client.emitWithAck("a round trip");
@@ -155,7 +178,7 @@ describe("a method behind an interceptor that awaits before next()", () => {
     const { gate, over, interceptor } = waiting();
     let ran = 0;
     app.ingress.subscribe("x", () => void ran++, { timeoutMs: 20, use: [interceptor] });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     expect(codeOf(await client.emitWithAck("x"))).toBe("TIMEOUT");
     gate.resolve();
     await over.promise;
@@ -167,7 +190,7 @@ describe("a method behind an interceptor that awaits before next()", () => {
     const { gate, reached, over, interceptor } = waiting();
     let ran = 0;
     app.ingress.subscribe("x", () => void ran++, { use: [interceptor] });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const reply = client.emitWithAck("x");
     await reached.promise;
     await app.ingress.drain({ graceMs: 0 });

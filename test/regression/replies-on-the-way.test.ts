@@ -12,7 +12,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       off();
       return "first";
     });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = await Promise.all([client.emitWithAck("once"), client.emitWithAck("once")]);
     expect(replies.map(codeOf)).toEqual(["first", "UNKNOWN_EVENT"]);
   });
@@ -24,7 +24,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       app.ingress.subscribe("x", () => "new");
       return "old";
     });
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const replies = await Promise.all([1, 2, 3].map(() => client.emitWithAck("x")));
     expect(replies).toEqual(["old", "new", "new"]);
   });
@@ -40,7 +40,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       });
     });
     const off = app.ingress.subscribe("x", () => "old");
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const reply = client.emitWithAck("x");
     await vi.waitFor(() => expect(held).toEqual(["x"]));
     off();
@@ -56,7 +56,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("connection", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
     off();
@@ -70,7 +70,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("slow", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const slow = client.emitWithAck("slow");
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
@@ -86,7 +86,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("connection", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = (await app.connect()).timeout(2_000);
+    const client = await app.connect({ ackTimeout: 2_000 });
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
     off();

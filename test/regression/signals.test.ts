@@ -38,7 +38,7 @@ describe("a signal that is first read after its event is over", () => {
   it("is not kept for as long as the socket lives", async () => {
     await using app = await serveIngress();
     const kept: EventContext[] = [];
-    app.ingress.subscribe("x", (context) => void kept.push(context as EventContext));
+    app.ingress.subscribe("x", (context) => void kept.push(context));
     const client = await app.connect();
     for (let i = 0; i < 50; i++) await client.emitWithAck("x");
     const signals = kept.splice(0).map((context) => new WeakRef(context.signal));
@@ -53,7 +53,7 @@ describe("a signal that is first read after its event is over", () => {
   it("is not kept for ever if its event was dispatched without a socket", async () => {
     const ingress = new SocketIngress({ logger: recordingLog() });
     const kept: EventContext[] = [];
-    ingress.subscribe("x", (context) => void kept.push(context as EventContext));
+    ingress.subscribe("x", (context) => void kept.push(context));
     for (let i = 0; i < 50; i++) await ingress.dispatch("x");
     const signals = kept.splice(0).map((context) => new WeakRef(context.signal));
     await vi.waitFor(() => {
@@ -89,7 +89,7 @@ describe("an event that is dispatched by hand", () => {
     await using app = await serveIngress();
     let kept: EventContext | undefined;
     app.ingress.subscribe("x", (context) => {
-      kept = context as EventContext;
+      kept = context;
     });
     let ran = 0;
     app.ingress.subscribe("y", () => ++ran);
@@ -106,7 +106,7 @@ describe("an event that is dispatched by hand", () => {
     let kept: EventContext | undefined;
     let started = false;
     app.ingress.subscribe("x", (context) => {
-      kept = context as EventContext;
+      kept = context;
     });
     app.ingress.subscribe("slow", () => {
       started = true;

@@ -2,7 +2,7 @@ import type { Server, Socket } from "socket.io";
 import type { Run } from "./dispatcher.js";
 import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
-import { bareFailure, defuse, toFailure } from "./fault.js";
+import { bareFailure, defuse, refusals, toFailure } from "./fault.js";
 import type { CutEvent } from "./flow.js";
 import type { Hub } from "./hub.js";
 import { shortName } from "./log.js";
@@ -166,8 +166,8 @@ export class Context implements EventContext<Server> {
   }
 
   /** Answer with a failure that is none of a subscriber's. */
-  refuse(error: EventError): void {
-    if (!this.answered) this.#sendFailure(toFailure(error));
+  refuse(failure: Failure): void {
+    if (!this.answered) this.#sendFailure(failure);
   }
 
   /**
@@ -196,7 +196,7 @@ export class Context implements EventContext<Server> {
     if (this.failure !== undefined) return this.#sendFailure(this.failure);
     // A listener of the application's own on the same event may still mean to answer.
     if (!this.byHand && this.hub.isShared(ack)) return;
-    if (this.runs === 0) return this.refuse(new EventError("UNKNOWN_EVENT", "nobody listens to this event"));
+    if (this.runs === 0) return this.refuse(refusals.unknownEvent);
     this.answered = true;
     ack();
   }

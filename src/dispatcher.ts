@@ -2,6 +2,7 @@ import type { Socket } from "socket.io";
 import { type Acknowledge, Context } from "./context.js";
 import { isThenable } from "./error-subscribers.js";
 import type { Channel, Dispatcher } from "./channel.js";
+import { toFailure } from "./fault.js";
 import type { Flow } from "./flow.js";
 import { markOwn } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
@@ -160,7 +161,7 @@ export class Run {
     const context = this.context.expire(error);
     this.#leave();
     this.context = context;
-    context.refuse(error);
+    context.refuse(toFailure(error));
     context.finish();
     this.end();
   }

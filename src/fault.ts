@@ -1,3 +1,4 @@
+import type { ErrorCode } from "./wire/codes.js";
 import { EventError } from "./wire/event-error.js";
 import type { Failure } from "./wire/failure.js";
 
@@ -5,6 +6,20 @@ import type { Failure } from "./wire/failure.js";
 const internal: Failure = Object.freeze({
   error: Object.freeze({ code: "INTERNAL", message: "internal error" }),
 });
+
+function refusal(code: ErrorCode, message: string): Failure {
+  return Object.freeze({ error: Object.freeze({ code, message }) });
+}
+
+/**
+ * What is answered to events that do not run. Made once: whoever floods a server must not make it collect a stack for each event
+ * that it refuses.
+ */
+export const refusals: Readonly<Record<"overloaded" | "shuttingDown" | "unknownEvent", Failure>> = {
+  overloaded: refusal("OVERLOADED", "too many events of this connection are waiting"),
+  shuttingDown: refusal("SHUTTING_DOWN", "this server is shutting down"),
+  unknownEvent: refusal("UNKNOWN_EVENT", "nobody listens to this event"),
+};
 
 /** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */
 export function isEventError(thrown: unknown): thrown is EventError {

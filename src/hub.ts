@@ -3,7 +3,7 @@ import { type Acknowledge, Context } from "./context.js";
 import type { Channel } from "./channel.js";
 import { dispatch, type Run } from "./dispatcher.js";
 import type { ErrorSubscribers } from "./error-subscribers.js";
-import { toFailure } from "./fault.js";
+import { refusals } from "./fault.js";
 import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./flow.js";
 import { FrameGuard } from "./frame-guard.js";
 import type { Logger } from "./logger.js";
@@ -163,7 +163,7 @@ export class Hub {
     const { socket } = context;
     if (this.#draining) {
       this.count("refusedByShutdown");
-      context.refuse(new EventError("SHUTTING_DOWN", "this server is shutting down"));
+      context.refuse(refusals.shuttingDown);
       return false;
     }
     const hold = this.#held.get(socket);
@@ -198,7 +198,7 @@ export class Hub {
           dispatch(this, channel.current(), context);
           return undefined;
         }
-        context.refuse(new EventError("SHUTTING_DOWN", "this server is shutting down"));
+        context.refuse(refusals.shuttingDown);
         context.finish();
         return context.lost();
       },
@@ -243,7 +243,7 @@ export class Hub {
 
   #overloaded(context: Context): void {
     this.count("overloaded");
-    context.refuse(new EventError("OVERLOADED", "too many events of this connection are waiting"));
+    context.refuse(refusals.overloaded);
     // A flood must not become a flood of log lines.
     const now = performance.now();
     if (now - this.#lastOverloadLogMs < 1_000) return;
@@ -332,10 +332,7 @@ export class Hub {
   /** Answer an event that nobody handles. */
   unknown(event: string, socket: Socket, ack: Acknowledge): void {
     this.count("unknownEvents");
-    const error = this.#draining
-      ? new EventError("SHUTTING_DOWN", "this server is shutting down")
-      : new EventError("UNKNOWN_EVENT", "nobody listens to this event");
-    ack(toFailure(error));
+    ack(this.#draining ? refusals.shuttingDown : refusals.unknownEvent);
     writeLog(
       this.log,
       "debug",

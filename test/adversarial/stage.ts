@@ -20,11 +20,6 @@ export interface CallOptions {
   readonly deadlineMs?: number;
 }
 
-/** A scenario that this contestant has no way to express. */
-export class NotApplicable extends Error {
-  override readonly name = "NotApplicable";
-}
-
 /** What must not be in any frame: the planted secret, stacks, paths, and the run time's own error messages. */
 const leaks: readonly RegExp[] = [
   new RegExp(secret),

@@ -204,3 +204,23 @@ it("a disconnect that waits behind other events is told when a shutdown cuts the
   expect([ran, told]).toEqual([[1], ["client namespace disconnect"]]);
   expect(cut.map(({ event }) => event)).toEqual(["x", "x"]);
 });
+
+it("a caller that was answered before a timeout is not answered again after it, and the second try is counted", async () => {
+  await using app = await serveIngress();
+  const answered: boolean[] = [];
+  app.ingress.subscribe(
+    "x",
+    (context) => {
+      answered.push(context.reply("the first"));
+      return new Promise(() => undefined);
+    },
+    { timeoutMs: 5 },
+  );
+  app.ingress.subscribe("x", (context) => void answered.push(context.reply("the second")));
+  const done = new Promise<void>((resolve) => app.ingress.subscribe("x", () => resolve(), { priority: 200 }));
+  const client = await app.connect();
+  expect(await client.emitWithAck("x")).toBe("the first");
+  await done;
+  expect(answered).toEqual([true, false]);
+  expect(app.ingress.counters.secondReplies).toBe(1);
+});

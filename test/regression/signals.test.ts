@@ -22,6 +22,17 @@ describe("the signal of a `connection` subscriber", () => {
     expect(client.connected).toBe(true);
   });
 
+  it("aborts when the ingress leaves the server without a shutdown, too", async () => {
+    await using app = await serveIngress();
+    const read = deferred<AbortSignal>();
+    app.ingress.subscribe("connection", ({ signal }) => read.resolve(signal));
+    await app.connect();
+    const signal = await read.promise;
+    expect(signal.aborted).toBe(false);
+    await app.ingress.detach();
+    expect(signal.aborted).toBe(true);
+  });
+
   it("aborts when the socket goes while the ingress stays", async () => {
     await using app = await serveIngress();
     const read = deferred<AbortSignal>();

@@ -128,7 +128,7 @@ export class Admission {
     const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
     this.#limits.closings.add(conn, onClose);
     this.#asked.add(socket);
-    const context = Context.of(this.#hub, "connect", socket, ({ failure }) => conclude(failure));
+    const context = Context.of(this.#channel, socket, ({ failure }) => conclude(failure));
     context.namespace = socket.nsp.name;
     dispatch(this.#hub, this.#channel, context);
   }

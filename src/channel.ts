@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io";
+import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 
 /** The listener that a socket carries for one event; shared by all sockets of the namespace. */
@@ -6,6 +7,7 @@ export type Dispatcher = (this: Socket, ...args: unknown[]) => void;
 
 /** All there is to know about one event of one namespace. */
 export class Channel {
+  readonly hub: Hub;
   readonly event: string;
   /** Who listens, in order. Never changed: a new list takes its place. */
   plan: readonly Subscription[];
@@ -14,7 +16,13 @@ export class Channel {
   /** Which channel the event has by now: events that waited find those who subscribed meanwhile. */
   readonly current: () => Channel;
 
-  constructor(event: string, plan: readonly Subscription[], current?: (event: string) => Channel | undefined) {
+  constructor(
+    hub: Hub,
+    event: string,
+    plan: readonly Subscription[],
+    current?: (event: string) => Channel | undefined,
+  ) {
+    this.hub = hub;
     this.event = event;
     this.plan = plan;
     this.current = () => current?.(event) ?? this;

@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import type { Channel } from "./channel.js";
 import type { Run } from "./dispatcher.js";
 import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
@@ -8,7 +9,7 @@ import type { Hub } from "./hub.js";
 import { shortName } from "./log.js";
 import type { Logger } from "./logger.js";
 import type { Subscription } from "./subscription.js";
-import type { Turn } from "./turn.js";
+import { Turn } from "./turn.js";
 import { EventError } from "./wire/event-error.js";
 import type { Failure } from "./wire/failure.js";
 
@@ -17,96 +18,182 @@ export type Acknowledge = (...reply: unknown[]) => void;
 
 const noArgs: readonly unknown[] = Object.freeze([]);
 
+/** What only few events need, made when it is first set. */
+class Rarities {
+  failure: Failure | undefined = undefined;
+  turn: Turn | undefined = undefined;
+  done: ((context: Context) => void) | undefined = undefined;
+  controller: AbortController | undefined = undefined;
+  signal: AbortSignal | undefined = undefined;
+  log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
+  namespace: string | undefined = undefined;
+}
+
+// What `Context.#state` is made of: its lowest bits, and above them how many subscribers had their turn.
+const STOPPED = 1;
+const EXPIRED = 2;
+const ANSWERED = 4;
+const FINISHED = 8;
+const BY_HAND = 16;
+const NESTED = 32;
+const ONE_ARGUMENT = 64;
+const LISTED_ARGUMENTS = 128;
+const ONE_RUN = 256;
+
+/** How many arguments a {@link Context} is given: none, one, or a list of them. */
+export type Arguments = 0 | typeof ONE_ARGUMENT | typeof LISTED_ARGUMENTS;
+/** The one argument itself: what most events have, and a list of one would have to be made. */
+export const oneArgument: typeof ONE_ARGUMENT = ONE_ARGUMENT;
+/** A list with nothing behind the arguments. */
+export const listedArguments: typeof LISTED_ARGUMENTS = LISTED_ARGUMENTS;
+
 /**
  * One event on its way through its subscribers: what they are given, and what becomes of their results. Nothing else is made for
- * an event whose subscribers are synchronous, so what only some events need is made when it is first read.
+ * an event whose subscribers are synchronous, and its size is most of what that costs: so booleans share a number, and what only
+ * some events need is made when it is first read or set.
  */
 export class Context implements EventContext<Server> {
-  readonly hub: Hub;
+  readonly channel: Channel;
   readonly socket: Socket;
-  readonly event: string;
-  /** What the client sent; only the first `count` count, an acknowledgement may follow. */
-  readonly args: readonly unknown[];
-  readonly count: number;
+  readonly #given: unknown;
+  readonly #ack: Acknowledge | undefined;
+  #state: number;
   /** Who has its turn. */
   subscription: Subscription | undefined = undefined;
-  /** How many subscribers had their turn. */
-  runs = 0;
-  stopped = false;
-  /** Set when the subscriber was given up: what still comes from this context counts for nothing. */
-  expired = false;
-  answered = false;
-  value: unknown = undefined;
-  failure: Failure | undefined = undefined;
-  /** The asynchronous part, once there is one. */
+  /** The asynchronous part, while there is one. */
   run: Run | undefined = undefined;
-  /** The turn of a subscriber that has lanes. */
-  turn: Turn | undefined = undefined;
-  /** Whether the last subscriber is done. */
-  finished = false;
-  /** Dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
-  byHand = false;
-  /** Dispatched from inside another event of the same connection, in whose place it runs. */
-  nested = false;
-  /** Told when the last subscriber is done. */
-  done: ((context: Context) => void) | undefined = undefined;
-  #ack: Acknowledge | undefined;
-  #controller: AbortController | undefined = undefined;
-  #signal: AbortSignal | undefined = undefined;
-  #log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
-  #namespace: string | undefined = undefined;
+  #rare: Rarities | undefined = undefined;
 
-  constructor(
-    hub: Hub,
-    event: string,
-    socket: Socket,
-    args: readonly unknown[],
-    count: number,
-    ack: Acknowledge | undefined,
-  ) {
-    this.hub = hub;
-    this.event = event;
+  constructor(channel: Channel, socket: Socket, given: unknown, shape: Arguments, ack: Acknowledge | undefined) {
+    this.channel = channel;
     this.socket = socket;
-    this.args = args;
-    this.count = count;
+    this.#given = given;
     this.#ack = ack;
+    this.#state = shape;
   }
 
   /** A context for what a server does by itself, such as telling of a connection. */
-  static of(hub: Hub, event: string, socket: Socket, done?: (context: Context) => void): Context {
-    const context = new Context(hub, event, socket, noArgs, 0, undefined);
-    context.done = done;
+  static of(channel: Channel, socket: Socket, done?: (context: Context) => void): Context {
+    const context = new Context(channel, socket, undefined, 0, undefined);
+    if (done !== undefined) context.done = done;
     return context;
   }
 
+  get hub(): Hub {
+    return this.channel.hub;
+  }
+
+  get event(): string {
+    return this.channel.event;
+  }
+
+  /** What the client sent, without the acknowledgement. */
+  get args(): readonly unknown[] {
+    if ((this.#state & LISTED_ARGUMENTS) !== 0) return this.#given as readonly unknown[]; // as the constructor was told
+    return (this.#state & ONE_ARGUMENT) !== 0 ? [this.#given] : noArgs;
+  }
+
+  get hasOneArgument(): boolean {
+    return (this.#state & ONE_ARGUMENT) !== 0;
+  }
+
+  /** The argument, where there is one. */
+  get argument(): unknown {
+    return this.#given;
+  }
+
+  /** A subscriber has its turn. */
+  begin(subscription: Subscription): void {
+    this.subscription = subscription;
+    this.#state += ONE_RUN;
+    if (subscription.laned) this.#rarities().turn = new Turn();
+    else if (this.#rare !== undefined) this.#rare.turn = undefined;
+  }
+
+  get expired(): boolean {
+    return (this.#state & EXPIRED) !== 0;
+  }
+
+  get stopped(): boolean {
+    return (this.#state & STOPPED) !== 0;
+  }
+
+  get answered(): boolean {
+    return (this.#state & ANSWERED) !== 0;
+  }
+
+  /** Whether the last subscriber is done. */
+  get finished(): boolean {
+    return (this.#state & FINISHED) !== 0;
+  }
+
+  /** Dispatched from inside another event of the same connection, in whose place it runs. */
+  get nested(): boolean {
+    return (this.#state & NESTED) !== 0;
+  }
+
+  /** It is dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
+  markByHand(nested: boolean): void {
+    this.#state |= nested ? BY_HAND | NESTED : BY_HAND;
+  }
+
+  /** The turn of a subscriber that has lanes. */
+  get turn(): Turn | undefined {
+    return this.#rare?.turn;
+  }
+
+  /** The first failure, which is the reply if there will be no value. */
+  get failure(): Failure | undefined {
+    return this.#rare?.failure;
+  }
+
+  set failure(failure: Failure | undefined) {
+    this.#rarities().failure = failure;
+  }
+
+  /** Told when the last subscriber is done. */
+  get done(): ((context: Context) => void) | undefined {
+    return this.#rare?.done;
+  }
+
+  set done(done: ((context: Context) => void) | undefined) {
+    this.#rarities().done = done;
+  }
+
   get namespace(): string {
-    return this.#namespace ?? this.socket?.nsp?.name ?? "/";
+    return this.#rare?.namespace ?? this.socket?.nsp?.name ?? "/";
   }
 
   set namespace(name: string) {
-    this.#namespace = name;
+    this.#rarities().namespace = name;
   }
 
   get log(): Logger {
     const { subscription, event, namespace } = this;
-    if (this.#log === undefined || this.#log.of !== subscription) {
+    const rare = this.#rarities();
+    if (rare.log === undefined || rare.log.of !== subscription) {
       const fields = { event: shortName(event), handler: subscription?.handler, namespace, socketId: this.socket?.id };
-      this.#log = { of: subscription, logger: this.hub.log.child(fields) };
+      rare.log = { of: subscription, logger: this.hub.log.child(fields) };
     }
-    return this.#log.logger;
+    return rare.log.logger;
   }
 
   get signal(): AbortSignal {
-    if (this.#signal === undefined) {
-      this.#controller = new AbortController();
-      this.#signal = this.hub.signals.of(this, this.#controller.signal);
-      if (this.expired) this.#controller.abort(new EventError("TIMEOUT", "no answer in time"));
+    const rare = this.#rarities();
+    if (rare.signal === undefined) {
+      rare.controller = new AbortController();
+      rare.signal = this.hub.signals.of(this, rare.controller.signal);
+      if (this.expired) rare.controller.abort(new EventError("TIMEOUT", "no answer in time"));
     }
-    return this.#signal;
+    return rare.signal;
+  }
+
+  #rarities(): Rarities {
+    return (this.#rare ??= new Rarities());
   }
 
   stop(): void {
-    if (!this.expired) this.stopped = true;
+    if (!this.expired) this.#state |= STOPPED;
   }
 
   reply(value?: unknown): boolean {
@@ -130,13 +217,17 @@ export class Context implements EventContext<Server> {
     return true;
   }
 
-  /** A subscriber returned a value. From a `connect` subscriber `false` is a refusal, and any refusal wins. */
-  take(value: unknown): void {
+  /**
+   * A subscriber returned a value: the reply so far, which takes the place of the one `before`. From a `connect` subscriber `false`
+   * is a refusal, and any refusal wins.
+   */
+  take(value: unknown, before: unknown): unknown {
     if (value === false && this.event === "connect") {
-      return this.fail(new EventError("FORBIDDEN", "this connection is not allowed"));
+      this.fail(new EventError("FORBIDDEN", "this connection is not allowed"));
+      return before;
     }
-    this.value = value;
     if (this.hub.replyFirst && !this.answered) this.send(value);
+    return value;
   }
 
   /** A subscriber failed: the first failure is the reply if there will be no value. */
@@ -148,7 +239,7 @@ export class Context implements EventContext<Server> {
 
   /** A subscriber that was removed while it waited: it did not run. */
   skip(): undefined {
-    this.runs--;
+    this.#state -= ONE_RUN;
     return undefined;
   }
 
@@ -158,11 +249,12 @@ export class Context implements EventContext<Server> {
     return { event, namespace, handler: subscription?.handler, socketId: socket?.id };
   }
 
-  /** The last subscriber is done: the caller is answered now if it has not been. */
-  finish(): void {
-    this.finished = true;
-    if (!this.answered && this.#ack !== undefined) this.#conclude(this.#ack);
-    this.done?.(this);
+  /** The last subscriber is done: the caller is answered now if it has not been, with the `value` if there is one. */
+  finish(value?: unknown): void {
+    this.#state |= FINISHED;
+    this.run = undefined;
+    if (this.#ack !== undefined && !this.answered) this.#conclude(this.#ack, value);
+    if (this.#rare !== undefined) this.#rare.done?.(this);
   }
 
   /** Answer with a failure that is none of a subscriber's. */
@@ -175,35 +267,33 @@ export class Context implements EventContext<Server> {
    * the context that is returned.
    */
   expire(reason: EventError): Context {
-    this.expired = true;
-    this.#controller?.abort(reason);
+    this.#state |= EXPIRED;
+    this.#rare?.controller?.abort(reason);
     this.turn?.giveUp();
-    const next = new Context(this.hub, this.event, this.socket, this.args, this.count, this.#ack);
-    next.runs = this.runs;
-    next.answered = this.answered;
-    next.value = this.value;
-    next.failure = this.failure;
+    const next = new Context(this.channel, this.socket, this.#given, 0, this.#ack);
+    next.#state = this.#state & ~(STOPPED | EXPIRED);
     next.run = this.run;
-    next.done = this.done;
-    next.byHand = this.byHand;
-    next.nested = this.nested;
-    next.#namespace = this.#namespace;
+    if (this.#rare !== undefined) {
+      const { failure, done, namespace } = this.#rare;
+      Object.assign(next.#rarities(), { failure, done, namespace });
+    }
     return next;
   }
 
-  #conclude(ack: Acknowledge): void {
-    if (this.value !== undefined) return this.send(this.value);
+  #conclude(ack: Acknowledge, value: unknown): void {
+    if (value !== undefined) return this.send(value);
     if (this.failure !== undefined) return this.#sendFailure(this.failure);
     // A listener of the application's own on the same event may still mean to answer.
-    if (!this.byHand && this.hub.isShared(ack)) return;
-    if (this.runs === 0) return this.refuse(refusals.unknownEvent);
-    this.answered = true;
+    const isByHand = (this.#state & BY_HAND) !== 0;
+    if (!isByHand && this.hub.isShared(ack)) return;
+    if (this.#state < ONE_RUN) return this.refuse(refusals.unknownEvent);
+    this.#state |= ANSWERED;
     ack();
   }
 
   /** Socket.IO encodes inside the acknowledgement, before it counts as sent, so a reply that can't be encoded leaves it usable. */
   send(value: unknown): void {
-    this.answered = true;
+    this.#state |= ANSWERED;
     if (this.#ack === undefined) return;
     try {
       if (value === undefined) this.#ack();
@@ -215,7 +305,7 @@ export class Context implements EventContext<Server> {
   }
 
   #sendFailure(failure: Failure): void {
-    this.answered = true;
+    this.#state |= ANSWERED;
     if (this.#ack === undefined) return;
     try {
       this.#ack(failure);

@@ -1,5 +1,5 @@
 import type { Socket } from "socket.io";
-import { type Acknowledge, Context } from "./context.js";
+import { type Acknowledge, type Arguments, Context, listedArguments, oneArgument } from "./context.js";
 import { isThenable } from "./error-subscribers.js";
 import type { Channel, Dispatcher } from "./channel.js";
 import { toFailure } from "./fault.js";
@@ -7,8 +7,9 @@ import type { Flow } from "./flow.js";
 import { markOwn } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
+import type { Limited, TimeLimit } from "./time-limits.js";
 import { startTrace } from "./tracing.js";
-import { Turn } from "./turn.js";
+import type { Turn } from "./turn.js";
 import { EventError } from "./wire/event-error.js";
 
 /*
@@ -20,120 +21,205 @@ import { EventError } from "./wire/event-error.js";
 
 /** Makes the one dispatcher of an event. Socket.IO calls it with the socket as `this`, after the application's middleware. */
 export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
-  return markOwn(function dispatcher(this: Socket, ...args: unknown[]): void {
+  // By name and by `arguments`: a list of all of them would have to be made for every event.
+  return markOwn(function dispatcher(this: Socket, first?: unknown, second?: unknown): void {
     channel.arriving--;
-    let count = args.length;
+    const count = arguments.length;
+    let given = first;
+    let shape: Arguments = 0;
     let ack: Acknowledge | undefined;
     // What is decoded from a packet is data, so a function can only be the acknowledgement that Socket.IO put there.
-    if (count > 0 && typeof args[count - 1] === "function") ack = args[--count] as Acknowledge;
-    if (hub.attention !== 0 && !hub.admit(channel, this, args, count, ack)) return;
-    dispatch(hub, channel, new Context(hub, channel.event, this, args, count, ack));
+    if (count === 1) {
+      if (typeof first === "function") ack = first as Acknowledge;
+      else shape = oneArgument;
+    } else if (count === 2 && typeof second === "function") {
+      shape = oneArgument;
+      ack = second as Acknowledge;
+    } else if (count > 1) {
+      const list: unknown[] = [];
+      for (let i = 0; i < count; i++) list.push(arguments[i]);
+      if (typeof list[count - 1] === "function") ack = list.pop() as Acknowledge;
+      given = list;
+      shape = listedArguments;
+    }
+    const context = new Context(channel, this, given, shape, ack);
+    if (hub.attention === 0 || hub.admit(channel, context)) dispatch(hub, channel, context);
   }, "dispatcher");
 }
 
 /** Runs the subscribers of an event now. Never throws. */
 export function dispatch(hub: Hub, channel: Channel, context: Context): void {
-  if (hub.traced) startTrace(context, () => advance(context, channel.plan, 0));
-  else advance(context, channel.plan, 0);
+  const { plan } = channel;
+  if (hub.traced) traced(channel, context);
+  else if (plan.length === 1) alone(context, plan, plan[0] as Subscription);
+  else advance(context, plan, 0, undefined);
 }
 
-/** The subscribers from `start` on, in order, until one returns a promise: then the rest waits for it. */
-function advance(context: Context, plan: readonly Subscription[], start: number): void {
-  for (let i = start; i < plan.length; i++) {
+// Apart: a function that may make a closure pays for it on every call.
+function traced(channel: Channel, context: Context): void {
+  startTrace(context, () => advance(context, channel.plan, 0, undefined));
+}
+
+/** The same as {@link advance} for the case that most events are: one subscriber, one argument, nothing asked for. */
+function alone(context: Context, plan: readonly Subscription[], subscription: Subscription): void {
+  const { plain } = subscription;
+  if (plain === undefined || !context.hasOneArgument || !subscription.active) {
+    return advance(context, plan, 0, undefined);
+  }
+  context.begin(subscription);
+  let result: unknown;
+  let pending: boolean;
+  try {
+    result = plain.call(subscription.self, context, context.argument);
+    pending = isThenable(result);
+  } catch (thrown) {
+    context.fail(thrown);
+    return context.finish();
+  }
+  if (pending) start(context, plan).follow(subscription, 0, result as PromiseLike<unknown>, undefined);
+  else context.finish(result);
+}
+
+/**
+ * The subscribers from `from` on, in order, until one returns a promise: then the rest waits for it. `value` is the reply so far.
+ */
+function advance(context: Context, plan: readonly Subscription[], from: number, value: unknown): void {
+  for (let i = from; i < plan.length; i++) {
     const subscription = plan[i] as Subscription; // within bounds
     if (!subscription.active) continue; // removed before its turn
     if (context.stopped) break;
-    context.subscription = subscription;
-    context.runs++;
-    context.turn = subscription.laned ? new Turn() : undefined;
+    context.begin(subscription);
     let result: unknown;
     let pending: boolean;
     try {
-      result = subscription.invoke(context, context.args, context.count);
+      const { plain } = subscription;
+      if (plain !== undefined && context.hasOneArgument) {
+        result = plain.call(subscription.self, context, context.argument);
+      } else {
+        const { args } = context;
+        result = subscription.invoke(context, args, args.length);
+      }
       pending = isThenable(result);
     } catch (thrown) {
       context.turn?.end();
       context.fail(thrown);
       continue;
     }
-    if (pending)
-      return (context.run ??= new Run(context, plan)).follow(subscription, i, result as PromiseLike<unknown>);
+    if (pending) {
+      const run = context.run ?? start(context, plan);
+      return run.follow(subscription, i, result as PromiseLike<unknown>, value);
+    }
     context.turn?.end();
-    if (result !== undefined) context.take(result);
+    if (result !== undefined) value = context.take(result, value);
   }
   const { run } = context;
-  context.finish();
+  context.finish(value);
   run?.end();
 }
 
-/** The part of a dispatch that takes time: it waits for one subscriber after another, each within its time. */
-export class Run {
-  context: Context;
-  readonly #plan: readonly Subscription[];
-  readonly #flow: Flow;
-  #subscription: Subscription | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Which step counts: a promise of an earlier one was given up. */
-  #step = 0;
-  /** Whether it has a place among the running events of its transport. */
-  #placed: boolean;
-  /** Whether the last subscriber is done. */
-  ended = false;
+function start(context: Context, plan: readonly Subscription[]): Run {
+  const { hub } = context;
+  const flow = hub.flowOf(context.socket);
+  const isPlaced = context.turn?.parked !== true && !context.nested;
+  const run = hub.spareRuns.pop() ?? new Run();
+  run.begin(context, plan, flow, isPlaced);
+  if (isPlaced) flow.take();
+  return run;
+}
 
-  constructor(context: Context, plan: readonly Subscription[]) {
-    this.context = context;
+const noPlan: readonly Subscription[] = [];
+
+/** What a run is about while it is under way. */
+interface Matter {
+  readonly context: Context;
+  readonly plan: readonly Subscription[];
+  readonly flow: Flow;
+  readonly isPlaced: boolean;
+  readonly index: number;
+  readonly value: unknown;
+}
+
+/**
+ * The part of a dispatch that takes time: it waits for one subscriber after another, each within its time.
+ *
+ * One that has come to its end is used again: what it takes to wait for a promise costs more than all the rest of an event. One
+ * whose subscriber was given up is not, since that subscriber may still settle.
+ */
+export class Run implements Limited {
+  /** Undefined once it is over or given up: what its promise still brings counts for nothing. */
+  #context: Context | undefined = undefined;
+  #plan: readonly Subscription[] = noPlan;
+  #flow: Flow | undefined = undefined;
+  /** Whether it has a place among the running events of its transport. */
+  #isPlaced = false;
+  /** The subscriber it waits for at the moment, and where it stands in the plan. */
+  #subscription: Subscription | undefined = undefined;
+  #index = 0;
+  /** The reply so far. */
+  #value: unknown = undefined;
+  /** Who counts what comes too late. */
+  #hub: Hub | undefined = undefined;
+  limit: TimeLimit | undefined = undefined;
+  before: Limited | undefined = undefined;
+  behind: Limited | undefined = undefined;
+  since = -1;
+
+  readonly #onValue = (value: unknown): void => {
+    const context = this.#context;
+    if (context === undefined) return this.#hub?.count("lateResults");
+    this.#leave(context);
+    this.#goOn(context, value === undefined ? this.#value : context.take(value, this.#value));
+  };
+
+  readonly #onError = (thrown: unknown): void => {
+    const context = this.#context;
+    if (context === undefined) return this.#hub?.count("lateResults");
+    this.#leave(context);
+    context.fail(thrown);
+    this.#goOn(context, this.#value);
+  };
+
+  /** It is about this event from now on; a place, if it has one, has been taken. */
+  begin(context: Context, plan: readonly Subscription[], flow: Flow, isPlaced: boolean): void {
+    context.run = this;
+    this.#context = context;
     this.#plan = plan;
-    this.#flow = context.hub.flowOf(context.socket);
-    this.#placed = context.turn?.parked !== true && !context.nested;
-    context.hub.began(this.#flow, this);
-    if (this.#placed) this.#flow.take();
+    this.#flow = flow;
+    this.#isPlaced = isPlaced;
+    context.hub.began();
   }
 
-  /** The subscriber it waits for at the moment. */
-  get subscription(): Subscription | undefined {
-    return this.#subscription;
+  get context(): Context | undefined {
+    return this.#context;
   }
 
   /** Wait for what the subscriber at `index` of the plan returned, then go on behind it. */
-  follow(subscription: Subscription, index: number, result: PromiseLike<unknown>): void {
-    const step = ++this.#step;
+  follow(subscription: Subscription, index: number, result: PromiseLike<unknown>, value: unknown): void {
     this.#subscription = subscription;
+    this.#index = index;
+    this.#value = value;
     subscription.enter();
-    const { timeoutMs } = subscription;
-    if (timeoutMs !== Infinity) this.#timer = setTimeout(() => this.#expire(index), timeoutMs);
-    settle(
-      result,
-      (value) => {
-        if (step !== this.#step) return this.context.hub.count("lateResults");
-        this.#leave();
-        if (value !== undefined) this.context.take(value);
-        this.#goOn(index + 1);
-      },
-      (thrown) => {
-        if (step !== this.#step) return this.context.hub.count("lateResults");
-        this.#leave();
-        this.context.fail(thrown);
-        this.#goOn(index + 1);
-      },
-    );
+    this.#context?.hub.limits.add(subscription, this);
+    settle(result, this.#onValue, this.#onError);
   }
 
   /** Give its place away while it waits for a lane. */
   park(): void {
-    if (!this.#placed) return;
-    this.#placed = false;
-    this.#flow.give();
+    if (!this.#isPlaced) return;
+    this.#isPlaced = false;
+    this.#flow?.give();
   }
 
   /** Resolves once it has a place again, or needs none any more. */
   unpark(turn: Turn): Promise<void> {
-    if (this.context.nested || turn.over) return Promise.resolve();
+    const flow = this.#flow;
+    if (flow === undefined || turn.over || this.#context?.nested === true) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#flow.resume({
+      flow.resume({
         start: () => {
           // Given up while it waited: nobody is left to use the place.
-          if (turn.over) this.#flow.give();
-          else this.#placed = true;
+          if (turn.over) flow.give();
+          else this.#isPlaced = true;
           resolve();
         },
         cut: () => {
@@ -146,57 +232,88 @@ export class Run {
 
   /** The last subscriber is done. */
   end(): void {
-    const { hub } = this.context;
-    this.ended = true;
-    if (this.#placed) this.#flow.give();
-    this.#placed = false;
-    hub.ended(this.#flow, this);
+    const hub = this.#context?.hub;
+    const { flow, isPlaced } = this.#clear();
+    if (isPlaced) flow.give();
+    hub?.spareRuns.put(this);
+    hub?.ended();
   }
 
   /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. */
   cut(): void {
-    if (this.ended) return;
-    this.#step++;
+    if (this.#context === undefined) return;
     const error = new EventError("SHUTTING_DOWN", "the server went away before this was done");
-    const context = this.context.expire(error);
-    this.#leave();
-    this.context = context;
+    const { context, flow, isPlaced } = this.#giveUp(this.#context, error);
     context.refuse(toFailure(error));
     context.finish();
-    this.end();
+    if (isPlaced) flow.give();
+    context.hub.ended();
   }
 
-  #expire(index: number): void {
-    this.#step++;
+  /** Its time is over: another run goes on behind the subscriber. */
+  expire(): void {
+    if (this.#context === undefined) return;
     const error = new EventError("TIMEOUT", "no answer in time");
-    const { context } = this;
-    context.fail(error);
-    this.context = context.expire(error);
-    this.#leave();
-    this.#goOn(index + 1);
+    this.#context.fail(error);
+    const { context, plan, flow, isPlaced, index, value } = this.#giveUp(this.#context, error);
+    const next = new Run();
+    next.begin(context, plan, flow, isPlaced);
+    context.hub.ended();
+    next.#index = index;
+    next.#goOn(context, value);
   }
 
-  /** On to the subscriber at `index`; one that gave its place away while it waited for a lane needs one first. */
-  #goOn(index: number): void {
-    if (this.#placed || this.context.nested || index >= this.#plan.length)
-      return advance(this.context, this.#plan, index);
-    const step = this.#step;
-    this.#flow.resume({
+  /** On to the next subscriber; one that gave its place away while it waited for a lane needs one first. */
+  #goOn(context: Context, value: unknown): void {
+    const plan = this.#plan;
+    const index = this.#index + 1;
+    const flow = this.#flow as Flow; // it is under way
+    if (this.#isPlaced || context.nested || index >= plan.length) return advance(context, plan, index, value);
+    flow.resume({
       start: () => {
-        if (step !== this.#step) return this.#flow.give();
-        this.#placed = true;
-        advance(this.context, this.#plan, index);
+        if (this.#context !== context) return flow.give();
+        this.#isPlaced = true;
+        advance(context, plan, index, value);
       },
-      cut: () => undefined, // the run itself is cut, too
+      cut: () => {
+        const lost = context.lost();
+        this.cut();
+        return lost;
+      },
     });
   }
 
-  #leave(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  /** The subscriber is given up. What goes on, goes on with another context and without this run. */
+  #giveUp(context: Context, error: EventError): Matter {
+    this.#hub = context.hub;
+    const next = context.expire(error);
+    this.#leave(context);
+    return { ...this.#clear(), context: next };
+  }
+
+  /** So that neither a late promise nor a run that waits for its next use holds on to anything. */
+  #clear(): Matter {
+    const matter: Matter = {
+      context: this.#context as Context, // called while it is under way
+      plan: this.#plan,
+      flow: this.#flow as Flow,
+      isPlaced: this.#isPlaced,
+      index: this.#index,
+      value: this.#value,
+    };
+    this.#context = undefined;
+    this.#plan = noPlan;
+    this.#flow = undefined;
+    this.#isPlaced = false;
+    this.#value = undefined;
+    return matter;
+  }
+
+  #leave(context: Context): void {
+    this.limit?.remove(this);
     this.#subscription?.leave();
     this.#subscription = undefined;
-    this.context.turn?.end();
+    context.turn?.end();
   }
 }
 

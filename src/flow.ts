@@ -1,5 +1,3 @@
-import type { Run } from "./dispatcher.js";
-
 /** A first-in first-out queue whose ends cost the same however long it is. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
@@ -46,7 +44,6 @@ export interface Waiting {
  * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
  */
 export class Flow {
-  readonly runs: Set<Run> = new Set();
   /** Queues of sockets whose `connection` subscribers are not done. */
   readonly kept: Set<Fifo<Waiting>> = new Set();
   readonly #max: number;
@@ -77,10 +74,6 @@ export class Flow {
   /** Whether the next event has to wait. */
   get saturated(): boolean {
     return this.#saturated;
-  }
-
-  get idle(): boolean {
-    return this.runs.size === 0 && this.#waiting.length === 0 && this.#resuming.length === 0;
   }
 
   /** A run takes a place. The event that goes beyond the limit is never the one that asks: it has been stopped before. */

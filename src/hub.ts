@@ -1,5 +1,5 @@
 import type { Socket } from "socket.io";
-import { type Acknowledge, Context } from "./context.js";
+import type { Acknowledge, Context } from "./context.js";
 import type { Channel } from "./channel.js";
 import { dispatch, type Run } from "./dispatcher.js";
 import type { ErrorSubscribers } from "./error-subscribers.js";
@@ -9,6 +9,7 @@ import { FrameGuard } from "./frame-guard.js";
 import type { Logger } from "./logger.js";
 import { shortName, writeLog } from "./log.js";
 import { Signals } from "./signals.js";
+import { TimeLimits } from "./time-limits.js";
 import { isTraced } from "./tracing.js";
 import { EventError } from "./wire/event-error.js";
 
@@ -37,6 +38,19 @@ export interface HubOptions {
   readonly maxPending: number;
 }
 
+/** A few runs that are over, for the next events that take time. */
+class SpareRuns {
+  readonly #runs: Run[] = [];
+
+  pop(): Run | undefined {
+    return this.#runs.pop();
+  }
+
+  put(run: Run): void {
+    if (this.#runs.length < 256) this.#runs.push(run);
+  }
+}
+
 /** The events of a socket that wait until its `connection` subscribers are done. */
 class Hold {
   readonly queue = new Fifo<Waiting>();
@@ -60,6 +74,10 @@ export class Hub {
     refusedByShutdown: 0,
   };
   readonly signals: Signals = new Signals();
+  /** How long what is under way may still take. */
+  readonly limits: TimeLimits = new TimeLimits();
+  /** Runs that wait for their next use. */
+  readonly spareRuns: SpareRuns = new SpareRuns();
   readonly frames: FrameGuard = new FrameGuard();
   readonly #errors: ErrorSubscribers;
   readonly #maxInFlight: number;
@@ -67,7 +85,9 @@ export class Hub {
   readonly #flows = new WeakMap<object, Flow>();
   /** For what is dispatched by hand, without a socket. */
   readonly #loose: Flow;
-  readonly #busy = new Set<Flow>();
+  /** Those on which events may be waiting. */
+  readonly #saturated = new Set<Flow>();
+  #underWay = 0;
   readonly #held = new Map<Socket, Hold>();
   readonly #shared = new WeakSet<Acknowledge>();
   #draining = false;
@@ -103,7 +123,7 @@ export class Hub {
 
   /** How many events or connections have something under way or waiting. */
   get idle(): boolean {
-    return this.#busy.size === 0 && this.#held.size === 0;
+    return this.#underWay === 0 && this.#saturated.size === 0 && this.#held.size === 0;
   }
 
   count(what: keyof IngressCounters): void {
@@ -123,7 +143,7 @@ export class Hub {
       method: subscription?.method,
       socketId: socket?.id,
       socket,
-      args: context.args.slice(0, context.count),
+      args: [...context.args],
     });
   }
 
@@ -148,18 +168,7 @@ export class Hub {
   // --- what has to wait ---------------------------------------------------------------------------------------------------
 
   /** Whether the event may run now. If not it is kept, or answered, here. */
-  admit(
-    channel: Channel,
-    socket: Socket,
-    args: readonly unknown[],
-    count: number,
-    ack: Acknowledge | undefined,
-  ): boolean {
-    return this.admitContext(channel, new Context(this, channel.event, socket, args, count, ack));
-  }
-
-  /** The same for an event that has a context already. */
-  admitContext(channel: Channel, context: Context): boolean {
+  admit(channel: Channel, context: Context): boolean {
     const { socket } = context;
     if (this.#draining) {
       this.count("refusedByShutdown");
@@ -265,23 +274,25 @@ export class Hub {
     if (conn === undefined) return this.#loose;
     let flow = this.#flows.get(conn);
     if (flow === undefined) {
-      flow = new Flow(this.#maxInFlight, (saturated) => {
+      const made = new Flow(this.#maxInFlight, (saturated) => {
         this.attention += saturated ? 1 : -1;
+        if (saturated) this.#saturated.add(made);
+        else this.#saturated.delete(made);
       });
+      flow = made;
       this.#flows.set(conn, flow);
     }
     return flow;
   }
 
-  began(flow: Flow, run: Run): void {
-    flow.runs.add(run);
-    this.#busy.add(flow);
+  /** A run is under way. */
+  began(): void {
+    this.#underWay++;
   }
 
-  ended(flow: Flow, run: Run): void {
-    flow.runs.delete(run);
-    if (flow.idle) this.#busy.delete(flow);
-    this.#checkIdle();
+  /** A run is over. */
+  ended(): void {
+    if (--this.#underWay === 0) this.#checkIdle();
   }
 
   /** From now on new events are answered `SHUTTING_DOWN`, until {@link Hub.open}. */
@@ -299,8 +310,10 @@ export class Hub {
 
   /** Resolves once nothing is under way and nothing waits. */
   whenIdle(): Promise<void> {
-    if (this.idle) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#checkIdle();
+    });
   }
 
   /** Give up what is under way and what waits: callers are answered `SHUTTING_DOWN`, signals abort. */
@@ -312,13 +325,11 @@ export class Hub {
     }
     this.attention -= this.#held.size;
     this.#held.clear();
-    for (const flow of [...this.#busy]) {
-      cut.push(...flow.cut());
-      for (const run of [...flow.runs]) {
-        cut.push(run.context.lost());
-        run.cut();
-      }
-      if (flow.idle) this.#busy.delete(flow);
+    for (const flow of [...this.#saturated]) cut.push(...flow.cut());
+    for (const limited of [...this.limits]) {
+      const run = limited as Run; // nothing else is put there
+      if (run.context !== undefined) cut.push(run.context.lost());
+      run.cut();
     }
     this.signals.abortAll(new EventError("SHUTTING_DOWN", "this server is shutting down"));
     this.#checkIdle();
@@ -326,7 +337,9 @@ export class Hub {
   }
 
   #checkIdle(): void {
-    if (this.#idle.length > 0 && this.idle) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#idle.length === 0 || !this.idle) return;
+    this.limits.rest();
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** Answer an event that nobody handles. */

@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
-import { type Acknowledge, Context } from "./context.js";
+import { type Acknowledge, Context, oneArgument } from "./context.js";
 import { Channel, type Dispatcher } from "./channel.js";
 import { createDispatcher, dispatch } from "./dispatcher.js";
 import { hasForeignListener } from "./foreign-listeners.js";
@@ -48,10 +48,10 @@ export class NamespaceBinding {
   readonly #unknown: UnknownEvents | undefined;
   readonly #admission: Admission;
   readonly #channels = new Map<unknown, OpenChannel>();
-  readonly #connect = new Channel("connect", []);
-  readonly #connection = new Channel("connection", []);
-  readonly #disconnecting = new Channel("disconnecting", []);
-  readonly #disconnect = new Channel("disconnect", []);
+  readonly #connect: Channel;
+  readonly #connection: Channel;
+  readonly #disconnecting: Channel;
+  readonly #disconnect: Channel;
   readonly #reserved: ReadonlyMap<string, Channel>;
   #bound = false;
 
@@ -60,6 +60,10 @@ export class NamespaceBinding {
     this.#hub = options.hub;
     this.#planOf = options.planOf;
     this.#unknown = options.unknown;
+    this.#connect = new Channel(this.#hub, "connect", []);
+    this.#connection = new Channel(this.#hub, "connection", []);
+    this.#disconnecting = new Channel(this.#hub, "disconnecting", []);
+    this.#disconnect = new Channel(this.#hub, "disconnect", []);
     const reserved = [this.#connect, this.#connection, this.#disconnecting, this.#disconnect];
     this.#reserved = new Map(reserved.map((channel) => [channel.event, channel]));
     this.#admission = options.createAdmission(this.#connect);
@@ -193,8 +197,10 @@ export class NamespaceBinding {
   };
 
   #tellConnection(socket: Socket): void {
+    // Nobody to tell: most applications have no such subscriber, and connections come in crowds.
+    if (this.#connection.plan.length === 0) return this.#hub.release(socket);
     let told = false;
-    const context = Context.of(this.#hub, "connection", socket, () => {
+    const context = Context.of(this.#connection, socket, () => {
       told = true;
       this.#hub.release(socket);
     });
@@ -226,14 +232,14 @@ export class NamespaceBinding {
   readonly #onDisconnecting = listener((socket, reason) => {
     if (this.#disconnecting.plan.length === 0) return;
     // The rooms are complete only now, so it does not wait for anything.
-    const context = new Context(this.#hub, "disconnecting", socket, [reason], 1, undefined);
+    const context = new Context(this.#disconnecting, socket, reason, oneArgument, undefined);
     dispatch(this.#hub, this.#disconnecting, context);
   });
 
   readonly #onDisconnect = listener((socket, reason) => {
     this.#hub.signals.disconnected(socket);
     if (this.#disconnect.plan.length === 0) return;
-    this.#hub.after(this.#disconnect, new Context(this.#hub, "disconnect", socket, [reason], 1, undefined));
+    this.#hub.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
   });
 }
 
@@ -242,7 +248,7 @@ class OpenChannel extends Channel {
   readonly dispatcher: Dispatcher;
 
   constructor(hub: Hub, event: string, plan: readonly Subscription[], current: (event: string) => Channel | undefined) {
-    super(event, plan, current);
+    super(hub, event, plan, current);
     this.dispatcher = createDispatcher(hub, this);
   }
 }

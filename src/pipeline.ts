@@ -32,14 +32,19 @@ export function compile(
   self: unknown,
   options: PipelineOptions,
 ): Invoke {
-  let invoke = call(subscription, fn, self);
-  if (options.use.length > 0) invoke = tracked(invoke, subscription);
+  const bare = call(subscription, fn, self);
+  let invoke = options.use.length > 0 ? tracked(bare, subscription) : bare;
   if (options.output !== undefined && process.env["NODE_ENV"] !== "production")
     invoke = checked(invoke, options.output);
   subscription.laned = options.concurrency !== Infinity;
   if (subscription.laned) invoke = laned(invoke, subscription, options, self);
   if (options.input !== undefined) invoke = validated(invoke, options.input, subscription.laned);
-  return options.use.reduceRight(intercepted, invoke);
+  invoke = options.use.reduceRight(intercepted, invoke);
+  if (invoke === bare) {
+    subscription.plain = fn;
+    subscription.self = self;
+  }
+  return invoke;
 }
 
 /** By number of arguments: spreading would copy them. */

@@ -1,6 +1,6 @@
 import type { Server, Socket } from "socket.io";
 import { Channel } from "./channel.js";
-import { Context } from "./context.js";
+import { Context, listedArguments } from "./context.js";
 import { dispatch } from "./dispatcher.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./error-subscribers.js";
 import type { EventContext } from "./event-context.js";
@@ -229,14 +229,14 @@ export class SocketIngress<App extends AppServer = Server> {
     // A dispatch from inside an event belongs to it and must not wait for a place beside it: all places may be taken by its like.
     const nested = init instanceof Context && !init.expired && !init.finished;
     const channel =
-      this.#server.channel(event, namespace) ?? new Channel(event, this.#subscriptions.planOf(event, namespace));
+      this.#server.channel(event, namespace) ??
+      new Channel(this.#hub, event, this.#subscriptions.planOf(event, namespace));
     return new Promise((resolve) => {
       // A dispatch by hand has no socket unless it is given one; whoever reads it then finds `undefined`, as documented.
-      const context = new Context(this.#hub, event, socket as Socket, args, args.length, resolve);
-      context.byHand = true;
+      const context = new Context(channel, socket as Socket, args, listedArguments, resolve);
+      context.markByHand(nested);
       context.namespace = namespace;
-      context.nested = nested;
-      if (nested || this.#hub.attention === 0 || this.#hub.admitContext(channel, context)) {
+      if (nested || this.#hub.attention === 0 || this.#hub.admit(channel, context)) {
         dispatch(this.#hub, channel, context);
       }
     });

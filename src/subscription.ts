@@ -1,5 +1,6 @@
 import type { Context } from "./context.js";
 import type { NamespacePattern } from "./namespace-pattern.js";
+import type { TimeLimit } from "./time-limits.js";
 
 /**
  * What runs for one event: given the context, the client's arguments and how many of them count. An acknowledgement may stand
@@ -29,6 +30,11 @@ export class Subscription {
   readonly timeoutMs: number;
   /** Runs it, with everything its options ask for around it; set once, when it is compiled. */
   invoke: Invoke = () => undefined;
+  /** The subscriber's function itself and its `this`, where there is nothing around it: called without a detour. */
+  plain: ((this: unknown, context: Context, argument: unknown) => unknown) | undefined = undefined;
+  self: unknown = undefined;
+  /** What times its runs; set with the first of them. */
+  limit: TimeLimit | undefined = undefined;
   /** Whether it has lanes, and so needs a turn for each of its runs. */
   laned = false;
   /** False from the moment it is removed: it doesn't start any more, however far an event has come. */
@@ -52,7 +58,7 @@ export class Subscription {
 
   /** An asynchronous run is over, or was given up at its timeout. */
   leave(): void {
-    if (--this.#running > 0) return;
+    if (--this.#running > 0 || this.#idle.length === 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 

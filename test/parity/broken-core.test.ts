@@ -18,10 +18,7 @@ const broken: readonly { readonly rule: string; readonly behaviour: string; brea
   {
     rule: "the first value is kept for the reply instead of the last",
     behaviour: "the reply is the last value, or with reply: first the first, sent as soon as there is one",
-    breakIt: () =>
-      void vi.spyOn(Context.prototype, "take").mockImplementation(function (this: Context, value) {
-        this.value ??= value;
-      }),
+    breakIt: () => void vi.spyOn(Context.prototype, "take").mockImplementation((value, before) => before ?? value),
   },
   {
     rule: "an error's own message is sent to the caller",

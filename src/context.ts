@@ -24,7 +24,6 @@ class Rarities {
   turn: Turn | undefined = undefined;
   done: ((context: Context) => void) | undefined = undefined;
   controller: AbortController | undefined = undefined;
-  signal: AbortSignal | undefined = undefined;
   log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   namespace: string | undefined = undefined;
 }
@@ -180,12 +179,12 @@ export class Context implements EventContext<Server> {
 
   get signal(): AbortSignal {
     const rare = this.#rarities();
-    if (rare.signal === undefined) {
+    if (rare.controller === undefined) {
       rare.controller = new AbortController();
-      rare.signal = this.hub.signals.of(this, rare.controller.signal);
       if (this.expired) rare.controller.abort(new EventError("TIMEOUT", "no answer in time"));
+      else this.hub.signals.open(this, rare.controller);
     }
-    return rare.signal;
+    return rare.controller.signal;
   }
 
   #rarities(): Rarities {
@@ -254,7 +253,10 @@ export class Context implements EventContext<Server> {
     this.#state |= FINISHED;
     this.run = undefined;
     if (this.#ack !== undefined && !this.answered) this.#conclude(this.#ack, value);
-    if (this.#rare !== undefined) this.#rare.done?.(this);
+    if (this.#rare === undefined) return;
+    const { controller, done } = this.#rare;
+    if (controller !== undefined) this.hub.signals.close(this, controller);
+    done?.(this);
   }
 
   /** Answer with a failure that is none of a subscriber's. */
@@ -268,7 +270,11 @@ export class Context implements EventContext<Server> {
    */
   expire(reason: EventError): Context {
     this.#state |= EXPIRED;
-    this.#rare?.controller?.abort(reason);
+    const controller = this.#rare?.controller;
+    if (controller !== undefined) {
+      controller.abort(reason);
+      this.hub.signals.close(this, controller);
+    }
     this.turn?.giveUp();
     const next = new Context(this.channel, this.socket, this.#given, 0, this.#ack);
     next.#state = this.#state & ~(STOPPED | EXPIRED);

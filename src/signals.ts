@@ -1,16 +1,28 @@
+import { getEventListeners } from "node:events";
 import type { Socket } from "socket.io";
 import type { Context } from "./context.js";
 import { EventError } from "./wire/event-error.js";
 
+/** The signals of one socket, or of everything that has none. */
+interface Open {
+  /** Of events that run, and those that somebody listens to. */
+  readonly held: Set<AbortController>;
+  /** Of events that are over: aborted if anybody still has them. */
+  readonly left: Set<WeakRef<AbortSignal>>;
+  /** How many of the latter there may be before those that are gone are counted out. */
+  pruneAt: number;
+}
+
 /**
- * What aborts when a socket disconnects, or at the deadline of a shutdown: one controller for a socket, made when the first of its
- * subscribers reads its signal. The signal of an event depends on it (`AbortSignal.any`), which Node keeps for as long as somebody
- * listens to it, also when the event is over.
+ * The signals that subscribers read: each aborts when its socket disconnects, or at the deadline of a shutdown, also when its event is
+ * over, for what the subscriber has started. Not `AbortSignal.any`: Node 20 never lets go of what listens to such a signal.
  */
 export class Signals {
-  readonly #bySocket = new Map<Socket, AbortController>();
-  /** For events that have no socket, or whose socket has gone. */
-  #loose = new AbortController();
+  readonly #bySocket = new Map<Socket, Open>();
+  /** Of events that have no socket, or whose socket has gone: for as long as they run. */
+  readonly #loose = new Set<AbortController>();
+  /** How to abort a signal, for as long as somebody has it. */
+  readonly #controllers = new WeakMap<AbortSignal, AbortController>();
   /** Told when the disconnect of a socket begins to matter. */
   onWatch: (socket: Socket) => void = () => undefined;
 
@@ -19,24 +31,49 @@ export class Signals {
     return this.#bySocket.has(socket);
   }
 
-  /** The signal of an event that is given up through `own`. */
-  of({ socket, event }: Context, own: AbortSignal): AbortSignal {
-    if (socket === undefined || event === "disconnect") return AbortSignal.any([own, this.#loose.signal]);
-    if (socket.disconnected && event !== "connect") return AbortSignal.abort(gone());
-    let controller = this.#bySocket.get(socket);
-    if (controller === undefined) {
-      controller = new AbortController();
-      this.#bySocket.set(socket, controller);
+  /** A subscriber read its signal. */
+  open(context: Context, controller: AbortController): void {
+    const { socket, event } = context;
+    if (socket === undefined || event === "disconnect") {
+      if (!context.finished) this.#loose.add(controller);
+      return;
+    }
+    if (socket.disconnected && event !== "connect") return controller.abort(gone());
+    let open = this.#bySocket.get(socket);
+    if (open === undefined) {
+      open = { held: new Set(), left: new Set(), pruneAt: 32 };
+      this.#bySocket.set(socket, open);
       if (socket.connected) this.onWatch(socket);
     }
-    return AbortSignal.any([own, controller.signal]);
+    if (context.finished) this.#leave(open, controller);
+    else open.held.add(controller);
+  }
+
+  /** The event is over. */
+  close(context: Context, controller: AbortController): void {
+    this.#loose.delete(controller);
+    const open = context.socket === undefined ? undefined : this.#bySocket.get(context.socket);
+    if (open === undefined || !open.held.has(controller)) return;
+    const { signal } = controller;
+    // A listener is to be called, whoever else has forgotten the signal.
+    if (!signal.aborted && getEventListeners(signal, "abort").length > 0) return;
+    open.held.delete(controller);
+    if (!signal.aborted) this.#leave(open, controller);
+  }
+
+  #leave(open: Open, controller: AbortController): void {
+    this.#controllers.set(controller.signal, controller);
+    open.left.add(new WeakRef(controller.signal));
+    if (open.left.size < open.pruneAt) return;
+    for (const reference of open.left) if (reference.deref() === undefined) open.left.delete(reference);
+    open.pruneAt = Math.max(32, open.left.size * 2);
   }
 
   /** The socket is gone. */
   disconnected(socket: Socket): void {
-    const controller = this.#bySocket.get(socket);
+    const open = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
-    controller?.abort(gone());
+    if (open !== undefined) this.#abort(open, gone());
   }
 
   /** The socket was admitted: from now on its disconnect is told of. */
@@ -46,10 +83,20 @@ export class Signals {
 
   /** None of them is waited for any longer. */
   abortAll(reason: EventError): void {
-    const controllers = [...this.#bySocket.values(), this.#loose];
+    const all = [...this.#bySocket.values()];
     this.#bySocket.clear();
-    this.#loose = new AbortController();
-    for (const controller of controllers) controller.abort(reason);
+    for (const open of all) this.#abort(open, reason);
+    const loose = [...this.#loose];
+    this.#loose.clear();
+    for (const controller of loose) controller.abort(reason);
+  }
+
+  #abort({ held, left }: Open, reason: EventError): void {
+    for (const controller of held) controller.abort(reason);
+    for (const reference of left) {
+      const signal = reference.deref();
+      if (signal !== undefined) this.#controllers.get(signal)?.abort(reason);
+    }
   }
 }
 

@@ -116,7 +116,7 @@ it("a schema that never settles holds up nobody in its lane beyond its own time"
   const order: unknown[] = [];
   app.ingress.subscribe("x", async (_context, value: unknown) => order.push(value), {
     concurrency: 1,
-    timeoutMs: 60,
+    timeoutMs: 250,
     input,
   });
   const client = await app.connect();

@@ -290,8 +290,9 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   async #shutdown(starting: Promise<void>, options: CheckedShutdownOptions): Promise<ShutdownReport> {
     const { io } = this;
+    // Its owner may have attached the ingress after the boot, and a server may have begun to listen since.
+    if (this.io) this.#watch(this.io);
     const connections = this.#connections;
-    // A server may have begun to listen after the boot.
     connections?.watch();
     writeLog(this.log, "info", { reason: options.reason, graceMs: options.graceMs }, "shutting down");
     const report = await shutDown(

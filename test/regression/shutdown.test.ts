@@ -84,6 +84,21 @@ describe("a drain", () => {
 });
 
 describe("the shutdown of a manager", () => {
+  it("closes the server of an ingress that its owner attached after the boot", async () => {
+    const log = recordingLog();
+    const ingress = new SocketIngress({ logger: log });
+    const manager = new ServiceManager(undefined, { ingress, logger: log });
+    await using app = await serve();
+    await manager.boot();
+    ingress.attach(app.io);
+    const client = await app.connect();
+    const left = new Promise((resolve) => void client.once("disconnect", resolve));
+    const report = await manager.shutdown();
+    expect(await left).toBe("transport close");
+    expect(app.httpServer.listening).toBe(false);
+    expect(report.failures).toEqual([]);
+  });
+
   it("closes the server to which the owner of its ingress attached that", async () => {
     const log = recordingLog();
     const ingress = new SocketIngress({ logger: log });

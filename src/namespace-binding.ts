@@ -35,6 +35,12 @@ const forgeries: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
+ * How many dispatchers a socket keeps from one event to the next. Each takes 24 bytes and more of its table of listeners, and most
+ * clients send the same few events again and again.
+ */
+const MOST_DISPATCHERS = 16;
+
+/**
  * One namespace of a server, as the ingress serves it.
  *
  * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
@@ -221,10 +227,23 @@ export class NamespaceBinding {
       if (listeners > ours && typeof last === "function" && hasForeignListener(target, channel.event)) {
         this.#hub.share(last as Acknowledge);
       }
-      if (ours === 0) target.on(channel.event, channel.dispatcher);
+      if (ours === 0) {
+        target.on(channel.event, channel.dispatcher);
+        if (target.eventNames().length > MOST_DISPATCHERS) this.#relieve(target, channel);
+      }
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+  }
+
+  /** A socket that has sent many different events lets go of all but the newest dispatcher: they come back when they are needed. */
+  #relieve(socket: EventEmitter, newest: OpenChannel): void {
+    const others = [...this.#channels.values()].filter(
+      ({ event, dispatcher }) => event !== newest.event && socket.listenerCount(event, dispatcher) > 0,
+    );
+    if (others.length < MOST_DISPATCHERS) return;
+    // One that is on its way, of whatever socket, has been observed and would not find its dispatcher.
+    for (const { event, dispatcher, arriving } of others) if (arriving <= 0) socket.off(event, dispatcher);
   }
 
   readonly #observe = observer(this);

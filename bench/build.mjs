@@ -7,7 +7,10 @@ const standard = process.env.INGRESS_DIST ?? new URL("../dist", import.meta.url)
 /** The build in a folder, the standard one unless told otherwise. */
 export async function loadBuild(folder = standard) {
   const load = (file) => import(new URL(file, pathToFileURL(`${resolve(folder)}/`)));
-  return { SocketIngress: (await load("index.js")).SocketIngress, coalesceWrites: (await load("write-coalescing.js")).coalesceWrites };
+  return {
+    SocketIngress: (await load("index.js")).SocketIngress,
+    coalesceWrites: (await load("write-coalescing.js")).coalesceWrites,
+  };
 }
 
 /** The ingress, and the write coalescing by itself. */

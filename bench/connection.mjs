@@ -11,7 +11,10 @@ const tail = Buffer.from(replyTail);
 /** A masked WebSocket text frame, as a client has to send it. The mask is not zero, or the server would skip its work. */
 export function frame(text) {
   const data = Buffer.from(text);
-  const header = data.length < 126 ? Buffer.from([0x81, 0x80 | data.length]) : Buffer.from([0x81, 0xfe, data.length >> 8, data.length & 255]);
+  const header =
+    data.length < 126
+      ? Buffer.from([0x81, 0x80 | data.length])
+      : Buffer.from([0x81, 0xfe, data.length >> 8, data.length & 255]);
   const masked = Buffer.alloc(data.length);
   for (let i = 0; i < data.length; i++) masked[i] = data[i] ^ mask[i & 3];
   return Buffer.concat([header, mask, masked]);
@@ -119,7 +122,8 @@ export class Connection {
   }
 
   control(text) {
-    if (text.startsWith("0")) for (const namespace of this.joining) this.tcp.write(frame(namespace === "/" ? "40" : `40${namespace},`));
+    if (text.startsWith("0"))
+      for (const namespace of this.joining) this.tcp.write(frame(namespace === "/" ? "40" : `40${namespace},`));
     else if (text.startsWith("40")) {
       if (++this.joined === this.joining.length) this.opened(this);
     } else if (text.startsWith("44")) this.failed(new Error(text));

@@ -5,7 +5,12 @@ import "reflect-metadata";
 export function addMethod(target, name, method, decorators, parameterDecorators = []) {
   Object.defineProperty(target.prototype, name, { value: method, writable: true, configurable: true });
   // what `emitDecoratorMetadata` would have written
-  Reflect.defineMetadata("design:paramtypes", parameterDecorators.map(() => Object), target.prototype, name);
+  Reflect.defineMetadata(
+    "design:paramtypes",
+    parameterDecorators.map(() => Object),
+    target.prototype,
+    name,
+  );
   Reflect.defineMetadata("design:returntype", Object, target.prototype, name);
   parameterDecorators.forEach((decorator, index) => decorator(target.prototype, name, index));
   const descriptor = Object.getOwnPropertyDescriptor(target.prototype, name);

@@ -26,7 +26,13 @@ const report = () => void counted.runs--;
 
 /** A function that shares nothing with its likes, as each listener in an application is a piece of code of its own. */
 const distinct = (source) =>
-  new Function("counted", "replyTo", "schema", "report", "internal", `return ${source}`)(counted, replyTo, schema, report, internal);
+  new Function("counted", "replyTo", "schema", "report", "internal", `return ${source}`)(
+    counted,
+    replyTo,
+    schema,
+    report,
+    internal,
+  );
 
 /** What a feature's row switches on. */
 const features = {
@@ -41,7 +47,8 @@ function sources({ kind, subscribers }, parameters) {
   const work = kind === "async" ? "await counted.runs++;" : "counted.runs++;";
   return Array.from(
     { length: subscribers },
-    (_, index) => `${kind === "async" ? "async " : ""}(${parameters}) => { ${work} ${index === subscribers - 1 ? "return replyTo(data);" : ""} }`,
+    (_, index) =>
+      `${kind === "async" ? "async " : ""}(${parameters}) => { ${work} ${index === subscribers - 1 ? "return replyTo(data);" : ""} }`,
   );
 }
 
@@ -50,12 +57,18 @@ const attach = {
   /** Plain listeners: nothing is caught. */
   raw(target, name, { subscribers, acknowledged, feature }) {
     if (feature === "schema") {
-      const checked = "const parsed = schema.safeParse(data); counted.runs++; reply(parsed.success ? replyTo(parsed.data) : internal);";
+      const checked =
+        "const parsed = schema.safeParse(data); counted.runs++; reply(parsed.success ? replyTo(parsed.data) : internal);";
       target.on(name, distinct(`(data, reply) => { ${checked} }`));
       return;
     }
     for (let i = 1; i < subscribers; i++) target.on(name, distinct("(data) => { counted.runs++; }"));
-    target.on(name, distinct(acknowledged ? "(data, reply) => { counted.runs++; reply(replyTo(data)); }" : "(data) => { counted.runs++; }"));
+    target.on(
+      name,
+      distinct(
+        acknowledged ? "(data, reply) => { counted.runs++; reply(replyTo(data)); }" : "(data) => { counted.runs++; }",
+      ),
+    );
   },
   /** Each listener in a try of its own, written out. */
   guarded(target, name, { subscribers }) {
@@ -64,7 +77,9 @@ const attach = {
     }
     target.on(
       name,
-      distinct("(data, reply) => { try { counted.runs++; reply(replyTo(data)); } catch (error) { report(error); reply(internal); } }"),
+      distinct(
+        "(data, reply) => { try { counted.runs++; reply(replyTo(data)); } catch (error) { report(error); reply(internal); } }",
+      ),
     );
   },
   /** Each listener through the helper that one writes once for all. */
@@ -144,7 +159,8 @@ async function prepare(options) {
     const { SocketIngress } = await loadBuild(options.dist);
     const ingress = new SocketIngress({ maxInFlight: 1_000_000 }).attach(io);
     for (const name of names) {
-      for (const source of sources(options, "context, data")) ingress.subscribe(name, distinct(source), features[feature] ?? {});
+      for (const source of sources(options, "context, data"))
+        ingress.subscribe(name, distinct(source), features[feature] ?? {});
     }
     for (let i = 0; i < handlers; i++) ingress.subscribe(`handled_${i}`, distinct("() => {}"));
   } else {
@@ -171,9 +187,9 @@ const acknowledge = () => {
   if (++answered === expected) wake();
 };
 
-/** `count` dispatches one after another; async ones ten at a time, the next ten when all are answered. */
-async function dispatches({ target, kind, acknowledged }, name, count) {
-  if (kind === "sync") {
+/** `count` dispatches one after another; those that take time ten at a time, the next ten when all are answered. */
+async function dispatches({ target, kind, acknowledged, waits }, name, count) {
+  if (kind === "sync" && !waits) {
     if (acknowledged) for (let i = 0; i < count; i++) emit.call(target, name, payload, acknowledge);
     else for (let i = 0; i < count; i++) emit.call(target, name, payload);
     return;
@@ -192,7 +208,8 @@ async function timed(entry, count) {
   const from = process.hrtime.bigint();
   await dispatches(entry, event, count);
   const ns = Number(process.hrtime.bigint() - from);
-  if (entry.acknowledged && answered - before !== count) throw new Error(`${answered - before} replies to ${count} dispatches`);
+  if (entry.acknowledged && answered - before !== count)
+    throw new Error(`${answered - before} replies to ${count} dispatches`);
   return ns / count;
 }
 
@@ -210,11 +227,21 @@ async function bytesOf(entry) {
   return median(sizes);
 }
 
-const defaults = { kind: "sync", subscribers: 1, acknowledged: true, feature: "none", events: 1, handlers: 0 };
+const defaults = {
+  kind: "sync",
+  subscribers: 1,
+  acknowledged: true,
+  waits: false,
+  feature: "none",
+  events: 1,
+  handlers: 0,
+};
 const entries = [];
 for (const options of JSON.parse(process.argv[2])) entries.push(await prepare({ ...defaults, ...options }));
 if (entries.some(({ feature }) => feature === "diagnostics")) {
-  const listeners = Object.fromEntries(["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => [name, () => {}]));
+  const listeners = Object.fromEntries(
+    ["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => [name, () => {}]),
+  );
   tracingChannel("socket-ingress:dispatch").subscribe(listeners);
 }
 
@@ -222,7 +249,8 @@ serveCommands({
   /** Nanoseconds in the median and at least, and bytes, of each case in order. */
   async measure({ samples = 150, sampleMs = 2 }) {
     // several events have run before, so no call is specialised to one subscriber by luck
-    for (let i = 0; i < 3; i++) for (const entry of entries) for (const name of entry.names.slice(1, 4)) await dispatches(entry, name, 10_000);
+    for (let i = 0; i < 3; i++)
+      for (const entry of entries) for (const name of entry.names.slice(1, 4)) await dispatches(entry, name, 10_000);
     for (const entry of entries) {
       const ns = Math.min(await timed(entry, 20_000), await timed(entry, 20_000));
       entry.count = 10 * Math.ceil((sampleMs * 1e6) / ns / 10);
@@ -235,7 +263,8 @@ serveCommands({
       }
     }
     const results = [];
-    for (const entry of entries) results.push({ ns: median(entry.times), minNs: Math.min(...entry.times), bytes: await bytesOf(entry) });
+    for (const entry of entries)
+      results.push({ ns: median(entry.times), minNs: Math.min(...entry.times), bytes: await bytesOf(entry) });
     return results;
   },
 });

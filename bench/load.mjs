@@ -29,21 +29,22 @@ serveCommands({
   calls: ({ group, durationMs, active, ...call }) => closedLoop(groups.get(group).slice(0, active), call, durationMs),
   /** The calls at a fixed rate, for latencies that do not depend on how busy the server is. */
   paced: ({ group, durationMs, everyMs, ...call }) => pacedLoop(groups.get(group), call, durationMs, everyMs),
-  /** One call of each of `names` on each connection, answered before the next connection's turn. */
+  /** One call of each of `names` on each connection, one after another; ten connections at a time. */
   async once({ group, names, before }) {
+    const frames = names.map((name) => callFrames(name, 1, { before }));
+    const waiting = [...groups.get(group)];
     let replies = 0;
-    const frames = Buffer.concat(names.map((name) => callFrames(name, 1, { before })));
-    for (const connection of groups.get(group)) {
-      await new Promise((resolve) => {
-        let missing = names.length;
-        connection.onReplies = (count) => {
-          replies += count;
-          missing -= count;
-          if (missing === 0) resolve();
-        };
-        connection.tcp.write(frames);
-      });
-    }
+    const worker = async () => {
+      for (let connection = waiting.pop(); connection !== undefined; connection = waiting.pop()) {
+        for (const bytes of frames) {
+          replies += await new Promise((resolve) => {
+            connection.onReplies = resolve;
+            connection.tcp.write(bytes);
+          });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, worker));
     return { replies };
   },
   /** `rounds` times: one connection calls `event`, and the round is over when every connection has had its pushes. */

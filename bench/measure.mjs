@@ -13,7 +13,13 @@ export async function serve(load, contestants, { connections = loadConnections, 
   const server = await start("server.mjs", [JSON.stringify(contestants)], execArgv);
   const servers = await server.ask("servers");
   for (const [label, about] of Object.entries(servers)) {
-    if (connections > 0) await load.ask("open", { group: `${server.pid}/${label}`, port: about.port, namespaces: about.namespaces, count: connections });
+    if (connections > 0)
+      await load.ask("open", {
+        group: `${server.pid}/${label}`,
+        port: about.port,
+        namespaces: about.namespaces,
+        count: connections,
+      });
   }
   return {
     ...server,
@@ -24,13 +30,19 @@ export async function serve(load, contestants, { connections = loadConnections, 
     async window(label, call, durationMs) {
       const command = call.everyMs === undefined ? "calls" : "paced";
       const from = await server.ask("cpu");
-      const counts = await load.ask(command, { group: this.group(label), before: this.before(label), ...call, durationMs });
+      const counts = await load.ask(command, {
+        group: this.group(label),
+        before: this.before(label),
+        ...call,
+        durationMs,
+      });
       return { ...counts, cpuUs: (await server.ask("cpu")) - from };
     },
     /** Throws unless every connection is still there and every reply was the right one. */
     async check(label) {
       const { open, bad, badReply } = await load.ask("check", { group: this.group(label) });
-      if (open !== connections || bad > 0) throw new Error(`${label}: ${connections - open} connections lost, ${bad} wrong replies: ${badReply}`);
+      if (open !== connections || bad > 0)
+        throw new Error(`${label}: ${connections - open} connections lost, ${bad} wrong replies: ${badReply}`);
     },
     async end() {
       for (const label of Object.keys(servers)) {

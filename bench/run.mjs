@@ -16,8 +16,10 @@ const option = (name) => args.find((arg) => arg.startsWith(`--${name}=`))?.split
 const quick = args.includes("--quick");
 const rounds = Number(option("rounds") ?? 3);
 
-if (!existsSync(here("node_modules"))) execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
-if (process.env.INGRESS_DIST === undefined) execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
+if (!existsSync(here("node_modules")))
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
+if (process.env.INGRESS_DIST === undefined)
+  execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
 
 const { start } = await import("./processes.mjs");
 const all = ["one-process", "coalescing", "end-to-end", "dispatch", "memory", "growth", "features"];
@@ -28,7 +30,8 @@ const stored = here("results.json");
 const results = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : { sections: {} };
 const load = await start("load.mjs");
 const began = performance.now();
-const log = (text) => process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
+const log = (text) =>
+  process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
 const sections = [];
 for (const name of all) {
   const section = await import(`./sections/${name}.mjs`);
@@ -37,10 +40,16 @@ for (const name of all) {
     const measured = await section.run({ load, rounds, quick, log });
     results.sections[name] = { at: new Date().toISOString().slice(0, 10), rounds: quick ? 1 : rounds, measured };
   }
-  if (results.sections[name] !== undefined && (!quick || chosen.includes(name))) sections.push(section.render(results.sections[name].measured));
+  if (results.sections[name] !== undefined && (!quick || chosen.includes(name)))
+    sections.push(section.render(results.sections[name].measured));
 }
 await load.stop();
-results.machine = { node: process.version, cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, platform: process.platform };
+results.machine = {
+  node: process.version,
+  cpu: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  platform: process.platform,
+};
 
 const { node, cpu, cores, platform } = results.machine;
 const version = (path) => JSON.parse(readFileSync(here(path), "utf8")).version;

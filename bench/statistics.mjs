@@ -8,7 +8,12 @@ export function median(values) {
 }
 
 /** Median, least and greatest of `values`, and the values themselves. */
-export const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values), values });
+export const spread = (values) => ({
+  median: median(values),
+  min: Math.min(...values),
+  max: Math.max(...values),
+  values,
+});
 
 /** A copy in random order. */
 export function shuffled(values) {

@@ -14,7 +14,9 @@ export function table(columns, rows) {
 export const ratio = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`;
 
 /** A number with as many digits as are worth reading. */
-export const figure = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
+export const figure = (value) =>
+  Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 
 /** A target and whether the median keeps it. */
-export const verdict = (value, atMost) => (atMost === undefined ? "" : `${atMost} ${value <= atMost ? "kept" : "**missed**"}`);
+export const verdict = (value, atMost) =>
+  atMost === undefined ? "" : `${atMost} ${value <= atMost ? "kept" : "**missed**"}`;

@@ -31,9 +31,17 @@ export async function start({ events, more = [] }) {
         : kind === "async"
           ? async (data) => (await counted.runs++, replyTo(data))
           : (data) => replyTo(data);
-      addMethod(Gateway, name, method, [SubscribeMessage(name)], [kind === "schema" ? MessageBody(zodPipe) : MessageBody()]);
+      addMethod(
+        Gateway,
+        name,
+        method,
+        [SubscribeMessage(name)],
+        [kind === "schema" ? MessageBody(zodPipe) : MessageBody()],
+      );
     }
-    if (index === 0) for (const name of more) addMethod(Gateway, name, (data) => replyTo(data), [SubscribeMessage(name)], [MessageBody()]);
+    if (index === 0)
+      for (const name of more)
+        addMethod(Gateway, name, (data) => replyTo(data), [SubscribeMessage(name)], [MessageBody()]);
     WebSocketGateway()(Gateway);
     return Gateway;
   });

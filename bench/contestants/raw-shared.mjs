@@ -5,7 +5,10 @@ import { replyTo, serverOptions } from "../workload.mjs";
 /** Starts the server and resolves to its port. */
 export async function start({ events, more = [] }) {
   const io = new Server(0, serverOptions);
-  const listeners = [...events.map(({ name }) => name), ...more].map((name) => [name, (data, reply) => reply(replyTo(data))]);
+  const listeners = [...events.map(({ name }) => name), ...more].map((name) => [
+    name,
+    (data, reply) => reply(replyTo(data)),
+  ]);
   io.on("connection", (socket) => {
     for (const [name, listener] of listeners) socket.on(name, listener);
   });

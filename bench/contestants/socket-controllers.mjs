@@ -13,7 +13,13 @@ export async function start({ events, more = [], transform = true }) {
   const controllers = Array.from({ length: most }, (_, index) => {
     const Controller = { [`Controller${index}`]: class {} }[`Controller${index}`];
     const add = (name, method) => {
-      addMethod(Controller, name, method, [OnMessage(name)], method.length > 1 ? [MessageBody(), MessageAck()] : [MessageBody()]);
+      addMethod(
+        Controller,
+        name,
+        method,
+        [OnMessage(name)],
+        method.length > 1 ? [MessageBody(), MessageAck()] : [MessageBody()],
+      );
     };
     for (const { name, kind, subscribers } of events) {
       if (index >= subscribers) continue;
@@ -35,6 +41,11 @@ export async function start({ events, more = [], transform = true }) {
   const instances = new Map(controllers.map((Controller) => [Controller, new Controller()]));
   const io = new Server(0, serverOptions);
   const container = { get: (target) => instances.get(target) };
-  new SocketControllers({ io, container, controllers, ...(transform ? {} : { transformOption: { transform: false } }) });
+  new SocketControllers({
+    io,
+    container,
+    controllers,
+    ...(transform ? {} : { transformOption: { transform: false } }),
+  });
   return { port: io.httpServer.address().port };
 }

@@ -20,11 +20,16 @@ export async function start({ events, more = [] }) {
       const input = z.tuple([schema]).rest(z.unknown());
       actions.push(factory.build({ event: name, input, handler: async () => void counted.runs++ }));
     }
-    const handler = kind === "async" ? async ({ input }) => (await counted.runs++, [replyTo(input[0])]) : async ({ input }) => [replyTo(input[0])];
+    const handler =
+      kind === "async"
+        ? async ({ input }) => (await counted.runs++, [replyTo(input[0])])
+        : async ({ input }) => [replyTo(input[0])];
     actions.push(factory.build({ event: name, input: z.tuple([schema]), output, handler }));
   }
   for (const event of more) {
-    actions.push(factory.build({ event, input: z.tuple([schema]), output, handler: async ({ input }) => [replyTo(input[0])] }));
+    actions.push(
+      factory.build({ event, input: z.tuple([schema]), output, handler: async ({ input }) => [replyTo(input[0])] }),
+    );
   }
   const target = createServer();
   await new Promise((resolve) => target.listen(0, resolve));

@@ -43,20 +43,42 @@ export async function run({ load, rounds, quick, log }) {
     if (!quick) {
       for (const inFlight of [1, 10]) {
         const paced = { inFlight, everyMs: 20 };
-        const sums = await alternate(calls, { raw: { ...raw, ...paced }, ours: { ...ours, ...paced } }, { ...timing, windows: 12, windowMs: 1_000 });
-        note(`ours with coalescing, ${inFlight} at a time every 20 ms on each connection`, undefined, sums.ours, sums.raw);
+        const sums = await alternate(
+          calls,
+          { raw: { ...raw, ...paced }, ours: { ...ours, ...paced } },
+          { ...timing, windows: 12, windowMs: 1_000 },
+        );
+        note(
+          `ours with coalescing, ${inFlight} at a time every 20 ms on each connection`,
+          undefined,
+          sums.ours,
+          sums.raw,
+        );
       }
     }
     await calls.end();
 
-    const pushes = await serve(load, { both: { contestant: "side-by-side", events, only: ["/raw"] } }, { connections: quick ? 300 : receivers });
-    const sums = { on: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] }, off: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] } };
+    const pushes = await serve(
+      load,
+      { both: { contestant: "side-by-side", events, only: ["/raw"] } },
+      { connections: quick ? 300 : receivers },
+    );
+    const sums = {
+      on: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] },
+      off: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] },
+    };
     const skipped = 3;
     for (let window = -skipped; window < (quick ? 6 : 30); window++) {
       for (const which of shuffled(["on", "off"])) {
         await pushes.ask("control", { label: "both", coalesce: which === "on" });
         const from = await pushes.ask("cpu");
-        const options = { group: pushes.group("both"), event: "blast", namespace: "/raw", rounds: quick ? 3 : 5, pushesEach: broadcastsEach };
+        const options = {
+          group: pushes.group("both"),
+          event: "blast",
+          namespace: "/raw",
+          rounds: quick ? 3 : 5,
+          pushesEach: broadcastsEach,
+        };
         const counts = await load.ask("broadcasts", options);
         const cpuUs = (await pushes.ask("cpu")) - from;
         if (window < 0) continue;

@@ -7,9 +7,13 @@ export const name = "dispatch";
 
 /** One row each: the cases that take turns in one process. */
 const groups = [
-  ...[1, 3, 10, 100].map((subscribers) => ["emitter", "raw", "guarded", "helper", "ours"].map((contestant) => ({ contestant, subscribers }))),
+  ...[1, 3, 10, 100].map((subscribers) =>
+    ["emitter", "raw", "guarded", "helper", "ours"].map((contestant) => ({ contestant, subscribers })),
+  ),
   ["emitter", "raw", "ours"].map((contestant) => ({ contestant, acknowledged: false })),
-  ...[1, 3, 10, 100].map((subscribers) => ["wrapped", "asyncHelper", "ours"].map((contestant) => ({ contestant, subscribers, kind: "async" }))),
+  ...[1, 3, 10, 100].map((subscribers) =>
+    ["wrapped", "asyncHelper", "ours"].map((contestant) => ({ contestant, subscribers, kind: "async" })),
+  ),
 ];
 
 /** The cases of one group in a process of their own, in order. */
@@ -56,9 +60,16 @@ const titles = {
 };
 
 /** What ours is held to. */
-const targets = { "1 sync emitter": 1.4, "10 sync emitter": 1.15, "1 sync helper": 0.85, "10 sync helper": 0.85, "1 async asyncHelper": 0.9 };
+const targets = {
+  "1 sync emitter": 1.4,
+  "10 sync emitter": 1.15,
+  "1 sync helper": 0.85,
+  "10 sync helper": 0.85,
+  "1 async asyncHelper": 0.9,
+};
 
-const describe = ({ subscribers = 1, kind = "sync", acknowledged = true }) => `${subscribers} ${kind}${acknowledged ? "" : ", no reply"}`;
+const describe = ({ subscribers = 1, kind = "sync", acknowledged = true }) =>
+  `${subscribers} ${kind}${acknowledged ? "" : ", no reply"}`;
 
 /** The section of RESULTS.md. */
 export function render(results) {

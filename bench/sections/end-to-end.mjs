@@ -20,9 +20,19 @@ export const contestants = {
 };
 
 /** Raw with one listener stands for all counts: what the work costs when nothing is between it and the socket. */
-const bases = { sync1: "sync1", sync3: "sync1", sync10: "sync1", async1: "async1", async3: "async1", schema1: "schema1" };
+const bases = {
+  sync1: "sync1",
+  sync3: "sync1",
+  sync10: "sync1",
+  async1: "async1",
+  async3: "async1",
+  schema1: "schema1",
+};
 
-const targets = { "NestJS 12": { sync1: 1.6, sync3: 2.8, sync10: 12 }, "socket-controllers 0.3.1": { sync1: 1.4, sync3: 2.4, sync10: 5 } };
+const targets = {
+  "NestJS 12": { sync1: 1.6, sync3: 2.8, sync10: 12 },
+  "socket-controllers 0.3.1": { sync1: 1.4, sync3: 2.4, sync10: 5 },
+};
 
 /** Measures every event of every contestant, one and ten calls in flight. */
 export async function run({ load, rounds, quick, log }) {
@@ -35,7 +45,8 @@ export async function run({ load, rounds, quick, log }) {
     const servers = {};
     for (const label of shuffled(names)) {
       servers[label] = await serve(load, { it: { ...contestants[label], events, more: moreEvents(10) } });
-      for (const { name: event } of events) await servers[label].window("it", { event, inFlight: 5 }, quick ? 200 : 1_000);
+      for (const { name: event } of events)
+        await servers[label].window("it", { event, inFlight: 5 }, quick ? 200 : 1_000);
     }
     for (const { event, inFlight } of shuffled(cases)) {
       // twice through the contestants, in another order: what drifts, drifts for all
@@ -87,7 +98,12 @@ export function render(results) {
       if (all[label] === undefined || times[event] === undefined) continue;
       const lead = all[label].us.median / all["socket-ingress"].us.median;
       const leastLead = all[label].us.min / all["socket-ingress"].us.median;
-      leads.push({ title: `${label} / socket-ingress, ${event}, ${inFlight} in flight`, lead, leastLead, target: times[event] });
+      leads.push({
+        title: `${label} / socket-ingress, ${event}, ${inFlight} in flight`,
+        lead,
+        leastLead,
+        target: times[event],
+      });
     }
   }
   const behind = results.flatMap(({ event, inFlight, contestants: all }) =>
@@ -105,7 +121,10 @@ kind of subscriber and how many of them; the last one answers. zod-sockets alway
 are hooks. socket-controllers transforms payloads unless told not to, hence two rows.
 
 ${[...new Set(results.map(({ inFlight }) => inFlight))]
-  .map((inFlight) => `${inFlight === 1 ? "One call" : `${inFlight} calls`} in flight per connection:\n\n${table(columns(inFlight), rows)}`)
+  .map(
+    (inFlight) =>
+      `${inFlight === 1 ? "One call" : `${inFlight} calls`} in flight per connection:\n\n${table(columns(inFlight), rows)}`,
+  )
   .join("\n\n")}
 
 Microseconds per event of raw Socket.IO (medians): ${results

@@ -17,26 +17,38 @@ const namespaces = {
 
 /** Measures each feature in process, and end to end where it is a matter of a subscription. */
 export async function run({ load, rounds, log }) {
-  const only = (kind, features) => features.map((feature) => ({ contestant: "ours", kind, feature }));
+  const only = (kind, features) => features.map((feature) => ({ contestant: "ours", kind, feature, waits: true }));
   const groups = [
     ...wanted.map((feature) => only("sync", ["none", feature])),
     ...wanted.map((feature) => only("async", ["none", feature])),
-    [{ contestant: "raw", feature: "schema" }, { contestant: "ours", feature: "schema" }],
+    [
+      { contestant: "raw", feature: "schema" },
+      { contestant: "ours", feature: "schema" },
+    ],
   ];
   const inProcess = (await measureGroups(groups, { rounds, log })).map((group) => ({ base: group[0], ...group[1] }));
   const endToEnd = [];
   const ratios = {};
   for (let round = 0; round < rounds; round++) {
     const server = await serve(load, { all: { contestant: "side-by-side", events, ours: namespaces } });
-    const call = (namespace) => ({ label: "all", namespace, inFlight: 1, event: namespace === "/schema" ? "schema1" : "sync1" });
-    const calls = Object.fromEntries(["/ours", ...Object.keys(namespaces)].map((namespace) => [namespace, call(namespace)]));
+    const call = (namespace) => ({
+      label: "all",
+      namespace,
+      inFlight: 1,
+      event: namespace === "/schema" ? "schema1" : "sync1",
+    });
+    const calls = Object.fromEntries(
+      ["/ours", ...Object.keys(namespaces)].map((namespace) => [namespace, call(namespace)]),
+    );
     const sums = await alternate(server, calls, { windows: 40 });
     const perEvent = (which) => sums[which].cpuUs / sums[which].events;
-    for (const namespace of Object.keys(namespaces)) (ratios[namespace] ??= []).push(perEvent(namespace) / perEvent("/ours"));
+    for (const namespace of Object.keys(namespaces))
+      (ratios[namespace] ??= []).push(perEvent(namespace) / perEvent("/ours"));
     await server.end();
     log(`round ${round + 1} end to end`);
   }
-  for (const namespace of Object.keys(namespaces)) endToEnd.push({ feature: namespace.slice(1), ratio: spread(ratios[namespace]) });
+  for (const namespace of Object.keys(namespaces))
+    endToEnd.push({ feature: namespace.slice(1), ratio: spread(ratios[namespace]) });
   return { inProcess, endToEnd };
 }
 
@@ -49,7 +61,11 @@ without pays for as well: a process has one such channel).
 
 ${table(
   [
-    ["", (row) => `${row.feature}, ${row.kind ?? "sync"}${row.base.contestant === "raw" ? ", against zod in a raw listener" : ""}`],
+    [
+      "",
+      (row) =>
+        `${row.feature}, ${row.kind ?? "sync"}${row.base.contestant === "raw" ? ", against zod in a raw listener" : ""}`,
+    ],
     ["x without", (row) => ratio(row.ratios[0])],
     ["ns more", (row) => figure(row.ns.median - row.base.ns.median)],
     ["bytes more", (row) => figure(row.bytes - row.base.bytes)],

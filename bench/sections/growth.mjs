@@ -24,10 +24,19 @@ export async function run({ load, rounds, log }) {
       const ratios = [];
       const us = [];
       for (let round = 0; round < rounds; round++) {
-        const options = { contestant: "side-by-side", events: events.slice(0, 1), only: ["/raw", "/ours"], rooms: of === "rooms" ? size : 0 };
+        const options = {
+          contestant: "side-by-side",
+          events: events.slice(0, 1),
+          only: ["/raw", "/ours"],
+          rooms: of === "rooms" ? size : 0,
+        };
         const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
         const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
-        const sums = await alternate(server, { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } }, { windows: 25 });
+        const sums = await alternate(
+          server,
+          { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } },
+          { windows: 25 },
+        );
         ratios.push(sums.ours.cpuUs / sums.ours.events / (sums.raw.cpuUs / sums.raw.events));
         us.push(sums.ours.cpuUs / sums.ours.events);
         await server.end();

@@ -25,7 +25,11 @@ const many = 10_000;
 
 async function measure(load, contestant, names) {
   const connections = connectionsOf(contestant);
-  const server = await serve(load, { it: { contestant, events: [], more: names } }, { connections: 0, execArgv: flags });
+  const server = await serve(
+    load,
+    { it: { contestant, events: [], more: names } },
+    { connections: 0, execArgv: flags },
+  );
   const { port, before } = server.servers.it;
   // the first connections and events make what all share
   await load.ask("open", { group: "warm-up", port, count: 100 });
@@ -58,26 +62,45 @@ async function measureAttaching(load, which, names) {
 }
 
 async function measureMany(load, contestant, names) {
-  const server = await serve(load, { it: { contestant, events: [], more: names } }, { connections: 0, execArgv: flags });
+  const server = await serve(
+    load,
+    { it: { contestant, events: [], more: names } },
+    { connections: 0, execArgv: flags },
+  );
   const { port, before } = server.servers.it;
   const bare = await server.ask("memory");
   const from = await server.ask("cpu");
   await load.ask("open", { group: "many", port, count: many, atOnce: 100 });
   const connectUs = ((await server.ask("cpu")) - from) / many;
-  const { replies } = names.length > 0 ? await load.ask("once", { group: "many", names: names.slice(0, 1), before }) : { replies: 0 };
+  const { replies } =
+    names.length > 0 ? await load.ask("once", { group: "many", names: names.slice(0, 1), before }) : { replies: 0 };
   const { open, bad } = await load.ask("check", { group: "many" });
   const { heapUsed, rss } = await server.ask("memory");
   await load.ask("close", { group: "many" });
   await server.stop();
-  return { connectUs, open, replies: replies - bad, heap: (heapUsed - bare.heapUsed) / many, rss: (rss - bare.rss) / many, rssMb: rss / 1e6 };
+  return {
+    connectUs,
+    open,
+    replies: replies - bad,
+    heap: (heapUsed - bare.heapUsed) / many,
+    rss: (rss - bare.rss) / many,
+    rssMb: rss / 1e6,
+  };
 }
 
 /** Measures every contestant with every number of events, and three of them with 10,000 connections. */
 export async function run({ load, rounds, log }) {
   const cases = Object.entries(contestants).flatMap(([title, contestant]) =>
-    (contestant === "empty" ? [0] : contestant === "raw" ? [1, ...eventCounts] : eventCounts).map((events) => ({ title, contestant, events, results: [] })),
+    (contestant === "empty" ? [0] : contestant === "raw" ? [1, ...eventCounts] : eventCounts).map((events) => ({
+      title,
+      contestant,
+      events,
+      results: [],
+    })),
   );
-  const attaching = ["empty", "raw", "raw-shared", "ours"].flatMap((which) => eventCounts.map((events) => ({ which, events, values: [] })));
+  const attaching = ["empty", "raw", "raw-shared", "ours"].flatMap((which) =>
+    eventCounts.map((events) => ({ which, events, values: [] })),
+  );
   for (let round = 0; round < rounds; round++) {
     for (const entry of shuffled(cases)) {
       entry.results.push(await measure(load, entry.contestant, moreEvents(entry.events)));
@@ -85,18 +108,22 @@ export async function run({ load, rounds, log }) {
     }
   }
   for (let round = 0; round < rounds; round++) {
-    for (const entry of shuffled(attaching)) entry.values.push(await measureAttaching(load, entry.which, moreEvents(entry.events)));
+    for (const entry of shuffled(attaching))
+      entry.values.push(await measureAttaching(load, entry.which, moreEvents(entry.events)));
   }
-  const held = Object.entries({ empty: "Socket.IO, no events", raw: "Socket.IO, closures", ours: "socket-ingress" }).map(
-    ([contestant, title]) => ({ title, contestant, results: [] }),
-  );
+  const held = Object.entries({
+    empty: "Socket.IO, no events",
+    raw: "Socket.IO, closures",
+    ours: "socket-ingress",
+  }).map(([contestant, title]) => ({ title, contestant, results: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const entry of shuffled(held)) {
       entry.results.push(await measureMany(load, entry.contestant, entry.contestant === "empty" ? [] : moreEvents(50)));
       log(`${entry.title}, ${many} connections: ${entry.results.at(-1).rssMb.toFixed(0)} MB`);
     }
   }
-  const spreads = (results) => Object.fromEntries(Object.keys(results[0]).map((key) => [key, spread(results.map((result) => result[key]))]));
+  const spreads = (results) =>
+    Object.fromEntries(Object.keys(results[0]).map((key) => [key, spread(results.map((result) => result[key]))]));
   return {
     perConnection: cases.map(({ results, ...entry }) => ({ ...entry, ...spreads(results) })),
     attaching: attaching.map(({ values, ...entry }) => ({ ...entry, ns: spread(values) })),
@@ -117,7 +144,12 @@ export function render({ perConnection, attaching, many: held }) {
     attaching.find((row) => row.which === "empty" && row.events === events).ns.median;
   const ours = perConnection.filter(({ contestant }) => contestant === "ours");
   const checks = ours.flatMap((row) => [
-    { title: `${row.events} events, idle, above an empty connection`, value: kb(above(row, "idle")), target: "0.5 kB", kept: above(row, "idle") <= 500 },
+    {
+      title: `${row.events} events, idle, above an empty connection`,
+      value: kb(above(row, "idle")),
+      target: "0.5 kB",
+      kept: above(row, "idle") <= 500,
+    },
     {
       title: `${row.events} events, all used once, of what raw takes`,
       value: (above(row, "used") / above(raw(row.events), "used")).toFixed(2),
@@ -134,7 +166,12 @@ export function render({ perConnection, attaching, many: held }) {
   const [bare, , mine] = held;
   const over = mine.heap.median - bare.heap.median;
   checks.push({ title: `${many} connections, heap above bare`, value: kb(over), target: "1 kB", kept: over <= 1000 });
-  checks.push({ title: `${many} connections, events lost`, value: many - mine.replies.min, target: "0", kept: mine.replies.min === many });
+  checks.push({
+    title: `${many} connections, events lost`,
+    value: many - mine.replies.min,
+    target: "0",
+    kept: mine.replies.min === many,
+  });
   return `## What a connection takes
 
 1,500 idle WebSocket connections (300 for NestJS) to a server process of its own; heap in use after four full collections, less what
@@ -150,14 +187,23 @@ ${table(
     ["events", (row) => row.events],
     ["idle", (row) => `${kb(above(row, "idle"))}`],
     ["used", (row) => `${kb(above(row, "used"))}`],
-    ["CPU to accept, us", (row) => `${figure(row.connectUs.median)} (${figure(row.connectUs.min)}-${figure(row.connectUs.max)})`],
+    [
+      "CPU to accept, us",
+      (row) => `${figure(row.connectUs.median)} (${figure(row.connectUs.min)}-${figure(row.connectUs.max)})`,
+    ],
   ],
   perConnection,
 )}
 
 ${table(
   [
-    ["attaching a connection", (row) => ({ raw: "Socket.IO, closures", "raw-shared": "Socket.IO, shared functions", ours: "socket-ingress" })[row.which]],
+    [
+      "attaching a connection",
+      (row) =>
+        ({ raw: "Socket.IO, closures", "raw-shared": "Socket.IO, shared functions", ours: "socket-ingress" })[
+          row.which
+        ],
+    ],
     ["events", (row) => row.events],
     ["us", (row) => figure(attach(row.which, row.events) / 1000)],
   ],

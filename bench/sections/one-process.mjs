@@ -23,7 +23,9 @@ export async function run({ load, rounds, quick, log }) {
   const loads = quick ? [1] : [1, 10];
   const found = new Map();
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
-    const server = await serve(load, { both: { contestant: "side-by-side", events, only: ["/raw", "/control", "/ours"] } });
+    const server = await serve(load, {
+      both: { contestant: "side-by-side", events, only: ["/raw", "/control", "/ours"] },
+    });
     for (const row of chosen) {
       for (const inFlight of loads) {
         const call = { label: "both", inFlight };
@@ -31,7 +33,11 @@ export async function run({ load, rounds, quick, log }) {
           raw: { ...call, event: row.base, namespace: "/raw" },
           ours: { ...call, event: row.event, namespace: row.ours ?? "/ours" },
         };
-        const sums = await alternate(server, calls, { windows, windowMs: quick ? 120 : 250, warmUpMs: quick ? 300 : 1_500 });
+        const sums = await alternate(server, calls, {
+          windows,
+          windowMs: quick ? 120 : 250,
+          warmUpMs: quick ? 300 : 1_500,
+        });
         const perEvent = (which) => sums[which].cpuUs / sums[which].events;
         const key = `${row.title} ${inFlight}`;
         const entry = found.get(key) ?? { ...row, inFlight, ratios: [], rawUs: [] };
@@ -43,7 +49,13 @@ export async function run({ load, rounds, quick, log }) {
     }
     await server.end();
   }
-  return [...found.values()].map(({ title, inFlight, target, ratios, rawUs }) => ({ title, inFlight, target, ratio: spread(ratios), rawUs: spread(rawUs) }));
+  return [...found.values()].map(({ title, inFlight, target, ratios, rawUs }) => ({
+    title,
+    inFlight,
+    target,
+    ratio: spread(ratios),
+    rawUs: spread(rawUs),
+  }));
 }
 
 /** The section of RESULTS.md. */

@@ -171,11 +171,20 @@ async function prepare(options) {
   }
   const client = await new Connection(io.httpServer.address().port).open();
   const target = await connected;
-  // by the client itself: ours puts its listener on a socket when the socket sends the event for the first time
-  for (const name of names) {
+  // By the client itself: ours puts its listener on a socket when the socket sends the event for the first time, and keeps few.
+  const sendOnce = async (name) => {
     const answered = new Promise((resolve) => (client.onReplies = resolve));
     client.tcp.write(callFrames(name, 1));
     if (options.acknowledged) await answered;
+    else while (target.listenerCount(name) === 0) await new Promise(setImmediate);
+  };
+  for (const name of names) await sendOnce(name);
+  for (
+    let missing = names;
+    missing.length > 0;
+    missing = names.slice(0, 4).filter((name) => target.listenerCount(name) === 0)
+  ) {
+    if (missing !== names) for (const name of missing) await sendOnce(name);
   }
   return { ...options, names, target };
 }

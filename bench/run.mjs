@@ -4,7 +4,8 @@
  *
  * - `--quick`: the main ratios in under a minute, printed and not written;
  * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
- * - `--rounds=5`: how many server processes a median is of (three unless told otherwise).
+ * - `--rounds=5`: how many server processes a median is of (three unless told otherwise);
+ * - `--windows=60`: how many windows of load each case gets in a process (forty unless told otherwise).
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,6 +16,7 @@ const args = process.argv.slice(2);
 const option = (name) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1];
 const quick = args.includes("--quick");
 const rounds = Number(option("rounds") ?? 3);
+const windows = Number(option("windows") ?? 40);
 
 if (!existsSync(here("node_modules")))
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
@@ -37,11 +39,17 @@ for (const name of all) {
   const section = await import(`./sections/${name}.mjs`);
   if (chosen.includes(name)) {
     log(`-- ${name}`);
-    const measured = await section.run({ load, rounds, quick, log });
-    results.sections[name] = { at: new Date().toISOString().slice(0, 10), rounds: quick ? 1 : rounds, measured };
+    const measured = await section.run({ load, rounds, windows, quick, log });
+    results.sections[name] = {
+      at: new Date().toISOString().slice(0, 10),
+      rounds: quick ? 1 : rounds,
+      windows,
+      measured,
+    };
+    if (!quick) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
   }
   if (results.sections[name] !== undefined && (!quick || chosen.includes(name)))
-    sections.push(section.render(results.sections[name].measured));
+    sections.push(section.render(results.sections[name].measured, results.sections[name]));
 }
 await load.stop();
 results.machine = {

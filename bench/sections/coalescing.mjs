@@ -10,7 +10,7 @@ export const name = "coalescing";
 const receivers = 1_000;
 
 /** Measures calls in a closed loop, calls at a fixed pace, and broadcasts. */
-export async function run({ load, rounds, quick, log }) {
+export async function run({ load, rounds, windows: most, quick, log }) {
   const found = new Map();
   const note = (title, target, on, off) => {
     const entry = found.get(title) ?? { title, target, ratios: [], latencies: [] };
@@ -24,7 +24,7 @@ export async function run({ load, rounds, quick, log }) {
   };
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
     const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/raw", "/ours"] } });
-    const timing = { windows: quick ? 10 : 60, windowMs: quick ? 120 : 250, warmUpMs: quick ? 300 : 1_500 };
+    const timing = { windows: quick ? 10 : most, windowMs: quick ? 120 : 250, warmUpMs: quick ? 300 : 800 };
     const raw = { label: "both", event: "sync1", namespace: "/raw", settings: { coalesce: false } };
     const merged = { ...raw, settings: { coalesce: true } };
     const ours = { ...merged, namespace: "/ours" };
@@ -46,7 +46,7 @@ export async function run({ load, rounds, quick, log }) {
         const sums = await alternate(
           calls,
           { raw: { ...raw, ...paced }, ours: { ...ours, ...paced } },
-          { ...timing, windows: 12, windowMs: 1_000 },
+          { ...timing, windows: Math.ceil(most / 5), windowMs: 1_000 },
         );
         note(
           `ours with coalescing, ${inFlight} at a time every 20 ms on each connection`,
@@ -68,7 +68,7 @@ export async function run({ load, rounds, quick, log }) {
       off: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] },
     };
     const skipped = 3;
-    for (let window = -skipped; window < (quick ? 6 : 30); window++) {
+    for (let window = -skipped; window < (quick ? 6 : Math.ceil(most / 2)); window++) {
       for (const which of shuffled(["on", "off"])) {
         await pushes.ask("control", { label: "both", coalesce: which === "on" });
         const from = await pushes.ask("cpu");

@@ -46,8 +46,8 @@ export async function measureGroups(all, { rounds, log }) {
   );
 }
 
-/** Measures all groups, five processes each at least. */
-export const run = ({ rounds, log }) => measureGroups(groups, { rounds: Math.max(5, rounds), log });
+/** Measures all groups. */
+export const run = ({ rounds, log }) => measureGroups(groups, { rounds, log });
 
 const titles = {
   emitter: "EventEmitter.emit",

@@ -35,7 +35,9 @@ const targets = {
 };
 
 /** Measures every event of every contestant, one and ten calls in flight. */
-export async function run({ load, rounds, quick, log }) {
+export async function run({ load, rounds, windows, quick, log }) {
+  // twice through the contestants, in another order: what drifts, drifts for all
+  const passes = windows < 40 ? 1 : 2;
   const names = Object.keys(contestants).filter((label) => !quick || !/naive|the same/.test(label));
   const cases = quick
     ? ["sync1", "sync10"].map((event) => ({ event, inFlight: 1 }))
@@ -46,14 +48,13 @@ export async function run({ load, rounds, quick, log }) {
     for (const label of shuffled(names)) {
       servers[label] = await serve(load, { it: { ...contestants[label], events, more: moreEvents(10) } });
       for (const { name: event } of events)
-        await servers[label].window("it", { event, inFlight: 5 }, quick ? 200 : 1_000);
+        await servers[label].window("it", { event, inFlight: 5 }, quick ? 200 : 600);
     }
     for (const { event, inFlight } of shuffled(cases)) {
-      // twice through the contestants, in another order: what drifts, drifts for all
-      for (let pass = 0; pass < 2; pass++) {
+      for (let pass = 0; pass < (quick ? 2 : passes); pass++) {
         for (const label of shuffled(names)) {
-          await servers[label].window("it", { event, inFlight }, quick ? 100 : 250);
-          const { cpuUs, events: count } = await servers[label].window("it", { event, inFlight }, quick ? 250 : 700);
+          await servers[label].window("it", { event, inFlight }, 100);
+          const { cpuUs, events: count } = await servers[label].window("it", { event, inFlight }, quick ? 250 : 350);
           const key = `${event} ${inFlight}`;
           const sums = (((perEvent[key] ??= {})[label] ??= [])[round] ??= { cpuUs: 0, count: 0 });
           sums.cpuUs += cpuUs;

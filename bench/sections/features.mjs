@@ -16,7 +16,7 @@ const namespaces = {
 };
 
 /** Measures each feature in process, and end to end where it is a matter of a subscription. */
-export async function run({ load, rounds, log }) {
+export async function run({ load, rounds, windows, log }) {
   const only = (kind, features) => features.map((feature) => ({ contestant: "ours", kind, feature, waits: true }));
   const groups = [
     ...wanted.map((feature) => only("sync", ["none", feature])),
@@ -40,7 +40,7 @@ export async function run({ load, rounds, log }) {
     const calls = Object.fromEntries(
       ["/ours", ...Object.keys(namespaces)].map((namespace) => [namespace, call(namespace)]),
     );
-    const sums = await alternate(server, calls, { windows: 40 });
+    const sums = await alternate(server, calls, { windows });
     const perEvent = (which) => sums[which].cpuUs / sums[which].events;
     for (const namespace of Object.keys(namespaces))
       (ratios[namespace] ??= []).push(perEvent(namespace) / perEvent("/ours"));

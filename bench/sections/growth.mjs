@@ -8,7 +8,7 @@ import { measureGroups } from "./dispatch.mjs";
 export const name = "growth";
 
 /** Measures in process over events and handlers, end to end over connections and rooms. */
-export async function run({ load, rounds, log }) {
+export async function run({ load, rounds, windows, log }) {
   const sizes = [10, 100, 1_000];
   const groups = [
     ...["raw", "ours"].map((contestant) => sizes.map((events) => ({ contestant, events }))),
@@ -35,7 +35,7 @@ export async function run({ load, rounds, log }) {
         const sums = await alternate(
           server,
           { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } },
-          { windows: 25 },
+          { windows: Math.ceil(windows / 2) },
         );
         ratios.push(sums.ours.cpuUs / sums.ours.events / (sums.raw.cpuUs / sums.raw.events));
         us.push(sums.ours.cpuUs / sums.ours.events);

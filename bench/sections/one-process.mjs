@@ -7,27 +7,38 @@ import { events } from "../workload.mjs";
 export const name = "one-process";
 
 const rows = [
-  { title: "raw against raw: what the method can't tell apart", event: "sync1", ours: "/control", base: "sync1" },
-  { title: "1 subscriber", event: "sync1", base: "sync1", target: 1.03 },
+  {
+    title: "raw against raw: what the method can't tell apart",
+    event: "sync1",
+    ours: "/control",
+    base: "sync1",
+    loads: [1, 10],
+  },
+  { title: "1 subscriber", event: "sync1", base: "sync1", loads: [1, 10], target: 1.03 },
   { title: "3 subscribers (raw: 1 listener)", event: "sync3", base: "sync1", target: 1.05 },
-  { title: "10 subscribers (raw: 1 listener)", event: "sync10", base: "sync1", target: 1.1 },
-  { title: "1 subscriber with zod (raw: zod in the listener)", event: "schema1", base: "schema1", target: 1.03 },
+  { title: "10 subscribers (raw: 1 listener)", event: "sync10", base: "sync1", loads: [1, 10], target: 1.1 },
+  {
+    title: "1 subscriber with zod (raw: zod in the listener)",
+    event: "schema1",
+    base: "schema1",
+    loads: [1, 10],
+    target: 1.03,
+  },
   { title: "1 async subscriber (raw: async listener with its own try)", event: "async1", base: "async1" },
   { title: "3 async subscribers (raw: 1)", event: "async3", base: "async1" },
 ];
 
 /** Measures the rows in as many processes as there are rounds. */
-export async function run({ load, rounds, quick, log }) {
-  const windows = quick ? 10 : 60;
+export async function run({ load, rounds, windows: most, quick, log }) {
+  const windows = quick ? 10 : most;
   const chosen = quick ? rows.slice(0, 5) : rows;
-  const loads = quick ? [1] : [1, 10];
   const found = new Map();
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
     const server = await serve(load, {
       both: { contestant: "side-by-side", events, only: ["/raw", "/control", "/ours"] },
     });
     for (const row of chosen) {
-      for (const inFlight of loads) {
+      for (const inFlight of quick ? [1] : (row.loads ?? [1])) {
         const call = { label: "both", inFlight };
         const calls = {
           raw: { ...call, event: row.base, namespace: "/raw" },
@@ -36,7 +47,7 @@ export async function run({ load, rounds, quick, log }) {
         const sums = await alternate(server, calls, {
           windows,
           windowMs: quick ? 120 : 250,
-          warmUpMs: quick ? 300 : 1_500,
+          warmUpMs: quick ? 300 : 800,
         });
         const perEvent = (which) => sums[which].cpuUs / sums[which].events;
         const key = `${row.title} ${inFlight}`;
@@ -59,12 +70,12 @@ export async function run({ load, rounds, quick, log }) {
 }
 
 /** The section of RESULTS.md. */
-export const render = (results) => `## Ours against Socket.IO alone, in one server process
+export const render = (results, { rounds, windows }) => `## Ours against Socket.IO alone, in one server process
 
 Server CPU time per acknowledged event (\`process.cpuUsage()\` of the server process over the acknowledgements counted by the
 client), as a ratio to a raw \`socket.on\` listener. Both live on one server, over the same 40 connections, in a namespace
-each; load goes to one, then to the other, in windows of 250 ms in random order, 60 each, without a pause in between. Each
-round is a new server process; the median of the rounds, and in brackets the least and the greatest.
+each; load goes to one, then to the other, in windows of 250 ms in random order, ${windows} each, without a pause in between. ${rounds}
+server processes one after another: the median of their ratios, and in brackets the least and the greatest.
 
 ${table(
   [

@@ -1,7 +1,7 @@
 /** socket-ingress, from its build, with its defaults. */
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { coalesceWrites, SocketIngress } from "../build.mjs";
+import { SocketIngress } from "../build.mjs";
 import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
 
 const schema = payloadSchema(z);
@@ -21,10 +21,9 @@ export function subscribe(ingress, { events, more = [] }, options = {}) {
   for (const name of more) ingress.subscribe(name, (_context, data) => replyTo(data), options);
 }
 
-/** Starts the server and resolves to its port. `ingress`: options of the ingress. */
+/** Starts the server and resolves to its port. `ingress`: options of the ingress. `coalesce`: its option `coalesceWrites`. */
 export async function start({ events, more, ingress: options = {}, coalesce = false }) {
   const io = new Server(0, serverOptions);
-  if (coalesce) coalesceWrites(io);
-  subscribe(new SocketIngress(options).attach(io), { events, more });
+  subscribe(new SocketIngress({ ...options, coalesceWrites: coalesce }).attach(io), { events, more });
   return { port: io.httpServer.address().port };
 }

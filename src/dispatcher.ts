@@ -23,7 +23,8 @@ import { EventError } from "./wire/event-error.js";
 export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
   // By name and by `arguments`: a list of all of them would have to be made for every event.
   return markOwn(function dispatcher(this: Socket, first?: unknown, second?: unknown): void {
-    channel.arriving--;
+    // Whoever calls it without a client having sent the event has not been observed.
+    if (channel.arriving > 0) channel.arriving--;
     const count = arguments.length;
     let given = first;
     let shape: Arguments = 0;

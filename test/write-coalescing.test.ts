@@ -115,7 +115,8 @@ describe("what clients receive", () => {
   test("broadcasts of a turn reach every receiver in order, and only theirs", async () => {
     await using app = await coalescing();
     const clients = await Promise.all(Array.from({ length: 4 }, () => app.connect()));
-    clients.forEach((client, index) => app.serverSide(client).join(index % 2 === 0 ? "even" : "odd"));
+    for (const [index, client] of clients.entries())
+      await app.serverSide(client).join(index % 2 === 0 ? "even" : "odd");
     for (const client of clients) await warmUp(app, client);
     for (let round = 0; round < 3; round++) {
       const all = clients.map(pushesUntilEnd);
@@ -149,7 +150,7 @@ describe("what clients receive", () => {
     });
     await using app = await coalescing();
     const [first, second] = [await app.connect(), await app.connect()];
-    app.serverSide(second).join("room");
+    await app.serverSide(second).join("room");
     await fc.assert(
       fc.asyncProperty(fc.array(push, { maxLength: 40 }), async (pushes) => {
         const all = [pushesUntilEnd(first), pushesUntilEnd(second)];
@@ -288,7 +289,7 @@ describe("transports", () => {
 
   test("a WebSocket engine that takes no frames made beforehand loses nothing", async () => {
     await using app = await coalescing({
-      wsEngine: EngineWithoutFrames as unknown as NonNullable<ServerOptions["wsEngine"]>,
+      wsEngine: EngineWithoutFrames as never,
     });
     const client = await app.connect();
     const all = pushesUntilEnd(client);

@@ -18,7 +18,7 @@ export function readIssues(
 ): InputIssue[] {
   return issues.slice(0, MOST_ISSUES).map((issue) => ({
     path: [...prefix, ...(issue.path ?? []).map(readSegment)],
-    message: String(issue.message),
+    message: issue.message,
   }));
 }
 

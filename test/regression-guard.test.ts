@@ -13,7 +13,10 @@ beforeAll(async () => {
   const script = fileURLToPath(new URL("fixtures/counted-process.ts", import.meta.url));
   // A process of its own, with room for all that is made while it measures, so that nothing is collected meanwhile.
   const flags = ["--expose-gc", "--min-semi-space-size=128", "--max-semi-space-size=128", "--import", "tsx"];
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script]);
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script], {
+    timeout: 50_000,
+    killSignal: "SIGKILL",
+  });
   counted = JSON.parse(stdout) as Counted;
 }, 60_000);
 

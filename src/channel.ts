@@ -28,3 +28,12 @@ export class Channel {
     this.current = () => current?.(event) ?? this;
   }
 }
+
+/**
+ * Calls `fn` when events that have been observed, and were not kept by middleware, have reached their dispatchers: Socket.IO calls
+ * these a tick after the middleware (`Socket.dispatch` in socket.ts), and this may itself be called from middleware, before that tick
+ * has been asked for.
+ */
+export function afterArrivals(fn: () => void): void {
+  process.nextTick(() => process.nextTick(fn));
+}

@@ -53,11 +53,6 @@ export class Connections {
     this.watch();
   }
 
-  /** How many are open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** Look again: a server may be given its engine and its HTTP server after it was made. */
   watch(): void {
     // Typed as always there, they come with `listen` or `attach`.

@@ -37,10 +37,6 @@ export class ErrorSubscribers {
     this.#log = log;
   }
 
-  get size(): number {
-    return this.#entries.length;
-  }
-
   add(fn: ErrorSubscriber, priority: number): () => void {
     const entry: Entry = { fn, priority };
     // A stable sort keeps subscription order among equals.

@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
 import { type Acknowledge, Context, oneArgument } from "./context.js";
-import { Channel, type Dispatcher } from "./channel.js";
+import { afterArrivals, Channel, type Dispatcher } from "./channel.js";
 import { createDispatcher, dispatch } from "./dispatcher.js";
 import { hasForeignListener } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
@@ -75,10 +75,6 @@ export class NamespaceBinding {
     this.#admission = options.createAdmission(this.#connect);
   }
 
-  get bound(): boolean {
-    return this.#bound;
-  }
-
   /** Serve the namespace: the sockets it has, and those to come. */
   bind(): void {
     if (this.#bound) return;
@@ -142,7 +138,7 @@ export class NamespaceBinding {
    */
   #close(channel: OpenChannel): void {
     if (channel.arriving === 0) this.#retire(channel);
-    else process.nextTick(() => this.#retire(channel));
+    else afterArrivals(() => this.#retire(channel));
   }
 
   #retire(channel: OpenChannel): void {

@@ -1,5 +1,5 @@
 import type { Server, Socket } from "socket.io";
-import { Channel } from "./channel.js";
+import { afterArrivals, Channel } from "./channel.js";
 import { Context, listedArguments } from "./context.js";
 import { dispatch } from "./dispatcher.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./error-subscribers.js";
@@ -346,9 +346,9 @@ export class SocketIngress<App extends AppServer = Server> {
       void this.detach();
       return undefined;
     }
-    // A tick later, in which events that have been observed still reach the dispatcher that answers them.
+    // Later, when events that have been observed have reached the dispatcher that answers them.
     return new Promise((resolve) => {
-      process.nextTick(() => {
+      afterArrivals(() => {
         if (this.#subscriptions.size === 0) void this.detach();
         resolve();
       });

@@ -56,7 +56,7 @@ it("1. One dispatcher per event, made once and shared by all sockets: however ma
   for (const off of offs) off();
   expect(sockets.map((socket) => socket.listenerCount("x"))).toEqual([1, 1]);
   app.ingress.clear();
-  await new Promise((resolve) => process.nextTick(resolve)); // what has been observed is still answered
+  await new Promise((resolve) => setImmediate(resolve)); // what has been observed is still answered
   expect(sockets.map((socket) => socket.listenerCount("x"))).toEqual([0, 0]);
 });
 

@@ -128,7 +128,7 @@ describe("attach and detach", () => {
     expect(SocketIngress.of(app.io)).toBe(shared);
     const off = shared.subscribe("x", () => 1);
     off();
-    await new Promise((resolve) => process.nextTick(resolve)); // what has been observed is still answered
+    await new Promise((resolve) => setImmediate(resolve)); // what has been observed is still answered
     expect(shared.io).toBeUndefined();
     expect(app.io.sockets.listenerCount("connection")).toBe(before);
     expect(app.io.sockets.listenerCount("new_namespace")).toBe(0);

@@ -94,3 +94,21 @@ describe("an event that waits while its subscriber is replaced", () => {
     expect(codeOf(await reply)).toBe("UNKNOWN_EVENT");
   });
 });
+
+it("an event whose last subscriber goes between its arrival and its turn is answered UNKNOWN_EVENT", async () => {
+  await using app = await serveIngress();
+  const off = app.ingress.subscribe("x", () => 1);
+  app.io.on("connection", (socket) => {
+    socket.use(([event], next) => {
+      if (event === "x") off();
+      next();
+    });
+  });
+  const client = await app.connect();
+  expect((await Promise.all([client.emitWithAck("x"), client.emitWithAck("x")])).map(codeOf)).toEqual([
+    "UNKNOWN_EVENT",
+    "UNKNOWN_EVENT",
+  ]);
+  await client.emitWithAck("a round trip");
+  expect(app.serverSide(client).listenerCount("x")).toBe(0);
+});

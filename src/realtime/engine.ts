@@ -138,11 +138,14 @@ export class Engine<App extends AppServer = Server> {
     if (!setIdentity(socket, "user", id)) return;
     this.joins.disown(socket);
     for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
-    await this.#userIs(socket, id);
     if (before !== undefined) this.dropouts.went(before);
-    const context = new ReviewContext<App>(socket, this.#options.log);
-    await this.joins.review(context);
-    context.end();
+    try {
+      await this.#userIs(socket, id);
+    } finally {
+      // Whatever became of the new user's places, the topics of the old one are not kept.
+      const context = new ReviewContext<App>(socket, this.#options.log);
+      await this.joins.review(context).finally(() => context.end());
+    }
   }
 
   /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */

@@ -145,6 +145,7 @@ export class Joins<App extends AppServer = Server> {
    */
   async review(context: EventContext<App>): Promise<void> {
     const { socket } = context;
+    if (!socket.connected) return;
     this.admit(socket.id);
     await Promise.all(
       idsOf("topic", socket.rooms).map(async (topic) => {

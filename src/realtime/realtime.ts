@@ -178,8 +178,15 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   emitSocketRefetch<Action extends RefetchAction<App>>(
     action: Action,
-    options: RefetchOptions<RefetchPayload<App, Action>> = {},
+    ...given: [] | [options: RefetchOptions<RefetchPayload<App, Action>>]
   ): Promise<void> {
+    const options = given.length === 0 ? {} : given[0];
+    // A target that happens to be undefined, or a list, must not be taken for "everyone".
+    if (typeof options !== "object" || options === null || Array.isArray(options)) {
+      throw new TypeError(
+        `emitSocketRefetch: options must be an object, got ${Array.isArray(options) ? "an array" : typeof options}`,
+      );
+    }
     const { event, payload, origin, ...target } = options;
     if (typeof action !== "string" || action === "")
       throw new TypeError(`emitSocketRefetch: expected an action, got ${typeof action}`);
@@ -278,6 +285,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** Says which browser session a connected socket belongs to from now on. */
   setSession(socket: AppSocket<App>, id: string | undefined): void {
     this.#required("setSession");
+    // A socket that has gone would be put into a room that nobody empties any more.
+    if (!socket.connected) return;
     setIdentity(socket, "session", readId("session", id));
   }
 

@@ -62,7 +62,9 @@ export class TopicPattern {
 
   /** Sorts patterns: where two match one topic, the one that says more, further left, comes first. */
   static compare(one: TopicPattern, other: TopicPattern): number {
-    const length = Math.min(one.#names.length, other.#names.length);
+    const { length } = one.#names;
+    // Of different lengths they never match one topic; still they need an order, or sorting would mix up the others.
+    if (length !== other.#names.length) return length - other.#names.length;
     for (let index = 0; index < length; index++) {
       const difference = Number(one.#names[index] !== undefined) - Number(other.#names[index] !== undefined);
       if (difference !== 0) return difference;

@@ -46,7 +46,7 @@ it("a session that is set on a socket that has gone makes no room", async () => 
   await realtime.setup(io);
   const client = await io.connect();
   const { server } = client;
-  client.disconnect();
+  await client.disconnect();
   await new Promise((resolve) => setImmediate(resolve));
   realtime.setSession(server as never, "s1");
   expect(io.of("/").adapter.rooms.size).toBe(0);

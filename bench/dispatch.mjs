@@ -224,7 +224,7 @@ async function timed(entry, count) {
 
 async function bytesOf(entry) {
   // few enough dispatches that the young generation holds them all; after a collection some code has to be optimised again
-  const few = 5_000;
+  const few = 10 * Math.ceil(500 / entry.subscribers);
   const sizes = [];
   globalThis.gc();
   await dispatches(entry, event, 10 * few);

@@ -59,11 +59,12 @@ export async function serve(load, contestants, { connections = loadConnections, 
 /**
  * Runs contestants of one process against each other in short windows in random order, until each has had `windows`
  * of them. `calls` is `{ name: { label, event, namespace?, inFlight, mode?, settings? } }`, where `settings` go to the
- * contestant's `control` before the window. Resolves to CPU time, events and latencies for each name.
+ * contestant's `control` before the window. Resolves to CPU time per event and latencies of each window
+ * for each name; the median of the windows is what counts, since a busy neighbour of the machine shows in few of them.
  */
 export async function alternate(server, calls, { windows, windowMs = 250, warmUpMs = 1_500 }) {
   const names = Object.keys(calls);
-  const sums = Object.fromEntries(names.map((name) => [name, { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] }]));
+  const sums = Object.fromEntries(names.map((name) => [name, { us: [], p50Ms: [], p99Ms: [] }]));
   const run = async ({ label, settings, ...call }, ms) => {
     if (settings) await server.ask("control", { label, ...settings });
     return server.window(label, call, ms);
@@ -73,8 +74,7 @@ export async function alternate(server, calls, { windows, windowMs = 250, warmUp
     for (const name of shuffled(names)) {
       const { cpuUs, events, p50Ms, p99Ms } = await run(calls[name], windowMs);
       const sum = sums[name];
-      sum.cpuUs += cpuUs;
-      sum.events += events;
+      sum.us.push(cpuUs / events);
       sum.p50Ms.push(p50Ms);
       sum.p99Ms.push(p99Ms);
     }

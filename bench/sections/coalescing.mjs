@@ -14,7 +14,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
   const found = new Map();
   const note = (title, target, on, off) => {
     const entry = found.get(title) ?? { title, target, ratios: [], latencies: [] };
-    entry.ratios.push(on.cpuUs / on.events / (off.cpuUs / off.events));
+    entry.ratios.push(median(on.us) / median(off.us));
     entry.latencies.push({
       on: { p50Ms: median(on.p50Ms), p99Ms: median(on.p99Ms) },
       off: { p50Ms: median(off.p50Ms), p99Ms: median(off.p99Ms) },
@@ -64,8 +64,8 @@ export async function run({ load, rounds, windows: most, quick, log }) {
       { connections: quick ? 300 : receivers },
     );
     const sums = {
-      on: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] },
-      off: { cpuUs: 0, events: 0, p50Ms: [], p99Ms: [] },
+      on: { us: [], p50Ms: [], p99Ms: [] },
+      off: { us: [], p50Ms: [], p99Ms: [] },
     };
     const skipped = 3;
     for (let window = -skipped; window < (quick ? 6 : Math.ceil(most / 2)); window++) {
@@ -82,8 +82,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
         const counts = await load.ask("broadcasts", options);
         const cpuUs = (await pushes.ask("cpu")) - from;
         if (window < 0) continue;
-        sums[which].cpuUs += cpuUs;
-        sums[which].events += counts.events;
+        sums[which].us.push(cpuUs / counts.events);
         sums[which].p50Ms.push(counts.p50Ms);
         sums[which].p99Ms.push(counts.p99Ms);
       }

@@ -1,6 +1,6 @@
 /** What becomes of an event's cost when there is more of everything: flat, or not. */
 import { alternate, serve } from "../measure.mjs";
-import { spread } from "../statistics.mjs";
+import { median, spread } from "../statistics.mjs";
 import { figure, ratio, table } from "../table.mjs";
 import { events } from "../workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
@@ -37,8 +37,8 @@ export async function run({ load, rounds, windows, log }) {
           { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } },
           { windows: Math.ceil(windows / 2) },
         );
-        ratios.push(sums.ours.cpuUs / sums.ours.events / (sums.raw.cpuUs / sums.raw.events));
-        us.push(sums.ours.cpuUs / sums.ours.events);
+        ratios.push(median(sums.ours.us) / median(sums.raw.us));
+        us.push(median(sums.ours.us));
         await server.end();
         log(`${size} ${of}: ${ratios.at(-1).toFixed(3)}`);
       }

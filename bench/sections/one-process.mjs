@@ -1,6 +1,6 @@
 /** Ours against Socket.IO alone in one server process: the rows where a few per cent count. */
 import { alternate, serve } from "../measure.mjs";
-import { spread } from "../statistics.mjs";
+import { median, spread } from "../statistics.mjs";
 import { ratio, table, verdict } from "../table.mjs";
 import { events } from "../workload.mjs";
 
@@ -49,7 +49,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
           windowMs: quick ? 120 : 250,
           warmUpMs: quick ? 300 : 800,
         });
-        const perEvent = (which) => sums[which].cpuUs / sums[which].events;
+        const perEvent = (which) => median(sums[which].us);
         const key = `${row.title} ${inFlight}`;
         const entry = found.get(key) ?? { ...row, inFlight, ratios: [], rawUs: [] };
         entry.ratios.push(perEvent("ours") / perEvent("raw"));
@@ -74,7 +74,8 @@ export const render = (results, { rounds, windows }) => `## Ours against Socket.
 
 Server CPU time per acknowledged event (\`process.cpuUsage()\` of the server process over the acknowledgements counted by the
 client), as a ratio to a raw \`socket.on\` listener. Both live on one server, over the same 40 connections, in a namespace
-each; load goes to one, then to the other, in windows of 250 ms in random order, ${windows} each, without a pause in between. ${rounds}
+each; load goes to one, then to the other, in windows of 250 ms in random order, ${windows} each, without a pause in between; the median
+of a process's windows counts. ${rounds}
 server processes one after another: the median of their ratios, and in brackets the least and the greatest.
 
 ${table(

@@ -44,6 +44,7 @@ for (const name of all) {
       at: new Date().toISOString().slice(0, 10),
       rounds: quick ? 1 : rounds,
       windows,
+      estimator: "median",
       measured,
     };
     if (!quick) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);

@@ -70,11 +70,11 @@ export async function run({ load, rounds, windows: most, quick, log }) {
 }
 
 /** The section of RESULTS.md. */
-export const render = (results, { rounds, windows }) => `## Ours against Socket.IO alone, in one server process
+export const render = (results, { rounds, windows, estimator }) => `## Ours against Socket.IO alone, in one server process
 
 Server CPU time per acknowledged event (\`process.cpuUsage()\` of the server process over the acknowledgements counted by the
 client), as a ratio to a raw \`socket.on\` listener. Both live on one server, over the same 40 connections, in a namespace
-each; load goes to one, then to the other, in windows of 250 ms in random order, ${windows} each, without a pause in between; the median
+each; load goes to one, then to the other, in windows of 250 ms in random order, ${windows} each, without a pause in between; ${estimator === "median" ? "the median" : "CPU time over events"}
 of a process's windows counts. ${rounds}
 server processes one after another: the median of their ratios, and in brackets the least and the greatest.
 

@@ -37,10 +37,11 @@ serveCommands({
     const worker = async () => {
       for (let connection = waiting.pop(); connection !== undefined; connection = waiting.pop()) {
         for (const bytes of frames) {
-          replies += await new Promise((resolve) => {
+          const found = await new Promise((resolve) => {
             connection.onReplies = resolve;
             connection.tcp.write(bytes);
           });
+          replies += found; // not in one expression: ten workers would read the sum before they wait
         }
       }
     };

@@ -5,6 +5,7 @@
  * - `--quick`: the main ratios in under a minute, printed and not written;
  * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
  * - `--rounds=5`: how many server processes a median is of (three unless told otherwise);
+ * - `--part=many`: of the memory section, the 10,000 connections alone;
  * - `--windows=60`: how many windows of load each case gets in a process (forty unless told otherwise).
  */
 import { execFileSync } from "node:child_process";
@@ -39,7 +40,15 @@ for (const name of all) {
   const section = await import(`./sections/${name}.mjs`);
   if (chosen.includes(name)) {
     log(`-- ${name}`);
-    const measured = await section.run({ load, rounds, windows, quick, log });
+    const measured = await section.run({
+      load,
+      rounds,
+      windows,
+      quick,
+      log,
+      part: option("part"),
+      previous: results.sections[name]?.measured,
+    });
     results.sections[name] = {
       at: new Date().toISOString().slice(0, 10),
       rounds: quick ? 1 : rounds,

@@ -70,7 +70,10 @@ export async function run({ load, rounds, windows: most, quick, log }) {
 }
 
 /** The section of RESULTS.md. */
-export const render = (results, { rounds, windows, estimator }) => `## Ours against Socket.IO alone, in one server process
+export const render = (
+  results,
+  { rounds, windows, estimator },
+) => `## Ours against Socket.IO alone, in one server process
 
 Server CPU time per acknowledged event (\`process.cpuUsage()\` of the server process over the acknowledgements counted by the
 client), as a ratio to a raw \`socket.on\` listener. Both live on one server, over the same 40 connections, in a namespace

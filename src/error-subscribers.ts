@@ -7,6 +7,7 @@ import { type LogFields, shortName, writeLog } from "./log.js";
 export interface ErrorInfo {
   /** The event during which it happened; `connect`, `connection`, `disconnecting` and `disconnect` included. */
   readonly event: string;
+  /** The concrete namespace, such as `/chat`. */
   readonly namespace: string;
   /** The code the caller received, or would have received: `INTERNAL` for everything but an `EventError`. */
   readonly code: string;
@@ -14,7 +15,9 @@ export interface ErrorInfo {
   readonly handler: string | undefined;
   /** The name of the method or function that failed. */
   readonly method: string | undefined;
+  /** The id of the socket; `undefined` for what was dispatched without one. */
   readonly socketId: string | undefined;
+  /** The socket itself. */
   readonly socket: Socket | undefined;
   /** The client's arguments as they arrived, without the acknowledgement. */
   readonly args: readonly unknown[];

@@ -382,7 +382,13 @@ export type EventMap<Self, App extends AppServer = AppOf<Self>> = EventMapOf<Sel
  * run. {@link EventMap} asks for more.
  */
 export type HandlerEvents<App extends AppServer = Server> = {
-  readonly [E in SubscribableEvent<App>]?: Runnable<App> | { readonly run: Runnable<App> } | Advice<unknown>;
+  readonly [E in SubscribableEvent<App>]?:
+    | Runnable<App>
+    | {
+        /** The name of a method, or a function. */
+        readonly run: Runnable<App>;
+      }
+    | Advice<unknown>;
 } & { readonly [E in ForbiddenEventName]?: Permitted<E> };
 
 type Runnable<App extends AppServer> = string | ((this: any, context: EventContext<App>, ...args: any[]) => unknown);

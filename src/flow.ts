@@ -25,9 +25,13 @@ export class Fifo<T> {
 
 /** What did not finish before the deadline of a shutdown. */
 export interface CutEvent {
+  /** The event that was cut. */
   readonly event: string;
+  /** Its concrete namespace. */
   readonly namespace: string;
+  /** The handler that was running it, if it had begun and belongs to one. */
   readonly handler: string | undefined;
+  /** The socket that had sent it. */
   readonly socketId: string | undefined;
 }
 

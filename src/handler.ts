@@ -140,7 +140,7 @@ export abstract class Handler<App extends AppServer = Server> {
     return this.#tearingDown;
   }
 
-  /** The same as {@link Handler.teardown}, under the name by which owners stop what they own. */
+  /** The same as `Handler.teardown`, under the name by which owners stop what they own. */
   stop(): Promise<void> {
     return this.teardown();
   }

@@ -68,7 +68,7 @@ export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./shutdow
 export type { ShutdownSignalOptions } from "./shutdown-signals.js";
 export type { WriteCoalescingOptions } from "./write-coalescing.js";
 export { SocketIngress } from "./socket-ingress.js";
-export type { DispatchInit } from "./socket-ingress.js";
+export type { DispatchInit, DrainReport } from "./socket-ingress.js";
 export type { SubscriptionDescription } from "./subscriptions.js";
 export { errorCodes } from "./wire/codes.js";
 export type { ErrorCode } from "./wire/codes.js";

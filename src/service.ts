@@ -78,7 +78,7 @@ export abstract class Service<State extends object = object> implements Owner, A
    */
   readonly requires: readonly Key[] = [];
 
-  /** What the service is about to know; the field's value is where every life begins. Change it by {@link Service.setState}. */
+  /** What the service is about to know; the field's value is where every life begins. Change it by `Service.setState`. */
   // The one cast: a class that names no state has an empty one, and a class that names one gives the field.
   state: Readonly<State> = {} as State;
 
@@ -105,7 +105,7 @@ export abstract class Service<State extends object = object> implements Owner, A
   }
 
   /**
-   * Start: {@link Service.onStart}, after a stop that is under way. Started already, it does nothing; calls that overlap share
+   * Start: `Service.onStart`, after a stop that is under way. Started already, it does nothing; calls that overlap share
    * one start. It can be started again after it stopped or failed.
    *
    * @throws whatever `onStart` throws, or an Error when the service was stopped meanwhile.
@@ -115,7 +115,7 @@ export abstract class Service<State extends object = object> implements Owner, A
   }
 
   /**
-   * Stop: abort {@link Service.signal}, wait for a start under way, then `onStop`, then every cleanup in reverse, each awaited.
+   * Stop: abort `Service.signal`, wait for a start under way, then `onStop`, then every cleanup in reverse, each awaited.
    * Stopped already, it does nothing; calls that overlap share one stop. Work of the service must not wait for its own stop.
    *
    * @throws what `onStop` or a cleanup threw, once everything has run; an AggregateError when it was more than one.
@@ -124,7 +124,7 @@ export abstract class Service<State extends object = object> implements Owner, A
     return this.#lifecycle.stop((starting) => this.#stop(starting));
   }
 
-  /** The same as {@link Service.stop}, for `await using`. */
+  /** The same as `Service.stop`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

@@ -38,6 +38,12 @@ export interface DispatchInit<App extends AppServer = Server> {
   readonly namespace?: string;
 }
 
+/** What {@link SocketIngress.drain} resolves to. */
+export interface DrainReport {
+  /** What did not finish in time. */
+  readonly cut: CutEvent[];
+}
+
 /** Who subscribes, when it is a class: set by handlers and controllers. */
 export interface SubscriberIdentity {
   /** What the subscriber is called with as `this`. */
@@ -271,7 +277,7 @@ export class SocketIngress<App extends AppServer = Server> {
    *
    * @returns what was cut
    */
-  async drain(options: { graceMs?: number } = {}): Promise<{ cut: CutEvent[] }> {
+  async drain(options: { graceMs?: number } = {}): Promise<DrainReport> {
     const { graceMs = 10_000 } = options;
     if (typeof graceMs !== "number" || !(graceMs >= 0))
       throw expected("drain", "graceMs", "milliseconds from 0", graceMs);

@@ -3,12 +3,17 @@ import type { Subscription } from "./subscription.js";
 
 /** One row of `SocketIngress.describe`: a subscriber, in the order in which it runs. */
 export interface SubscriptionDescription {
+  /** The namespace or pattern it was subscribed for. */
   readonly namespace: string;
+  /** The event it is subscribed to. */
   readonly event: string;
   /** 1 for the subscriber that runs first. */
   readonly order: number;
+  /** Lower runs first. */
   readonly priority: number;
+  /** The handler or controller it belongs to. */
   readonly handler: string | undefined;
+  /** The name of the method or function. */
   readonly method: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 import type { Namespace, Server } from "socket.io";
 
-/** Options of {@link coalesceWrites}. */
+/** Options of `coalesceWrites`. */
 export interface WriteCoalescingOptions {
   /**
    * What is written at once at most, in bytes, up to 65536. A packet that may take more than that (three bytes a

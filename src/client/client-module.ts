@@ -51,7 +51,11 @@ export abstract class ClientModule<App = Server, State extends object = object> 
   /** @internal */
   private readonly [subscribers]: Subscribers<[state: Readonly<State>]>;
 
-  /** @param client - shared by all modules of a page */
+  /**
+   * Made with the client it is to use.
+   *
+   * @param client - shared by all modules of a page
+   */
   constructor(client: Client<App>) {
     const { name } = new.target;
     this.client = client;

@@ -33,6 +33,7 @@ export interface EventFailureOptions {
  * }
  */
 export class EventFailure extends Error {
+  /** Always `EventFailure`, for logs. */
   override readonly name: string = "EventFailure";
   /** One of the server's codes (ours or the application's), or one of {@link ClientCode}. */
   readonly code: ErrorCode | ClientCode | (string & {});

@@ -1,9 +1,29 @@
 /** What an audience is as plain data: fit for a queue, a database or another process. */
 export type AudienceData =
-  | { readonly kind: "everyone" | "nobody" }
-  | { readonly kind: AudienceName; readonly id: string }
-  | { readonly kind: "union" | "and"; readonly of: readonly AudienceData[] }
-  | { readonly kind: "except"; readonly from: AudienceData; readonly without: AudienceData };
+  | {
+      /** All sockets, or none. */
+      readonly kind: "everyone" | "nobody";
+    }
+  | {
+      /** What is named. */
+      readonly kind: AudienceName;
+      /** Its name. */
+      readonly id: string;
+    }
+  | {
+      /** Whoever is in one of them, or in all of them. */
+      readonly kind: "union" | "and";
+      /** The audiences that are put together. */
+      readonly of: readonly AudienceData[];
+    }
+  | {
+      /** Some without others. */
+      readonly kind: "except";
+      /** Who is meant. */
+      readonly from: AudienceData;
+      /** Who of them is not. */
+      readonly without: AudienceData;
+    };
 
 /** The audiences that are named by one id. */
 export type AudienceName = "topic" | "user" | "session" | "group" | "players" | "socket";

@@ -47,15 +47,15 @@ export interface Member {
 /** Everyone present at a topic, in no particular order, each user once. */
 export type PresenceState = Member[];
 
-/** The answer to a {@link JOIN}. */
+/** The answer to a `JOIN`. */
 export interface Joined {
   /** What the topic's policy returned, when it returned something. */
   snapshot?: unknown;
-  /** Who is there, for topics that keep presence; differences follow as {@link PRESENCE}. */
+  /** Who is there, for topics that keep presence; differences follow as `PRESENCE`. */
   presence?: PresenceState;
 }
 
-/** The payload of {@link PRESENCE}. A user in `joined` who is known already has new `info`. */
+/** The payload of `PRESENCE`. A user in `joined` who is known already has new `info`. */
 export interface PresenceChange {
   /** The topic it is about. */
   topic: string;
@@ -67,7 +67,7 @@ export interface PresenceChange {
   left?: Member[];
 }
 
-/** The payload of {@link REFETCH}. */
+/** The payload of `REFETCH`. */
 export interface Refetch {
   /** The action that has the news; a client calls it only if it listed it. */
   action: string;
@@ -79,7 +79,7 @@ export interface Refetch {
   origin?: string;
 }
 
-/** The payload of {@link NOTIFY}. */
+/** The payload of `NOTIFY`. */
 export interface Notice {
   /** The name of the listeners meant; without one, the default listener. */
   event?: string;
@@ -87,7 +87,7 @@ export interface Notice {
   data: unknown;
 }
 
-/** The payload of {@link EVICTED}. */
+/** The payload of `EVICTED`. */
 export interface Evicted {
   /** The topic that was taken away. */
   topic: string;

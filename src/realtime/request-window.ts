@@ -1,4 +1,4 @@
-/** The bounds of a {@link RequestWindow}. */
+/** The bounds of a `RequestWindow`. */
 export interface RequestWindowOptions {
   /** How long an answer is kept for a retry, in milliseconds. @default 120000 */
   windowMs?: number;

@@ -9,7 +9,12 @@ export type SentName<App> = keyof EmitEventsOf<App> & string;
 
 /** An event that arrived at the client. */
 export type SentEvent<App extends AppServer = Server> = {
-  [E in SentName<App>]: { readonly event: E; readonly args: EventArgs<EmitEventsOf<App>[E]> };
+  [E in SentName<App>]: {
+    /** The name of the event. */
+    readonly event: E;
+    /** Its arguments, without the acknowledgement. */
+    readonly args: EventArgs<EmitEventsOf<App>[E]>;
+  };
 }[SentName<App>];
 
 /** The client's own events, as socket.io-client tells them. */

@@ -18,9 +18,13 @@ export interface EventErrorOptions {
  * throw new EventError("NOT_FOUND", "no such room", { details: { room } });
  */
 export class EventError extends Error {
+  /** Always `EventError`, for logs. */
   override readonly name: string = "EventError";
+  /** What programs look at: one of ours, or one of your own. */
   readonly code: ErrorCode | (string & {});
+  /** Sent to the caller as it is. */
   readonly details: unknown;
+  /** When a retry makes sense, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   /** @throws TypeError if the code is not a non-empty string, the message no string, or `retryAfterMs` no positive number */

@@ -2,6 +2,7 @@ import type { ErrorCode } from "./codes.js";
 
 /** The one shape an error has on the wire: what an acknowledgement receives instead of a value. */
 export interface Failure {
+  /** What went wrong, as far as the caller may know. */
   error: {
     /** One of {@link ErrorCode}, or a code of the application. */
     code: ErrorCode | (string & {});

@@ -105,8 +105,14 @@ export class Context implements EventContext<Server> {
   begin(subscription: Subscription): void {
     this.subscription = subscription;
     this.#state += ONE_RUN;
-    if (subscription.laned) this.#rarities().turn = new Turn();
+    if (subscription.laned) Context.#rarities(this).turn = new Turn();
     else if (this.#rare !== undefined) this.#rare.turn = undefined;
+  }
+
+  /** The same for the first subscriber of an event, where nothing is around it. */
+  beginPlain(subscription: Subscription): void {
+    this.subscription = subscription;
+    this.#state += ONE_RUN;
   }
 
   get expired(): boolean {
@@ -147,7 +153,7 @@ export class Context implements EventContext<Server> {
   }
 
   set failure(failure: Failure | undefined) {
-    this.#rarities().failure = failure;
+    Context.#rarities(this).failure = failure;
   }
 
   /** Told when the last subscriber is done. */
@@ -156,7 +162,7 @@ export class Context implements EventContext<Server> {
   }
 
   set done(done: ((context: Context) => void) | undefined) {
-    this.#rarities().done = done;
+    Context.#rarities(this).done = done;
   }
 
   get namespace(): string {
@@ -164,12 +170,12 @@ export class Context implements EventContext<Server> {
   }
 
   set namespace(name: string) {
-    this.#rarities().namespace = name;
+    Context.#rarities(this).namespace = name;
   }
 
   get log(): Logger {
     const { subscription, event, namespace } = this;
-    const rare = this.#rarities();
+    const rare = Context.#rarities(this);
     if (rare.log === undefined || rare.log.of !== subscription) {
       const fields = { event: shortName(event), handler: subscription?.handler, namespace, socketId: this.socket?.id };
       rare.log = { of: subscription, logger: this.hub.log.child(fields) };
@@ -178,17 +184,13 @@ export class Context implements EventContext<Server> {
   }
 
   get signal(): AbortSignal {
-    const rare = this.#rarities();
+    const rare = Context.#rarities(this);
     if (rare.controller === undefined) {
       rare.controller = new AbortController();
       if (this.expired) rare.controller.abort(new EventError("TIMEOUT", "no answer in time"));
       else this.hub.signals.open(this, rare.controller);
     }
     return rare.controller.signal;
-  }
-
-  #rarities(): Rarities {
-    return (this.#rare ??= new Rarities());
   }
 
   stop(): void {
@@ -209,7 +211,7 @@ export class Context implements EventContext<Server> {
       }
     } catch (thrown) {
       this.fail(thrown);
-      this.#sendFailure(toFailure(undefined));
+      Context.#sendFailure(this, toFailure(undefined));
       return true;
     }
     this.send(value);
@@ -250,18 +252,26 @@ export class Context implements EventContext<Server> {
 
   /** The last subscriber is done: the caller is answered now if it has not been, with the `value` if there is one. */
   finish(value?: unknown): void {
-    this.#state |= FINISHED;
-    this.run = undefined;
-    if (this.#ack !== undefined && !this.answered) this.#conclude(this.#ack, value);
-    if (this.#rare === undefined) return;
-    const { controller, done } = this.#rare;
-    if (controller !== undefined) this.hub.signals.close(this, controller);
-    done?.(this);
+    const ack = this.#ack;
+    if (ack === undefined || (this.#state & ANSWERED) !== 0) this.#state |= FINISHED;
+    else if (value === undefined) {
+      this.#state |= FINISHED;
+      Context.#conclude(this, ack);
+    } else {
+      // As in `send`, once more: a call of it would cost this path, which nearly every event takes, a fifth of what is ours.
+      this.#state |= FINISHED | ANSWERED;
+      try {
+        ack(value);
+      } catch (thrown) {
+        Context.#unsendable(this, thrown);
+      }
+    }
+    if (this.#rare !== undefined) Context.#close(this, this.#rare);
   }
 
   /** Answer with a failure that is none of a subscriber's. */
   refuse(failure: Failure): void {
-    if (!this.answered) this.#sendFailure(failure);
+    if (!this.answered) Context.#sendFailure(this, failure);
   }
 
   /**
@@ -281,23 +291,12 @@ export class Context implements EventContext<Server> {
     next.run = this.run;
     if (this.#rare !== undefined) {
       const { failure, done, namespace } = this.#rare;
-      Object.assign(next.#rarities(), { failure, done, namespace });
+      Object.assign(Context.#rarities(next), { failure, done, namespace });
     }
     return next;
   }
 
-  #conclude(ack: Acknowledge, value: unknown): void {
-    if (value !== undefined) return this.send(value);
-    if (this.failure !== undefined) return this.#sendFailure(this.failure);
-    // A listener of the application's own on the same event may still mean to answer.
-    const isByHand = (this.#state & BY_HAND) !== 0;
-    if (!isByHand && this.hub.isShared(ack)) return;
-    if (this.#state < ONE_RUN) return this.refuse(refusals.unknownEvent);
-    this.#state |= ANSWERED;
-    ack();
-  }
-
-  /** Socket.IO encodes inside the acknowledgement, before it counts as sent, so a reply that can't be encoded leaves it usable. */
+  /** Answer the caller with a value, if there is one who asks. */
   send(value: unknown): void {
     this.#state |= ANSWERED;
     if (this.#ack === undefined) return;
@@ -305,20 +304,48 @@ export class Context implements EventContext<Server> {
       if (value === undefined) this.#ack();
       else this.#ack(value);
     } catch (thrown) {
-      this.fail(thrown);
-      this.#sendFailure(toFailure(undefined));
+      Context.#unsendable(this, thrown);
     }
   }
 
-  #sendFailure(failure: Failure): void {
-    this.#state |= ANSWERED;
-    if (this.#ack === undefined) return;
+  // Private methods that are static: others give every instance a field more.
+
+  /** Nobody returned a value. */
+  static #conclude(context: Context, ack: Acknowledge): void {
+    if (context.failure !== undefined) return Context.#sendFailure(context, context.failure);
+    // A listener of the application's own on the same event may still mean to answer.
+    const isByHand = (context.#state & BY_HAND) !== 0;
+    if (!isByHand && context.hub.isShared(ack)) return;
+    if (context.#state < ONE_RUN) return context.refuse(refusals.unknownEvent);
+    context.#state |= ANSWERED;
+    ack();
+  }
+
+  /** What only few events have is let go. */
+  static #close(context: Context, { controller, done }: Rarities): void {
+    if (controller !== undefined) context.hub.signals.close(context, controller);
+    done?.(context);
+  }
+
+  /** Socket.IO encodes inside the acknowledgement, before it counts as sent, so a reply that can't be encoded leaves it usable. */
+  static #unsendable(context: Context, thrown: unknown): void {
+    context.fail(thrown);
+    Context.#sendFailure(context, toFailure(undefined));
+  }
+
+  static #sendFailure(context: Context, failure: Failure): void {
+    context.#state |= ANSWERED;
+    if (context.#ack === undefined) return;
     try {
-      this.#ack(failure);
+      context.#ack(failure);
     } catch (thrown) {
-      this.hub.tell(thrown, failure.error.code, this);
+      context.hub.tell(thrown, failure.error.code, context);
       // Code and message are strings, so this one can be encoded.
-      this.#ack(bareFailure(failure));
+      context.#ack(bareFailure(failure));
     }
+  }
+
+  static #rarities(context: Context): Rarities {
+    return (context.#rare ??= new Rarities());
   }
 }

@@ -30,12 +30,12 @@ export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
     let shape: Arguments = 0;
     let ack: Acknowledge | undefined;
     // What is decoded from a packet is data, so a function can only be the acknowledgement that Socket.IO put there.
-    if (count === 1) {
-      if (typeof first === "function") ack = first as Acknowledge;
-      else shape = oneArgument;
-    } else if (count === 2 && typeof second === "function") {
+    if (count === 2 && typeof second === "function") {
       shape = oneArgument;
       ack = second as Acknowledge;
+    } else if (count === 1) {
+      if (typeof first === "function") ack = first as Acknowledge;
+      else shape = oneArgument;
     } else if (count > 1) {
       const list: unknown[] = [];
       for (let i = 0; i < count; i++) list.push(arguments[i]);
@@ -44,34 +44,22 @@ export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
       shape = listedArguments;
     }
     const context = new Context(channel, this, given, shape, ack);
-    if (hub.attention === 0 || hub.admit(channel, context)) dispatch(hub, channel, context);
+    const { plan } = channel;
+    if (hub.attention === 0 && plan.length === 1 && shape === oneArgument && !hub.traced) {
+      alone(context, plan, plan[0] as Subscription, given);
+    } else if (hub.attention === 0 || hub.admit(channel, context)) dispatch(hub, channel, context);
   }, "dispatcher");
 }
 
-/** Runs the subscribers of an event now. Never throws. */
-export function dispatch(hub: Hub, channel: Channel, context: Context): void {
-  const { plan } = channel;
-  if (hub.traced) traced(channel, context);
-  else if (plan.length === 1) alone(context, plan, plan[0] as Subscription);
-  else advance(context, plan, 0, undefined);
-}
-
-// Apart: a function that may make a closure pays for it on every call.
-function traced(channel: Channel, context: Context): void {
-  startTrace(context, () => advance(context, channel.plan, 0, undefined));
-}
-
-/** The same as {@link advance} for the case that most events are: one subscriber, one argument, nothing asked for. */
-function alone(context: Context, plan: readonly Subscription[], subscription: Subscription): void {
+/** What most events are, and {@link advance} does as well, at a third more: a single subscriber and one argument. */
+function alone(context: Context, plan: readonly Subscription[], subscription: Subscription, argument: unknown): void {
   const { plain } = subscription;
-  if (plain === undefined || !context.hasOneArgument || !subscription.active) {
-    return advance(context, plan, 0, undefined);
-  }
-  context.begin(subscription);
+  if (plain === undefined || !subscription.active) return advance(context, plan, 0, undefined);
+  context.beginPlain(subscription);
   let result: unknown;
   let pending: boolean;
   try {
-    result = plain.call(subscription.self, context, context.argument);
+    result = plain.call(subscription.self, context, argument);
     pending = isThenable(result);
   } catch (thrown) {
     context.fail(thrown);
@@ -79,6 +67,17 @@ function alone(context: Context, plan: readonly Subscription[], subscription: Su
   }
   if (pending) start(context, plan).follow(subscription, 0, result as PromiseLike<unknown>, undefined);
   else context.finish(result);
+}
+
+/** Runs the subscribers of an event now. Never throws. */
+export function dispatch(hub: Hub, channel: Channel, context: Context): void {
+  if (hub.traced) traced(channel, context);
+  else advance(context, channel.plan, 0, undefined);
+}
+
+// Apart: a function that may make a closure pays for it on every call.
+function traced(channel: Channel, context: Context): void {
+  startTrace(context, () => advance(context, channel.plan, 0, undefined));
 }
 
 /**
@@ -115,7 +114,7 @@ function advance(context: Context, plan: readonly Subscription[], from: number, 
   }
   const { run } = context;
   context.finish(value);
-  run?.end();
+  if (run !== undefined) run.end();
 }
 
 function start(context: Context, plan: readonly Subscription[]): Run {
@@ -233,11 +232,15 @@ export class Run implements Limited {
 
   /** The last subscriber is done. */
   end(): void {
-    const hub = this.#context?.hub;
-    const { flow, isPlaced } = this.#clear();
+    const context = this.#context as Context; // called while it is under way
+    const flow = this.#flow as Flow;
+    const isPlaced = this.#isPlaced;
+    const { hub } = context;
+    context.run = undefined;
+    this.#forget();
     if (isPlaced) flow.give();
-    hub?.spareRuns.put(this);
-    hub?.ended();
+    hub.spareRuns.put(this);
+    hub.ended();
   }
 
   /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. */
@@ -245,6 +248,7 @@ export class Run implements Limited {
     if (this.#context === undefined) return;
     const error = new EventError("SHUTTING_DOWN", "the server went away before this was done");
     const { context, flow, isPlaced } = this.#giveUp(this.#context, error);
+    context.run = undefined;
     context.refuse(toFailure(error));
     context.finish();
     if (isPlaced) flow.give();
@@ -289,25 +293,25 @@ export class Run implements Limited {
     this.#hub = context.hub;
     const next = context.expire(error);
     this.#leave(context);
-    return { ...this.#clear(), context: next };
-  }
-
-  /** So that neither a late promise nor a run that waits for its next use holds on to anything. */
-  #clear(): Matter {
     const matter: Matter = {
-      context: this.#context as Context, // called while it is under way
+      context: next,
       plan: this.#plan,
-      flow: this.#flow as Flow,
+      flow: this.#flow as Flow, // it is under way
       isPlaced: this.#isPlaced,
       index: this.#index,
       value: this.#value,
     };
+    this.#forget();
+    return matter;
+  }
+
+  /** So that neither a late promise nor a run that waits for its next use holds on to anything. */
+  #forget(): void {
     this.#context = undefined;
     this.#plan = noPlan;
     this.#flow = undefined;
     this.#isPlaced = false;
     this.#value = undefined;
-    return matter;
   }
 
   #leave(context: Context): void {
@@ -318,14 +322,16 @@ export class Run implements Limited {
   }
 }
 
+const promiseThen = Promise.prototype.then;
+
 /** `then` for anything that has one: what it throws, and however often it calls back, it counts once. */
 function settle(result: PromiseLike<unknown>, ok: (value: unknown) => void, failed: (thrown: unknown) => void): void {
-  let promise: Promise<unknown>;
   try {
-    promise = Promise.resolve(result);
+    const { then } = result;
+    // A promise may carry a `then` of its own that throws or calls back twice.
+    if (then === promiseThen && result instanceof Promise) void then.call(result, ok, failed);
+    else void promiseThen.call(Promise.resolve(result), ok, failed);
   } catch (thrown) {
-    promise = Promise.reject(thrown);
+    void Promise.reject(thrown).then(ok, failed);
   }
-  // `Promise.prototype.then` itself: a promise may carry a `then` of its own that throws or calls back twice.
-  void Promise.prototype.then.call(promise, ok, failed);
 }

@@ -82,14 +82,14 @@ export class Flow {
 
   /** A run takes a place. The event that goes beyond the limit is never the one that asks: it has been stopped before. */
   take(): void {
-    this.#running++;
-    this.#update();
+    if (++this.#running >= this.#max) this.#update();
   }
 
   /** A run gives its place back: it is over, or waits for a lane. */
   give(): void {
     this.#running--;
-    this.#next();
+    // Otherwise a place was free already, so nothing waits for one.
+    if (this.#saturated) this.#next();
   }
 
   /** Wait for a place, before all events that have not started. */

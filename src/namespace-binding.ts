@@ -35,10 +35,10 @@ const forgeries: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * How many dispatchers a socket keeps from one event to the next. Each takes 24 bytes and more of its table of listeners, and most
- * clients send the same few events again and again.
+ * How many dispatchers a socket keeps from one event to the next. Each takes 24 bytes and more of its table of listeners, most clients
+ * send the same few events again and again, and to put one back costs a client that takes turns with many a hundredth of its event.
  */
-const MOST_DISPATCHERS = 16;
+const MOST_DISPATCHERS = 4;
 
 /**
  * One namespace of a server, as the ingress serves it.
@@ -156,15 +156,19 @@ export class NamespaceBinding {
   #serve(socket: Socket): void {
     this.#hub.frames.guard(socket.conn);
     socket.onAny(this.#observe);
-    this.#attachReserved(socket);
+    if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) this.#attach(socket, "disconnect", this.#onDisconnect);
   }
 
   #attachReserved(socket: Socket): void {
     if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
     else socket.off("disconnecting", this.#onDisconnecting);
-    if (this.#disconnect.plan.length > 0 || this.#hub.signals.has(socket))
-      this.#attach(socket, "disconnect", this.#onDisconnect);
+    if (this.#watchesDisconnect(socket)) this.#attach(socket, "disconnect", this.#onDisconnect);
     else socket.off("disconnect", this.#onDisconnect);
+  }
+
+  #watchesDisconnect(socket: Socket): boolean {
+    return this.#disconnect.plan.length > 0 || this.#hub.signals.has(socket);
   }
 
   #leave(socket: Socket): void {
@@ -234,9 +238,12 @@ export class NamespaceBinding {
 
   /** A socket that has sent many different events lets go of all but the newest dispatcher: they come back when they are needed. */
   #relieve(socket: EventEmitter, newest: OpenChannel): void {
-    const others = [...this.#channels.values()].filter(
-      ({ event, dispatcher }) => event !== newest.event && socket.listenerCount(event, dispatcher) > 0,
-    );
+    const others: OpenChannel[] = [];
+    for (const event of socket.eventNames()) {
+      const channel = this.#channels.get(event);
+      if (channel === undefined || channel === newest) continue;
+      if (socket.listenerCount(event, channel.dispatcher) > 0) others.push(channel);
+    }
     if (others.length < MOST_DISPATCHERS) return;
     // One that is on its way, of whatever socket, has been observed and would not find its dispatcher.
     for (const { event, dispatcher, arriving } of others) if (arriving <= 0) socket.off(event, dispatcher);

@@ -38,12 +38,15 @@ export function compile(
     invoke = checked(invoke, options.output);
   subscription.laned = options.concurrency !== Infinity;
   if (subscription.laned) invoke = laned(invoke, subscription, options, self);
-  if (options.input !== undefined) invoke = validated(invoke, options.input, subscription.laned);
+  const isBare = invoke === bare && options.use.length === 0;
+  const { input } = options;
+  if (input !== undefined) invoke = validated(invoke, input, subscription.laned);
   invoke = options.use.reduceRight(intercepted, invoke);
-  if (invoke === bare) {
+  if (!isBare) return invoke;
+  if (input === undefined) {
     subscription.plain = fn;
     subscription.self = self;
-  }
+  } else if (!isList(input)) subscription.plain = validatedArgument(subscription, fn, self, input, bare);
   return invoke;
 }
 
@@ -192,6 +195,28 @@ function validated(invoke: Invoke, input: StandardSchemaV1 | readonly StandardSc
 
 function ignore(): void {
   // Told elsewhere.
+}
+
+/** The same as {@link validated} for a subscriber with one argument and nothing else around it: no list is made of it. */
+function validatedArgument(
+  subscription: Subscription,
+  fn: AnySubscriber,
+  self: unknown,
+  schema: StandardSchemaV1,
+  bare: Invoke,
+): (context: Context, argument: unknown) => unknown {
+  const standard = schema["~standard"];
+  return (context, argument) => {
+    const result = standard.validate(argument);
+    if (isThenable(result)) {
+      return Promise.resolve(result).then((late) => {
+        if (late.issues !== undefined) throw invalidInput(readIssues(late.issues));
+        return bare(context, [late.value], 1);
+      });
+    }
+    if (result.issues !== undefined) throw invalidInput(readIssues(result.issues));
+    return subscription.active ? fn.call(self, context, result.value) : context.skip();
+  };
 }
 
 interface Parsed {

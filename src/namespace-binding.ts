@@ -4,7 +4,7 @@ import type { Admission } from "./admission.js";
 import { type Acknowledge, Context, oneArgument } from "./context.js";
 import { afterArrivals, Channel, type Dispatcher } from "./channel.js";
 import { createDispatcher, dispatch } from "./dispatcher.js";
-import { hasForeignListener } from "./foreign-listeners.js";
+import { hasForeignListener, hasHandler } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
@@ -59,6 +59,8 @@ export class NamespaceBinding {
   readonly #disconnecting: Channel;
   readonly #disconnect: Channel;
   readonly #reserved: ReadonlyMap<string, Channel>;
+  /** Sockets that carry the dispatchers of all channels. */
+  #complete = new WeakSet<Socket>();
   #bound = false;
 
   constructor(namespace: Namespace, options: NamespaceBindingOptions) {
@@ -93,6 +95,7 @@ export class NamespaceBinding {
       this.#hub.frames.unguard(socket.conn);
     }
     this.#channels.clear();
+    this.#complete = new WeakSet();
     for (const channel of this.#reserved.values()) channel.plan = [];
   }
 
@@ -119,6 +122,7 @@ export class NamespaceBinding {
       if (plan.length === 0) this.#close(channel);
     } else if (plan.length > 0) {
       this.#channels.set(event, new OpenChannel(this.#hub, event, plan, (name) => this.#channels.get(name)));
+      this.#complete = new WeakSet();
     }
   }
 
@@ -233,7 +237,16 @@ export class NamespaceBinding {
       }
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
-    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+    else {
+      if (!this.#complete.has(socket) && !hasHandler(socket, event as string)) this.#attachAll(socket);
+      if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+    }
+  }
+
+  /** Middleware of the application may rename an event that nobody knows to any other. */
+  #attachAll(socket: Socket): void {
+    for (const { event, dispatcher } of this.#channels.values()) this.#attach(socket, event, dispatcher);
+    this.#complete.add(socket);
   }
 
   /** A socket that has sent many different events lets go of all but the newest dispatcher: they come back when they are needed. */
@@ -247,6 +260,7 @@ export class NamespaceBinding {
     if (others.length < MOST_DISPATCHERS) return;
     // One that is on its way, of whatever socket, has been observed and would not find its dispatcher.
     for (const { event, dispatcher, arriving } of others) if (arriving <= 0) socket.off(event, dispatcher);
+    this.#complete.delete(socket as Socket);
   }
 
   readonly #observe = observer(this);

@@ -10,7 +10,13 @@ interface Expected {
   readonly acks: Set<Acknowledge>;
 }
 
-/** How many names a socket may be waiting for: middleware of the application that never goes on leaves them behind. */
+/** What one socket has sent that nobody handled when it came, oldest first. */
+interface Waiting {
+  readonly events: Map<string, Expected>;
+  callers: number;
+}
+
+/** How many callers of a socket are waited for: middleware of the application that answers itself, or never goes on, leaves them. */
 const MOST_PER_SOCKET = 1_000;
 
 /**
@@ -19,7 +25,7 @@ const MOST_PER_SOCKET = 1_000;
  */
 export class UnknownEvents {
   readonly #hub: Hub;
-  readonly #sockets = new WeakMap<Socket, Map<string, Expected>>();
+  readonly #sockets = new WeakMap<Socket, Waiting>();
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -28,25 +34,29 @@ export class UnknownEvents {
   /** An event that the ingress does not know is on its way through the middleware, with an acknowledgement. */
   expect(socket: Socket, event: string, ack: Acknowledge): void {
     const emitter = socket as unknown as EventEmitter; // its typed methods don't know names known only at run time
-    let events = this.#sockets.get(socket);
-    const expected = events?.get(event);
-    if (expected !== undefined) return void expected.acks.add(ack);
-    if (hasHandler(emitter, event)) return;
-    if (events === undefined) this.#sockets.set(socket, (events = new Map()));
-    if (events.size >= MOST_PER_SOCKET) this.#giveUpOldest(socket, events);
-    const entry: Expected = {
-      acks: new Set([ack]),
-      listener: markOwn((...args: unknown[]) => this.#arrived(socket, event, args[args.length - 1]), "unknown"),
-    };
-    events.set(event, entry);
-    emitter.on(event, entry.listener);
+    let waiting = this.#sockets.get(socket);
+    let expected = waiting?.events.get(event);
+    if (expected === undefined && hasHandler(emitter, event)) return;
+    if (waiting === undefined) this.#sockets.set(socket, (waiting = { events: new Map(), callers: 0 }));
+    if (waiting.callers >= MOST_PER_SOCKET) this.#giveUpOldest(socket, waiting);
+    expected = waiting.events.get(event);
+    if (expected === undefined) {
+      expected = {
+        acks: new Set(),
+        listener: markOwn((...args: unknown[]) => this.#arrived(socket, event, args[args.length - 1]), "unknown"),
+      };
+      waiting.events.set(event, expected);
+      emitter.on(event, expected.listener);
+    }
+    expected.acks.add(ack);
+    waiting.callers++;
   }
 
   /** Take everything off this socket again; who still waits is answered. */
   forget(socket: Socket): void {
-    const events = this.#sockets.get(socket);
+    const waiting = this.#sockets.get(socket);
     this.#sockets.delete(socket);
-    for (const [event, { listener, acks }] of events ?? []) {
+    for (const [event, { listener, acks }] of waiting?.events ?? []) {
       off(socket, event, listener);
       for (const ack of acks) this.#hub.unknown(event, socket, ack);
     }
@@ -54,23 +64,30 @@ export class UnknownEvents {
 
   #arrived(socket: Socket, event: string, ack: unknown): void {
     if (typeof ack !== "function") return;
-    const events = this.#sockets.get(socket);
-    const expected = events?.get(event);
-    if (events !== undefined && expected?.acks.delete(ack as Acknowledge) && expected.acks.size === 0) {
-      events.delete(event);
-      off(socket, event, expected.listener);
-    }
+    const waiting = this.#sockets.get(socket);
+    const expected = waiting?.events.get(event);
+    if (waiting !== undefined && expected?.acks.has(ack as Acknowledge))
+      this.#remove(socket, waiting, event, expected, ack as Acknowledge);
     if (!hasHandler(socket, event)) this.#hub.unknown(event, socket, ack as Acknowledge);
   }
 
-  /** Nobody handled it so far; that is what its callers hear, since it can't be waited for any longer. */
-  #giveUpOldest(socket: Socket, events: Map<string, Expected>): void {
-    const [oldest] = events;
-    if (oldest === undefined) return;
-    const [event, { listener, acks }] = oldest;
-    events.delete(event);
+  #remove(socket: Socket, waiting: Waiting, event: string, { acks, listener }: Expected, ack: Acknowledge): void {
+    acks.delete(ack);
+    waiting.callers--;
+    if (acks.size > 0) return;
+    waiting.events.delete(event);
     off(socket, event, listener);
-    for (const ack of acks) this.#hub.unknown(event, socket, ack);
+  }
+
+  /** Nobody handled it so far; that is what its caller hears, since it can't be waited for any longer. */
+  #giveUpOldest(socket: Socket, waiting: Waiting): void {
+    for (const [event, expected] of waiting.events) {
+      const [ack] = expected.acks;
+      if (ack === undefined) continue;
+      this.#remove(socket, waiting, event, expected, ack);
+      this.#hub.unknown(event, socket, ack);
+      return;
+    }
   }
 }
 

@@ -7,7 +7,7 @@ describe("an event that the application's middleware renames", () => {
     await using app = await serveIngress();
     app.io.on("connection", (socket) => {
       socket.use((packet, next) => {
-        packet[0] = (packet[0] as string).replace(/^v1\//, "");
+        packet[0] = packet[0].replace(/^v1\//, "");
         next();
       });
     });

@@ -6,7 +6,7 @@ import { codeBlocks } from "./code-blocks.js";
 import { doorFolders, files, root } from "./source-files.js";
 
 const doors = doorFolders().map((folder) => posix.join("src", folder, "index.ts"));
-const documents = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", ...doors];
+const documents = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", "REALTIME.md", ...doors];
 
 /** Files that exist in memory only: each block of a document, in a folder of that document's name. */
 const blocks = documents.flatMap((document) =>

@@ -36,7 +36,7 @@ describe("the documents", () => {
   });
 
   it("a link from one document to a file of the repository finds it", () => {
-    const dead = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md"].flatMap((path) =>
+    const dead = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", "REALTIME.md"].flatMap((path) =>
       [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
         .map((match) => match[1] ?? "")
         .filter((target) => !existsSync(join(root, target)))
@@ -51,6 +51,7 @@ describe("the documents", () => {
       "PROTOCOL.md",
       "DECISIONS.md",
       "CHANGELOG.md",
+      "REALTIME.md",
       ...["src", "test", "examples", "scripts"].flatMap((folder) => files(folder).map((path) => `${folder}/${path}`)),
     ];
     const machinePath = new RegExp(`(^|["'\`\\s(])/(${["work", "root", "home", "tmp"].join("|")})/`, "m");

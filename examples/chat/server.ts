@@ -2,17 +2,16 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import express from "express";
 import { Server } from "socket.io";
 import { ServiceManager } from "socket-ingress";
 import { Realtime } from "socket-ingress/realtime";
+import { servePage } from "../serve-page.js";
 import type { App } from "./app.js";
 import { FaultsHandler } from "./faults-handler.js";
 import { ModerationHandler } from "./moderation-handler.js";
 import { RoomsController } from "./rooms-controller.js";
-import { sessionOf, sessions, signInRoutes } from "./sessions.js";
+import { handshakeSessions, sessionOf, sessions, signInRoutes } from "./sessions.js";
 
 const realtime = new Realtime<App>({
   user: (socket) => sessionOf(socket).user,
@@ -20,23 +19,14 @@ const realtime = new Realtime<App>({
   presence: { graceMs: 1_500 }, // a reload is no goodbye
 });
 
-// The page's script, bundled once at the start: nothing comes from elsewhere.
-const script = await build({
-  entryPoints: [fileURLToPath(new URL("./browser/main.ts", import.meta.url))],
-  bundle: true,
-  format: "esm",
-  minify: true,
-  write: false,
-});
 const web = express()
   .use(sessions)
   .use(signInRoutes(realtime))
-  .get("/main.js", (_request, response) => void response.type("js").send(script.outputFiles[0]?.text))
-  .use(express.static(fileURLToPath(new URL("./public", import.meta.url))));
+  .use(await servePage(new URL("./public", import.meta.url), new URL("./browser/main.ts", import.meta.url)));
 
 const httpServer = createServer(web);
 const io: App = new Server(httpServer);
-io.engine.use(sessions);
+io.engine.use(handshakeSessions);
 
 const manager = new ServiceManager<App>(io)
   .registerHandler(realtime)

@@ -1,7 +1,7 @@
 /* oxlint-disable oxc/no-async-endpoint-handlers -- Express 5 hands on what a handler rejects with */
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
-import express, { type Request, type Router } from "express";
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Router } from "express";
 import session from "express-session";
 import type { Socket } from "socket.io";
 import { type Realtime, user } from "socket-ingress/realtime";
@@ -21,10 +21,26 @@ export const sessions = session({
   saveUninitialized: true,
 });
 
-/** The session of a socket, once `io.engine.use(sessions)` has seen its request. */
+/**
+ * The same for `io.engine.use`. express-session saves a new session when the response ends, and a WebSocket's never does:
+ * the browser would come back with a cookie that nobody knows. After a restart of the server that is so for every page.
+ */
+export const handshakeSessions: RequestHandler = (request, response, next) =>
+  sessions(request, response, (error) => {
+    const isKnown = request.headers.cookie?.includes(request.sessionID) === true;
+    if (error || isKnown) return next(error);
+    request.session.save(next);
+  });
+
+/** The session of a socket, once {@link handshakeSessions} has seen its request. */
 export function sessionOf(socket: Pick<Socket, "request">): Request["session"] {
   return (socket.request as Request).session;
 }
+
+/** What can't be read is answered as what is refused is, without a stack. */
+const unreadable: ErrorRequestHandler = (_error, _request, response, _next) => {
+  response.status(400).json({ message: "this could not be read" });
+};
 
 /** Sign in and out over HTTP, where cookies can be set. All tabs of the browser hear of it, on the sockets they have. */
 export function signInRoutes(realtime: Realtime<App>): Router {
@@ -33,16 +49,13 @@ export function signInRoutes(realtime: Realtime<App>): Router {
     await promisify(request.session.regenerate.bind(request.session))(); // a new id at every login
     if (name !== undefined) request.session.user = name;
     await promisify(request.session.save.bind(request.session))();
-    await realtime.rotateSession(before, request.sessionID);
-    for (const socket of realtime.io?.sockets.sockets.values() ?? []) {
-      if (realtime.identify(socket).session === request.sessionID) await realtime.setUser(socket, name);
-    }
+    await realtime.rotateSession(before, request.sessionID, { user: name ?? null });
     await realtime.emitSocket("identity", { name: name ?? null }, { sessionId: request.sessionID });
   }
 
   return express
     .Router()
-    .use(express.json())
+    .use(express.json(), unreadable)
     .post("/sign-in", async (request, response) => {
       const { data: name, error } = userName.safeParse((request.body as { name?: unknown } | undefined)?.name);
       if (error) return void response.status(400).json({ message: error.issues[0]?.message });

@@ -13,8 +13,8 @@ export const place = z.object({ board, x, y });
 export type Place = z.infer<typeof place>;
 export const part = z.object({
   board,
-  /** Which of the painter's own strokes. */
-  stroke: z.int().min(0),
+  /** The painter's own name for the stroke. */
+  stroke: z.string().regex(/^[a-z0-9-]{1,40}$/),
   /** Where in the stroke these points belong. */
   at: z.int().min(0).max(4_000),
   color: z
@@ -45,7 +45,7 @@ export interface Painter {
 }
 
 export interface ClientToServer {
-  whoami(reply: (me: Painter) => void): void;
+  whoami(reply: (who: { me: Painter; token: string }) => void): void;
   draw(part: Part, reply: (stroke: { id: string }) => void): void;
   undo(where: { board: string }, reply: (gone: { ids: string[] }) => void): void;
   clear(where: { board: string }, reply: (gone: { ids: string[] }) => void): void;
@@ -58,4 +58,4 @@ export interface ServerToClient {
   cursor(place: Place & { by: string }): void;
 }
 
-export type App = Server<ClientToServer, ServerToClient, Record<string, never>, { painter?: Painter }>;
+export type App = Server<ClientToServer, ServerToClient, Record<string, never>, { painter: Painter; token: string }>;

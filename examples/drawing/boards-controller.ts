@@ -1,5 +1,5 @@
 import { type ControllerHandler, EventError, type EventContext } from "socket-ingress";
-import { RealtimeController, user } from "socket-ingress/realtime";
+import { type Audience, RealtimeController, socket, user } from "socket-ingress/realtime";
 import { type App, boardId, type Part, part, type Place, place, type Stroke } from "./app.js";
 
 const BOARDS_MAX = 100;
@@ -37,7 +37,9 @@ export class BoardsController extends RealtimeController<App> {
     known.points.splice(at, points.length, ...points);
     strokes.set(id, known);
     forgetOldest(strokes, STROKES_MAX);
-    void this.emitSocket("drawn", { board, id, by, color, width, at, points }, topicOf(board, by));
+    // To the painter's other tabs too: this one has drawn it already.
+    const target = others(board, socket(context.socket.id));
+    void this.emitSocket("drawn", { board, id, by, color, width, at, points }, target);
     return { id };
   }
 
@@ -54,7 +56,7 @@ export class BoardsController extends RealtimeController<App> {
 
   private async cursor(context: EventContext<App>, { board, x, y }: Place) {
     const by = this.painterOf(context, board);
-    await this.emitSocket("cursor", { board, by, x, y }, topicOf(board, by));
+    await this.emitSocket("cursor", { board, by, x, y }, others(board, user(by)));
   }
 
   private erase(board: string, strokes: readonly Stroke[]) {
@@ -78,9 +80,9 @@ export class BoardsController extends RealtimeController<App> {
   }
 }
 
-/** Everyone at a board but its painter, who has drawn it already. */
-function topicOf(board: string, by: string) {
-  return { topic: `board:${board}`, except: user(by) };
+/** Everyone at a board, except. */
+function others(board: string, except: Audience) {
+  return { topic: `board:${board}`, except };
 }
 
 function forgetOldest(map: Map<string, unknown>, max: number): void {

@@ -2,31 +2,20 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import express from "express";
 import { Server } from "socket.io";
 import { ServiceManager } from "socket-ingress";
 import { Realtime } from "socket-ingress/realtime";
+import { servePage } from "../serve-page.js";
 import type { App } from "./app.js";
 import { BoardsController } from "./boards-controller.js";
 import { PaintersHandler } from "./painters-handler.js";
 
-const script = await build({
-  entryPoints: [fileURLToPath(new URL("./browser/main.ts", import.meta.url))],
-  bundle: true,
-  format: "esm",
-  minify: true,
-  write: false,
-});
-const web = express()
-  .get("/main.js", (_request, response) => void response.type("js").send(script.outputFiles[0]?.text))
-  .use(express.static(fileURLToPath(new URL("./public", import.meta.url))));
-
-const httpServer = createServer(web);
+const page = await servePage(new URL("./public", import.meta.url), new URL("./browser/main.ts", import.meta.url));
+const httpServer = createServer(express().use(page));
 const io: App = new Server(httpServer);
 const manager = new ServiceManager<App>(io)
-  .registerHandler(new Realtime<App>({ user: ({ data }) => data.painter?.id, presence: { graceMs: 500 } }))
+  .registerHandler(new Realtime<App>({ user: ({ data }) => data.painter.id, presence: { graceMs: 500 } }))
   .registerHandler(new PaintersHandler())
   .registerController(new BoardsController());
 await manager.boot();

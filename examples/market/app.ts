@@ -35,9 +35,11 @@ export interface Floor {
 }
 
 export interface ClientToServer {
-  whoami(reply: (who: { name: string; token: string }) => void): void;
+  /** Seated is who has a place in a market, and need not wait for one. */
+  whoami(reply: (who: { name: string; token: string; seated: boolean }) => void): void;
   /** Answered when there are traders enough for a market. */
   enter(reply: (floor: Floor) => void): void;
+  leave(reply: (gone: { trader: string }) => void): void;
   post_offer(offer: NewOffer, reply: (offer: Offer) => void): void;
   withdraw_offer(which: { id: number }, reply: (offer: Offer) => void): void;
   accept_offer(which: { id: number }, reply: (trade: Trade) => void): void;

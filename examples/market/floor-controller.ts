@@ -14,7 +14,7 @@ export interface FloorOptions {
 export class FloorController extends RealtimeController<App> {
   readonly name = "floor";
   private readonly options: FloorOptions;
-  private readonly markets = new Map<string, Market>();
+  private readonly seats = new Map<string, { market: Market; endWatch: () => void }>();
 
   constructor(options: FloorOptions) {
     super();
@@ -23,15 +23,23 @@ export class FloorController extends RealtimeController<App> {
 
   override buildEvents(handler: ControllerHandler<App>): void {
     handler
+      .on("whoami", this.whoami)
       .on("enter", this.enter, { timeoutMs: Infinity })
+      .on("leave", this.leave)
       .on("post_offer", this.post, { input: newOffer })
       .on("withdraw_offer", this.withdraw, { input: offerId })
       .on("accept_offer", this.accept, { input: offerId });
   }
 
+  private whoami(context: EventContext<App>) {
+    const { token = "" } = context.socket.data;
+    const name = this.traderOf(context);
+    return { name, token, seated: this.seats.has(name) };
+  }
+
   private async enter(context: EventContext<App>): Promise<Floor> {
     const me = this.traderOf(context);
-    if (!this.markets.has(me)) {
+    if (!this.seats.has(me)) {
       // Runs once for each group, before anybody's wait ends, however many come at once.
       const afterGrouping = ({ id, members }: { id: string; members: readonly string[] }): void => {
         const market = new Market(id, members);
@@ -78,13 +86,24 @@ export class FloorController extends RealtimeController<App> {
     void this.sendTo(user(trader), market.account(trader), { event: "NewAccount" });
   }
 
-  private seat(trader: string, market: Market): void {
-    this.markets.set(trader, market);
-    this.realtime.watchForDropout(trader, () => this.leave(trader, market), this.options.dropoutMs);
+  private async leave(context: EventContext<App>) {
+    const trader = this.traderOf(context);
+    this.marketOf(trader);
+    await this.unseat(trader);
+    return { trader };
   }
 
-  private async leave(trader: string, market: Market): Promise<void> {
-    this.markets.delete(trader);
+  private seat(trader: string, market: Market): void {
+    const endWatch = this.realtime.watchForDropout(trader, () => this.unseat(trader), this.options.dropoutMs);
+    this.seats.set(trader, { market, endWatch });
+  }
+
+  private async unseat(trader: string): Promise<void> {
+    const seat = this.seats.get(trader);
+    if (seat === undefined) return;
+    const { market, endWatch } = seat;
+    this.seats.delete(trader);
+    endWatch();
     await this.realtime.withdraw(group(market.id), trader);
     for (const { id } of market.leave(trader)) void this.sendTo(group(market.id), { id }, { event: "OfferGone" });
     void this.sendTo(group(market.id), { trader }, { event: "Gone" });
@@ -97,8 +116,8 @@ export class FloorController extends RealtimeController<App> {
   }
 
   private marketOf(trader: string): Market {
-    const market = this.markets.get(trader);
-    if (market === undefined) throw new EventError("FORBIDDEN", "enter a market first");
-    return market;
+    const seat = this.seats.get(trader);
+    if (seat === undefined) throw new EventError("FORBIDDEN", "enter a market first");
+    return seat.market;
   }
 }

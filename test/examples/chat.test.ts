@@ -1,4 +1,3 @@
-import type { WebSocketRoute } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
 import { openStage, type Stage, type Window } from "./stage.js";
@@ -10,8 +9,8 @@ needs("chromium")("the chat, in windows of a browser", () => {
   let ada: Window;
   let bob: Window;
 
-  async function signIn(name: string): Promise<Window> {
-    const window = await stage.open();
+  async function signIn(name: string, options?: { cuttable: boolean }): Promise<Window> {
+    const window = await stage.open("", options);
     await window.page.fill("#name", name);
     await window.page.click("#sign-in button");
     await window.sees("#people", name);
@@ -89,24 +88,88 @@ needs("chromium")("the chat, in windows of a browser", () => {
     expect(await bob.page.locator("#messages li", { hasText: "heck" }).count()).toBe(0);
   });
 
-  it("after a lost connection the room is joined again and shows what was said meanwhile", SLOW, async () => {
-    const gus = await stage.open("/favicon.ico"); // not the page yet: its socket is to go through our hands
-    const lines: WebSocketRoute[] = [];
-    await gus.page.routeWebSocket(/socket\.io/, (line) => {
-      lines.push(line);
-      line.connectToServer();
+  it("keeps the keyboard where it is when the rooms change", SLOW, async () => {
+    await bob.page.focus("#rooms li:has-text('design') button");
+    await say(ada, "something new for the list");
+    await bob.sees("#rooms li", "something new for the list");
+    expect(await bob.page.evaluate(() => document.activeElement?.textContent)).toContain("# design");
+  });
+
+  it("says in words what is wrong with what one typed, and keeps it", SLOW, async () => {
+    await ada.page.fill("#room-name", "No Rooms!");
+    await ada.page.click("#open-room button");
+    await ada.sees("#notice", "2 to 24 letters, digits and dashes");
+    await say(ada, "x".repeat(501));
+    await ada.sees("#notice", "500 characters at most");
+    expect(await ada.page.inputValue("#text")).toHaveLength(501);
+    await say(ada, "short");
+    await bob.sees("#messages li", "short");
+    expect(await ada.page.inputValue("#text")).toBe("");
+  });
+
+  it("refuses a name that is taken, is none or is unreadable, without a stack", SLOW, async () => {
+    const eve = await stage.open();
+    for (const [name, refusal] of [
+      ["Ada", "Ada is here already"],
+      ["   ", "a name, please"],
+    ] as const) {
+      await eve.page.fill("#name", name);
+      await eve.page.click("#sign-in button");
+      await eve.sees("#refusal", refusal);
+    }
+    const post = (body: string): Promise<Response> =>
+      fetch(`${stage.url}/sign-in`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    for (const body of ["{", "null", "[]", '{"name":{"length":1}}', '{"__proto__":{"name":"Eve"}}']) {
+      const response = await post(body);
+      expect(response.status).toBe(400);
+      expect(Object.keys((await response.json()) as object)).toEqual(["message"]);
+    }
+    await eve.close();
+  });
+
+  it("a reload is no goodbye: the session brings back who one is, and nobody sees one leave", SLOW, async () => {
+    await ada.page.evaluate(() => {
+      const seen = new Set<number>();
+      const people = document.querySelector("#people") as HTMLElement;
+      new MutationObserver(() => seen.add(people.children.length)).observe(people, { childList: true });
+      Object.assign(globalThis, { seen });
     });
-    await gus.page.goto(stage.url);
-    await gus.page.fill("#name", "Gus");
-    await gus.page.click("#sign-in button");
+    await bob.page.reload();
+    await bob.sees("#people li", "Bob");
+    await bob.sees("#messages li", "hello from Ada");
+    expect(await ada.page.evaluate(() => [...(globalThis as unknown as { seen: Set<number> }).seen])).toEqual([]);
+  });
+
+  it("tells every tab of a browser what one says in another", SLOW, async () => {
+    const second = await bob.another();
+    await second.sees("#people li", "Bob");
+    await say(bob, "from my first tab");
+    await second.sees("#messages li.mine", "from my first tab");
+    await second.page.fill("#text", "typing in the second");
+    await ada.sees("#typing", "Bob is typing");
+    expect(await bob.page.locator("#typing").textContent()).toBe("");
+    await second.close();
+  });
+
+  it("after a lost connection shows what was missed, and says once what was said without one", SLOW, async () => {
+    const gus = await signIn("Gus", { cuttable: true });
     await gus.sees("#messages li", "hello from Ada");
-    await lines[0]?.close();
+    await gus.goOffline();
+    await gus.sees("#lost", "Connection lost");
+    await say(gus, "said without a connection");
     await say(bob, "said while Gus was away");
+    await gus.goOnline();
     await gus.sees("#messages li", "said while Gus was away");
+    await gus.sees("#messages li.mine", "said without a connection");
+    await ada.sees("#messages li", "said without a connection");
+    await gus.misses("#lost");
     await say(gus, "back again");
     await ada.sees("#messages li", "back again");
-    expect(lines).toHaveLength(2);
+    for (const window of [ada, gus]) {
+      expect(await window.page.locator("#messages li", { hasText: "said without a connection" }).count()).toBe(1);
+    }
     await gus.close();
+    await ada.misses("#people li", "Gus");
   });
 
   it("the session's id rotates at login, targets every tab and never reaches a script", SLOW, async () => {
@@ -194,4 +257,27 @@ needs("chromium")("the chat, in windows of a browser", () => {
   it("nothing went wrong on the pages", () => {
     expect([...ada.complaints, ...bob.complaints]).toEqual([]);
   });
+
+  it(
+    "outlives a server that is started again: who was forgotten is told, and comes back with one click",
+    SLOW,
+    async () => {
+      await ada.page.click("#rooms li:has-text('tea-break') button");
+      await ada.sees("#messages li", "anybody there?");
+      await ada.page.fill("#text", "half a sentence");
+      await stage.restart();
+      await ada.sees("#refusal", "sign in again");
+      await bob.sees("#refusal", "sign in again");
+      await ada.page.click("#sign-in button");
+      await ada.sees("#people li", "Ada");
+      await ada.sees("#room", "# lobby"); // the room of before is no more
+      await ada.sees("#notice", 'there is no room "tea-break"');
+      expect(await ada.page.inputValue("#text")).toBe("half a sentence");
+      await bob.page.click("#sign-in button");
+      await bob.sees("#people li", "Ada");
+      await ada.page.click("#composer button");
+      await bob.sees("#messages li", "half a sentence");
+      expect(await bob.page.locator("#messages li").count()).toBe(1);
+    },
+  );
 });

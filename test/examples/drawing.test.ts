@@ -1,3 +1,5 @@
+import { io } from "socket.io-client";
+import { isFailure } from "socket-ingress";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
 import { openStage, type Stage, type Window } from "./stage.js";
@@ -46,7 +48,7 @@ needs("chromium")("the drawing, in windows of a browser", () => {
     stage = await openStage("drawing");
     amber = await stage.open("/#studio");
     await amber.sees("#painters", "Amber Otter (you)");
-    coral = await stage.open("/#studio");
+    coral = await stage.open("/#studio", { cuttable: true });
     await coral.sees("#painters", "Coral Heron (you)");
   }, 60_000);
 
@@ -127,7 +129,123 @@ needs("chromium")("the drawing, in windows of a browser", () => {
     for (const window of [amber, coral]) await strokes(window, 0);
   });
 
+  it("a board cleared while somebody draws ends that stroke, for everybody alike", SLOW, async () => {
+    const { mouse } = amber.page;
+    await mouse.move(...(await at(amber, 300, 300)));
+    await mouse.down();
+    await mouse.move(...(await at(amber, 500, 300)), { steps: 4 });
+    await strokes(coral, 1);
+    await coral.page.click("#clear");
+    await strokes(amber, 0);
+    await mouse.move(...(await at(amber, 700, 300)), { steps: 4 });
+    await mouse.up();
+    await draw(amber, [700, 700], [800, 800]);
+    for (const window of [amber, coral]) await strokes(window, 1);
+    expect(await amber.page.textContent("#notice")).toBe("");
+  });
+
+  it("a reload brings back who one is, and one's strokes are still one's own", SLOW, async () => {
+    await amber.page.reload();
+    await amber.sees("#painters", "Amber Otter (you)");
+    await strokes(amber, 1);
+    await draw(amber, [100, 900], [200, 900]);
+    await strokes(coral, 2);
+    await amber.page.click("#undo");
+    await strokes(coral, 1);
+    await amber.page.click("#undo"); // the one of before the reload
+    await strokes(coral, 0);
+  });
+
+  it("two tabs of one painter are one painter, who sees in one what is drawn in the other", SLOW, async () => {
+    const token = await amber.page.evaluate(() => sessionStorage.getItem("token"));
+    const second = await amber.another(); // a painter of its own, until it has the other tab's token
+    await second.sees("#painters", "(you)");
+    await second.page.evaluate((known) => sessionStorage.setItem("token", known ?? ""), token);
+    await second.page.reload();
+    await second.sees("#painters", "Amber Otter (you)");
+    await coral.misses("#painters li:nth-child(3)");
+    await draw(second, [100, 100], [300, 100]);
+    await strokes(amber, 1);
+    await draw(amber, [100, 200], [300, 200]);
+    for (const window of [second, coral]) await strokes(window, 2);
+    expect(await second.page.locator(".cursor", { hasText: "Amber" }).count()).toBe(0);
+    await second.close();
+    await draw(amber, [100, 300], [300, 300]);
+    await strokes(coral, 3);
+    await coral.sees("#painters", "Amber Otter");
+    await amber.page.click("#clear");
+    await strokes(coral, 0);
+  });
+
+  it("draws with the keyboard too", SLOW, async () => {
+    const { keyboard } = amber.page;
+    await amber.page.focus("#canvas");
+    for (const key of [" ", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", " ", "ArrowLeft"]) {
+      await keyboard.press(key);
+    }
+    await amber.sees(".cursor", "Amber Otter"); // one's own, as there is no pointer to be seen
+    await strokes(coral, 1);
+    await painted(coral, 830, 500);
+    await amber.page.focus("#undo");
+    await amber.misses(".cursor", "Amber Otter");
+    await keyboard.press("Enter");
+    await strokes(coral, 0);
+  });
+
+  it(
+    "without a connection nobody draws what would not arrive; with it the board is as the others see it",
+    SLOW,
+    async () => {
+      await coral.goOffline();
+      await coral.sees("#lost", "Connection lost");
+      await draw(coral, [400, 400], [600, 400]);
+      await strokes(coral, 0);
+      await draw(amber, [400, 600], [600, 600]);
+      await coral.goOnline();
+      await strokes(coral, 1);
+      await coral.misses("#lost");
+      await coral.sees("#painters", "Coral Heron (you)");
+      await draw(coral, [400, 800], [600, 800]);
+      await strokes(amber, 2);
+      await amber.page.click("#clear");
+      await strokes(coral, 0);
+    },
+  );
+
+  it("answers a program that follows no rules, and draws nothing of it", SLOW, async () => {
+    const vandal = io(stage.url, { transports: ["websocket"] });
+    try {
+      const ask = async (event: string, ...args: unknown[]): Promise<string | undefined> => {
+        const reply: unknown = await vandal.timeout(5_000).emitWithAck(event, ...args);
+        return isFailure(reply) ? reply.error.code : undefined;
+      };
+      const piece = { board: "studio", stroke: "a", at: 0, color: 1, width: 8, points: [[10, 10]] };
+      expect(await ask("draw", piece)).toBe("FORBIDDEN"); // not at the board
+      expect(await ask("clear", { board: "studio" })).toBe("FORBIDDEN");
+      await vandal.timeout(5_000).emitWithAck("ingress:join", "board:studio");
+      expect(await ask("draw", { ...piece, at: 7 })).toBe("CONFLICT");
+      for (const bad of [
+        { points: [] },
+        { points: [[10, 10_000]] },
+        { points: Array.from({ length: 501 }, () => [1, 1]) },
+        { points: [["1", 1]] },
+        { color: 6 },
+        { color: "red" },
+        { width: Infinity },
+        { stroke: "../../a" },
+        { board: "__proto__" },
+      ]) {
+        expect(await ask("draw", { ...piece, ...bad })).toBe("INVALID_INPUT");
+      }
+      await strokes(amber, 0);
+    } finally {
+      vandal.close();
+    }
+    await amber.misses("#painters li:nth-child(3)");
+  });
+
   it("a cursor goes with its painter", SLOW, async () => {
+    await amber.page.mouse.move(...(await at(amber, 400, 500)));
     await coral.sees(".cursor", "Amber Otter");
     await amber.close();
     await coral.misses(".cursor");
@@ -136,6 +254,17 @@ needs("chromium")("the drawing, in windows of a browser", () => {
   });
 
   it("nothing went wrong on the pages", () => {
-    expect([...amber.complaints, ...coral.complaints]).toEqual([]);
+    expect(amber.complaints).toEqual([]);
+  });
+
+  it("outlives a server that is started again: the board is a new one, and is drawn on as before", SLOW, async () => {
+    await draw(coral, [400, 400], [600, 400]);
+    await strokes(coral, 1);
+    await stage.restart();
+    await strokes(coral, 0);
+    const fresh = await stage.open("/#studio");
+    await draw(coral, [400, 400], [600, 400]);
+    await strokes(fresh, 1);
+    expect(await coral.page.textContent("#notice")).toBe("");
   });
 });

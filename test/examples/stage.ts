@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Page, type WebSocketRoute } from "playwright-core";
 import { program } from "../fixtures/needs.js";
 import { root } from "../repo/source-files.js";
 
@@ -17,6 +17,9 @@ export interface Window {
   misses(selector: string, text?: string | RegExp): Promise<void>;
   /** A second tab of the same browser session. */
   another(): Promise<Window>;
+  /** Takes the network from a window opened with `cuttable`, which loses its connection at once. */
+  goOffline(): Promise<void>;
+  goOnline(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,8 +28,10 @@ export interface Stage extends AsyncDisposable {
   readonly url: string;
   /** Whether the server has not ended. */
   readonly running: () => boolean;
-  /** Opens a window on the example's page, or on another path. */
-  open(path?: string, options?: BrowserContextOptions): Promise<Window>;
+  /** Ends the server as a deployment does, and starts it again at the same address. */
+  restart(): Promise<void>;
+  /** Opens a window on the example's page, or on another path; `cuttable` sends its WebSocket through our hands, slowly. */
+  open(path?: string, options?: { cuttable?: boolean }): Promise<Window>;
 }
 
 const flags = [
@@ -44,7 +49,7 @@ const PATIENCE_MS = 20_000;
 
 /** Starts an example and the browser, side by side. */
 export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
-  const server = serve(example, env);
+  let server = serve(example, env);
   const browser = chromium.launch({ executablePath: program("chromium"), args: flags });
   const dispose = async (): Promise<void> => {
     await browser.then(
@@ -57,8 +62,13 @@ export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): P
     const [url, opened] = await Promise.all([server.url, browser]);
     return {
       url,
-      running: server.running,
-      open: (path = "", options = {}) => openWindow(opened, url + path, options),
+      running: () => server.running(),
+      async restart() {
+        await server.stop("SIGTERM");
+        server = serve(example, { ...env, PORT: new URL(url).port });
+        await server.url;
+      },
+      open: (path = "", { cuttable = false } = {}) => openWindow(opened, url + path, cuttable),
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -88,15 +98,15 @@ function serve(example: string, env: NodeJS.ProcessEnv) {
   return {
     url,
     running,
-    async stop(): Promise<void> {
-      if (running()) child.kill("SIGKILL");
+    async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+      if (running()) child.kill(signal);
       await exited;
     },
   };
 }
 
-async function openWindow(browser: Browser, url: string, options: BrowserContextOptions): Promise<Window> {
-  const context = await browser.newContext(options);
+async function openWindow(browser: Browser, url: string, cuttable: boolean): Promise<Window> {
+  const context = await browser.newContext();
   context.setDefaultTimeout(PATIENCE_MS);
   const tab = async (): Promise<Window> => {
     const page = await context.newPage();
@@ -105,6 +115,15 @@ async function openWindow(browser: Browser, url: string, options: BrowserContext
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
     });
+    // A browser that is offline keeps the WebSockets it has: these can be closed from here.
+    const lines = new Set<WebSocketRoute>();
+    let online = true;
+    const route = (line: WebSocketRoute): void => {
+      if (!online) return void line.close();
+      lines.add(line);
+      line.connectToServer();
+    };
+    if (cuttable) await page.routeWebSocket(/socket\.io/, route);
     await page.goto(url);
     const find = (selector: string, text?: string | RegExp) =>
       page.locator(selector, text === undefined ? {} : { hasText: text }).first();
@@ -114,6 +133,16 @@ async function openWindow(browser: Browser, url: string, options: BrowserContext
       sees: (selector, text) => find(selector, text).waitFor(),
       misses: (selector, text) => find(selector, text).waitFor({ state: "hidden" }),
       another: tab,
+      async goOffline() {
+        online = false;
+        await context.setOffline(true);
+        await Promise.all([...lines].map((line) => line.close()));
+        lines.clear();
+      },
+      async goOnline() {
+        online = true;
+        await context.setOffline(false);
+      },
       close: () => page.close(),
     };
   };

@@ -1,11 +1,14 @@
 import { io, type Socket } from "socket.io-client";
 import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Message, RoomSummary, ServerToClient } from "../app.js";
+import { showConnection } from "../../connection.js";
+import { byId, element, onSubmit, showItems } from "../../dom.js";
+import { failureDetail, failureText, type Reason } from "../../failure-text.js";
+import { avatar } from "./avatar.js";
 import { showAttacks } from "./bad-actor.js";
-import { avatar, byId, element, onSubmit } from "./dom.js";
 import { logReply } from "./log.js";
-
-const TYPING_MS = 3_000;
+import { addMessage, showHistory } from "./messages.js";
+import { startTyping, stopAllTyping, stopTyping, TYPING_MS } from "./typing.js";
 
 // WebSocket first: the server notices at once when a tab is closed.
 const socket: Socket<ServerToClient, ClientToServer> = io({
@@ -13,24 +16,16 @@ const socket: Socket<ServerToClient, ClientToServer> = io({
   tryAllTransports: true,
 });
 const client = createClient<App>(socket);
+showConnection(socket);
 
-let me: string | null | undefined; // not known yet
-let room = "lobby";
+const LOBBY = "lobby";
+let me: string | null = null;
+let room = LOBBY;
 let leaveRoom = (): void => {};
 
 // --- calls: each shows its reply or its failure -----------------------------------------------------------------------------
 
-interface Reason {
-  code: string;
-  message: string;
-  details?: unknown;
-}
-
-/** What a person is told: of invalid input, what is wrong with it. */
-function tell({ message, details }: Reason): string {
-  const [issue] = (details as { issues?: { path: (string | number)[]; message: string }[] } | undefined)?.issues ?? [];
-  return issue === undefined ? message : [...issue.path, issue.message].join(": ");
-}
+const notice = byId("notice");
 
 /** Resolves to the value, or to nothing when it failed and the notice says why. */
 async function attempt<T>(label: string, call: Promise<T>): Promise<T | undefined> {
@@ -38,12 +33,12 @@ async function attempt<T>(label: string, call: Promise<T>): Promise<T | undefine
   try {
     const value = await call;
     logReply(label, "OK", JSON.stringify(value) ?? "", performance.now() - started);
-    byId("notice").textContent = "";
+    notice.textContent = "";
     return value;
   } catch (error) {
     if (!(error instanceof EventFailure)) throw error;
-    logReply(label, error.code, tell(error), performance.now() - started);
-    byId("notice").textContent = tell(error);
+    logReply(label, error.code, failureDetail(error), performance.now() - started);
+    notice.textContent = failureText(error);
     return undefined;
   }
 }
@@ -51,37 +46,52 @@ async function attempt<T>(label: string, call: Promise<T>): Promise<T | undefine
 showAttacks((label, event, ...args) => {
   const started = performance.now();
   // As a client would that knows no types.
-  (socket as unknown as Socket).emit(event, ...args, (reply: { error?: Reason } | null) => {
+  (socket as unknown as Socket).emit(event, ...args, (reply: { error?: Reason & { code: string } } | null) => {
     const reason = reply?.error ?? { code: "OK", message: JSON.stringify(reply) };
-    logReply(label, reason.code, tell(reason), performance.now() - started);
+    logReply(label, reason.code, failureDetail(reason), performance.now() - started);
   });
 });
 
 // --- who I am ---------------------------------------------------------------------------------------------------------------
 
 function showIdentity(name: string | null): void {
-  if (name === me) return; // a reconnect, after which the client joins its topics by itself
+  const known = !byId("sign-in").hidden || me !== null;
+  if (known && name === me) return; // a reconnect, after which the client joins its topics by itself
   me = name;
   byId("sign-in").hidden = name !== null;
   byId("sign-out").hidden = name === null;
-  byId("composer").inert = name === null;
-  byId("messages").replaceChildren();
+  byId("composer").inert = byId("open-room").inert = name === null;
   byId("me").replaceChildren(...(name === null ? [] : [avatar(name), name]));
-  if (name === null) leaveRoom();
+  notice.textContent = byId("refusal").textContent = "";
+  leaveRoom();
+  if (name === null) byId("name").focus();
   else void enter(room);
 }
 
 async function post(path: string, body: object): Promise<void> {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const { message } = (await response.json()) as { message?: string };
-  byId("refusal").textContent = message ?? "";
+  const refusal = byId("refusal");
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const { message } = (await response.json()) as { message?: string };
+    refusal.textContent = message ?? "";
+  } catch {
+    refusal.textContent = notice.textContent = "the server can't be reached, please try again";
+  }
 }
 
-const askIdentity = async (): Promise<void> => showIdentity((await client.call("whoami")).name);
+async function askIdentity(): Promise<void> {
+  const before = me;
+  const answer = await attempt("Who am I", client.call("whoami"));
+  if (answer === undefined) return; // the connection went; the next one asks again
+  showIdentity(answer.name);
+  if (before === null || me !== null) return;
+  byId("refusal").textContent = "the server has forgotten you, please sign in again";
+  byId<HTMLInputElement>("name").value = before;
+}
 client.onReady(askIdentity);
 client.onReconnect(askIdentity);
 client.on("identity", ({ name }) => showIdentity(name)); // every tab of this browser hears it
@@ -90,19 +100,37 @@ onSubmit("sign-out", () => post("/sign-out", {}));
 
 // --- rooms: a signal says that they changed, and the client asks again ------------------------------------------------------
 
-function showRooms(rooms: RoomSummary[]): void {
-  const items = rooms.map(({ id, messages, last }) => {
-    const button = element("button", "", element("b", "", `# ${id}`), element("span", "", last || "nothing said yet"));
-    button.append(element("i", "", String(messages)));
+let rooms: readonly RoomSummary[] = [];
+
+function showRooms(): void {
+  showItems(
+    byId("rooms"),
+    rooms,
+    ({ id }) => id,
+    ({ id }) => {
+      const button = element("button", "", element("b", "", `# ${id}`), element("span", ""), element("i", ""));
+      button.addEventListener("click", () => void enter(id));
+      return element("li", "", button);
+    },
+  );
+  for (const [at, button] of document.querySelectorAll("#rooms button").entries()) {
+    const { id, messages, last } = rooms[at] as RoomSummary;
+    button.querySelector("span")!.textContent = last || "nothing said yet";
+    button.querySelector("i")!.textContent = String(messages);
+    button.setAttribute("aria-label", `${id}, ${messages} messages`);
     button.setAttribute("aria-current", String(id === room));
-    button.addEventListener("click", () => void enter(id));
-    return element("li", "", button);
-  });
-  byId("rooms").replaceChildren(...items);
-  document.querySelector(`#rooms [aria-current="true"]`)?.scrollIntoView({ block: "nearest" });
+  }
 }
 
-client.refetchOnSocket("rooms_changed", "get_rooms", showRooms, { immediate: true });
+client.refetchOnSocket(
+  "rooms_changed",
+  "get_rooms",
+  (fresh) => {
+    rooms = fresh;
+    showRooms();
+  },
+  { immediate: true },
+);
 
 onSubmit("open-room", async () => {
   const input = byId<HTMLInputElement>("room-name");
@@ -116,90 +144,61 @@ onSubmit("open-room", async () => {
 
 function showPeople(people: readonly Member[]): void {
   const names = people.map(({ user }) => user).sort();
-  byId("people").replaceChildren(...names.map((name) => element("li", "", avatar(name), name)));
-}
-
-function showMessage({ from, text, at }: Message): void {
-  const time = new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const body = element("div", "", element("b", "", from), element("time", "", time), element("p", "", text));
-  const item = element("li", from === me ? "mine" : "", avatar(from), body);
-  byId("messages").append(item);
-  item.scrollIntoView({ block: "end" });
+  showItems(byId("people"), names, String, (name) => element("li", "", avatar(name), name));
 }
 
 async function enter(id: string): Promise<void> {
+  leaveRoom();
+  room = id;
+  byId("room").textContent = `# ${id}`;
+  showRooms();
+  if (me === null) return; // chosen, and entered after the sign-in
   const topic = `room:${id}`;
   const join = client.joinTopic(topic, {
-    onSnapshot: (history) => {
-      byId("messages").replaceChildren();
-      for (const message of history as Message[]) showMessage(message);
-    },
-    onLost: () => showIdentity(null),
+    onSnapshot: (history) => showHistory(history as Message[], me), // again after each reconnect
+    onLost: (failure) => (notice.textContent = failureText(failure)),
   });
-  leaveRoom();
   const offPresence = client.onPresence(topic, showPeople);
   leaveRoom = () => {
+    leaveRoom = () => {};
     join.leave();
     offPresence();
     showPeople([]);
+    showHistory(undefined, me);
+    stopAllTyping();
   };
-  room = id;
-  byId("room").textContent = `# ${id}`;
+  document.querySelector(`#rooms [aria-current="true"]`)?.scrollIntoView({ block: "nearest" });
   byId("text").focus();
-  for (const button of document.querySelectorAll("#rooms button")) {
-    button.setAttribute("aria-current", String(button.querySelector("b")?.textContent === `# ${id}`));
-  }
-  await attempt(`Join # ${id}`, join);
+  const joined = await attempt(`Join # ${id}`, join);
+  if (joined !== undefined || room !== id || id === LOBBY) return;
+  const why = notice.textContent; // a room of a server before this one, for instance
+  await enter(LOBBY);
+  notice.textContent = why;
 }
 
 client.on("message", (message) => {
   stopTyping(message.from);
-  if (message.room === room) showMessage(message);
+  if (message.room === room) addMessage(message, me);
 });
 
 onSubmit("composer", async () => {
   const input = byId<HTMLInputElement>("text");
-  const sent = await attempt("Message", client.call("message", { room, text: input.value }));
-  if (sent === undefined) return;
+  const text = input.value;
   input.value = "";
   toldAt = -Infinity;
+  // Tried again when no answer came, which the server sees by the request's id: it is said once.
+  const sent = await attempt("Message", client.with({ retries: 2 }).call("message", { room, text }));
+  if (sent === undefined && input.value === "") input.value = text;
 });
 
 // --- typing -----------------------------------------------------------------------------------------------------------------
 
-const typists = new Map<string, ReturnType<typeof setTimeout>>();
 let toldAt = -Infinity;
 
-function showTyping(): void {
-  const names = [...typists.keys()];
-  byId("typing").textContent =
-    names.length === 0 ? "" : `${names.join(", ")} ${names.length === 1 ? "is" : "are"} typing`;
-}
-
-function stopTyping(name: string): void {
-  clearTimeout(typists.get(name));
-  typists.delete(name);
-  showTyping();
-}
-
-client.on("typing", ({ room: where, name }) => {
-  if (where !== room) return;
-  clearTimeout(typists.get(name));
-  typists.set(name, setTimeout(stopTyping, TYPING_MS, name));
-  showTyping();
-});
+client.on("typing", ({ room: where, name }) => where === room && startTyping(name));
 
 byId("text").addEventListener("input", () => {
-  if (performance.now() - toldAt < TYPING_MS / 2) return;
+  if (!socket.connected || performance.now() - toldAt < TYPING_MS / 2) return;
   toldAt = performance.now();
   socket.emit("typing", { room });
 });
-
-// --- the connection ---------------------------------------------------------------------------------------------------------
-
-function showStatus(state: string): void {
-  byId("status").dataset["state"] = state;
-  byId("status").textContent = state;
-}
-socket.on("connect", () => showStatus("connected"));
-socket.on("disconnect", () => showStatus("disconnected"));

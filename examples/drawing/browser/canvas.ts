@@ -43,6 +43,7 @@ export class Canvas {
   /** Painted once a frame, however much changes. */
   private changed(): void {
     this.element.ariaLabel = `Drawing with ${this.strokes.size} strokes`;
+    this.element.toggleAttribute("data-empty", this.strokes.size === 0);
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.paint();

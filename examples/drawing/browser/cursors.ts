@@ -1,7 +1,8 @@
 import type { Painter } from "../app.js";
 import { HEIGHT, WIDTH } from "../board-size.js";
+import { element } from "../../dom.js";
 
-/** The cursors of the others, over the canvas. */
+/** Cursors over the canvas: those of the others, and one's own while the keyboard moves it. */
 export class Cursors {
   private readonly layer: HTMLElement;
   private readonly marks = new Map<string, HTMLElement>();
@@ -14,11 +15,7 @@ export class Cursors {
   /** Who is there: the cursors of whoever is not go. */
   keep(painters: ReadonlyMap<string, Painter>): void {
     this.painters = painters;
-    for (const [id, mark] of this.marks) {
-      if (painters.has(id)) continue;
-      mark.remove();
-      this.marks.delete(id);
-    }
+    for (const id of this.marks.keys()) if (!painters.has(id)) this.hide(id);
   }
 
   move({ by, x, y }: { by: string; x: number; y: number }): void {
@@ -27,15 +24,19 @@ export class Cursors {
     const mark = this.marks.get(by) ?? this.make(painter);
     mark.style.left = `${(x / WIDTH) * 100}%`;
     mark.style.top = `${(y / HEIGHT) * 100}%`;
+    // The name is on the side, and above or below, where there is room for it.
+    mark.classList.toggle("left", x > WIDTH * 0.7);
+    mark.classList.toggle("above", y > HEIGHT * 0.9);
+  }
+
+  hide(id: string): void {
+    this.marks.get(id)?.remove();
+    this.marks.delete(id);
   }
 
   private make({ id, name, hue }: Painter): HTMLElement {
-    const mark = document.createElement("div");
-    mark.className = "cursor";
+    const mark = element("div", "cursor", element("span", "hued", name));
     mark.style.setProperty("--hue", String(hue));
-    const label = document.createElement("span");
-    label.textContent = name;
-    mark.append(label);
     this.layer.append(mark);
     this.marks.set(id, mark);
     return mark;

@@ -1,67 +1,94 @@
 import { io, type Socket } from "socket.io-client";
 import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Painter, Point, ServerToClient, Stroke } from "../app.js";
+import { HEIGHT, WIDTH } from "../board-size.js";
+import { showConnection } from "../../connection.js";
+import { byId, element, showItems } from "../../dom.js";
+import { failureText } from "../../failure-text.js";
 import { Canvas } from "./canvas.js";
 import { Cursors } from "./cursors.js";
+import { Pen, type Piece } from "./pen.js";
 
-const byId = <T extends HTMLElement = HTMLElement>(id: string): T => document.getElementById(id) as T;
-
-// WebSocket first: the server notices at once when a tab is closed.
 const socket: Socket<ServerToClient, ClientToServer> = io({
-  transports: ["websocket", "polling"],
+  auth: (give) => give({ token: sessionStorage.getItem("token") }),
+  transports: ["websocket", "polling"], // the server notices at once when a tab is closed
   tryAllTransports: true,
 });
 const client = createClient<App>(socket);
 const canvas = new Canvas(byId<HTMLCanvasElement>("canvas"));
 const cursors = new Cursors(byId("cursors"));
+showConnection(socket);
 
 let me: Painter | undefined;
 let board = "";
+let joined = false;
 let leaveBoard = (): void => {};
 
-// --- the board: a topic, whose snapshot is the drawing so far ---------------------------------------------------------------
-
-async function attempt(call: Promise<unknown>): Promise<void> {
+async function attempt<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    await call;
+    const value = await call;
     byId("notice").textContent = "";
+    return value;
   } catch (error) {
     if (!(error instanceof EventFailure)) throw error;
-    byId("notice").textContent = error.message;
+    byId("notice").textContent = failureText(error);
+    return undefined;
   }
 }
+
+// --- the board: a topic, whose snapshot is the drawing so far ---------------------------------------------------------------
 
 function showPainters(members: readonly Member[]): void {
   const painters = members.map(({ info }) => info as Painter);
   cursors.keep(new Map(painters.map((painter) => [painter.id, painter])));
-  const items = painters.map(({ id, name, hue }) => {
-    const item = document.createElement("li");
-    item.style.setProperty("--hue", String(hue));
-    item.textContent = id === me?.id ? `${name} (you)` : name;
-    return item;
-  });
-  byId("painters").replaceChildren(...items);
+  showItems(
+    byId("painters"),
+    painters,
+    ({ id }) => `${id} ${me?.id}`,
+    ({ id, name, hue }) => {
+      const item = element("li", "hued", id === me?.id ? `${name} (you)` : name);
+      item.style.setProperty("--hue", String(hue));
+      return item;
+    },
+  );
 }
 
 function open(name: string): void {
   leaveBoard();
   board = name;
+  setJoined(false);
   byId("board").textContent = `#${name}`;
   const topic = `board:${name}`;
-  canvas.reset([]);
-  // Again after each reconnect: what was missed is in the snapshot.
-  const join = client.joinTopic(topic, { onSnapshot: (strokes) => canvas.reset(strokes as Stroke[]) });
+  const join = client.joinTopic(topic, {
+    onSnapshot(strokes) {
+      // Again after each reconnect: what was missed is in the snapshot, and what did not arrive is not.
+      canvas.reset(strokes as Stroke[]);
+      setJoined(true);
+    },
+  });
   const offPresence = client.onPresence(topic, showPainters);
   leaveBoard = () => {
     join.leave();
     offPresence();
+    canvas.reset([]);
   };
   void attempt(join);
 }
 
+/** Nobody draws what would not arrive. */
+function setJoined(now: boolean): void {
+  joined = now;
+  pen.drop();
+  byId("paper").classList.toggle("closed", !now);
+}
+
 client.on("drawn", (part) => part.board === board && canvas.add(part));
-client.on("erased", (gone) => gone.board === board && canvas.erase(gone.ids));
 client.on("cursor", (place) => place.board === board && cursors.move(place));
+client.on("erased", ({ board: where, ids }) => {
+  if (where !== board) return;
+  canvas.erase(ids);
+  if (ids.includes(`${me?.id}/${pen.drawing}`)) pen.drop();
+});
 
 function openFromHash(): void {
   const name = location.hash.slice(1).toLowerCase();
@@ -72,68 +99,87 @@ byId("new-board").addEventListener("click", () => {
   location.hash = Math.random().toString(36).slice(2, 8);
 });
 
-/** Each connection is a new painter: whatever was being drawn ends. */
 async function learnMyName(): Promise<void> {
-  me = await client.call("whoami");
-  drawing = undefined;
-  showPainters(client.presence(`board:${board}`));
+  const answer = await attempt(client.call("whoami"));
+  if (answer === undefined) return; // the connection went; the next one asks again
+  me = answer.me;
+  sessionStorage.setItem("token", answer.token);
+  if (board === "") openFromHash();
+  else showPainters(client.presence(`board:${board}`));
 }
+client.onReady(learnMyName);
 client.onReconnect(learnMyName);
-client.onReady(async () => {
-  await learnMyName();
-  openFromHash();
-});
+socket.on("disconnect", () => setJoined(false));
 
-// --- drawing: at most one packet a frame, shown here at once ----------------------------------------------------------------
+// --- drawing: with a pointer, or with the keyboard --------------------------------------------------------------------------
 
-const STROKE_MAX = 3_000;
+const pen = new Pen(
+  ({ stroke, ...piece }) => canvas.add({ id: `${me?.id}/${stroke}`, by: me?.id ?? "", ...piece }),
+  (piece) => void send(piece),
+);
+
+async function send(piece: Piece): Promise<void> {
+  const where = board;
+  const drawn = await attempt(client.call("draw", { board, ...piece }));
+  if (drawn === undefined && socket.connected && where === board) open(board); // as the server has it
+}
 
 const choice = (name: string): number =>
   Number(document.querySelector<HTMLInputElement>(`input[name="${name}"]:checked`)?.value);
 
-let strokes = 0;
-let drawing: { stroke: number; sent: number; color: number; width: number } | undefined;
-let points: Point[] = [];
 let pointer: Point | undefined;
-let frame = 0;
 
-function flush(): void {
-  frame = 0;
-  if (pointer !== undefined && socket.connected) socket.emit("cursor", { board, x: pointer[0], y: pointer[1] });
-  pointer = undefined;
-  if (drawing === undefined || points.length === 0) return;
-  const { stroke, sent: at, color, width } = drawing;
-  drawing.sent += points.length;
-  void attempt(client.call("draw", { board, stroke, at, color, width, points }));
-  points = points.slice(-1);
-  if (drawing.sent > STROKE_MAX) drawing = { ...drawing, stroke: strokes++, sent: 0 };
-  else points = [];
-}
-
-function track(event: PointerEvent): void {
-  pointer = canvas.place(event);
-  if (drawing !== undefined && me !== undefined) {
-    const fresh = event.getCoalescedEvents().map((each) => canvas.place(each));
-    if (fresh.length === 0) fresh.push(pointer);
-    const { stroke, sent, color, width } = drawing;
-    canvas.add({ id: `${me.id}/${stroke}`, by: me.id, color, width, at: sent + points.length, points: fresh });
-    points.push(...fresh);
+/** Tells the others where the pointer is, once a frame. */
+function tellPlace(place: Point): void {
+  if (pointer === undefined) {
+    requestAnimationFrame(() => {
+      const [x, y] = pointer ?? place;
+      pointer = undefined;
+      if (joined) socket.emit("cursor", { board, x, y });
+    });
   }
-  frame ||= requestAnimationFrame(flush);
+  pointer = place;
 }
 
 canvas.element.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
+  if (event.button !== 0 || !joined) return;
   canvas.element.setPointerCapture(event.pointerId);
-  drawing = { stroke: strokes++, sent: 0, color: choice("color"), width: choice("width") };
-  track(event);
+  pen.down(choice("color"), choice("width"), canvas.place(event));
 });
-canvas.element.addEventListener("pointermove", track);
-canvas.element.addEventListener("pointerup", () => {
-  flush();
-  drawing = undefined;
+canvas.element.addEventListener("pointermove", (event) => {
+  const passed = event.getCoalescedEvents().map((each) => canvas.place(each));
+  pen.move(passed.length > 0 ? passed : [canvas.place(event)]);
+  tellPlace(canvas.place(event));
 });
-canvas.element.addEventListener("pointercancel", () => (drawing = undefined));
+canvas.element.addEventListener("pointerup", () => pen.up());
+canvas.element.addEventListener("pointercancel", () => pen.up());
+
+const STEP = 20;
+const steps = new Map<string, Point>([
+  ["ArrowLeft", [-STEP, 0]],
+  ["ArrowRight", [STEP, 0]],
+  ["ArrowUp", [0, -STEP]],
+  ["ArrowDown", [0, STEP]],
+]);
+let keyboardPen: Point = [WIDTH / 2, HEIGHT / 2];
+
+canvas.element.addEventListener("keydown", (event) => {
+  const step = steps.get(event.key);
+  if ((step === undefined && event.key !== " ") || me === undefined || !joined) return;
+  event.preventDefault();
+  const [x, y] = keyboardPen;
+  const [right, down] = step ?? [0, 0];
+  keyboardPen = [Math.min(Math.max(x + right, 0), WIDTH), Math.min(Math.max(y + down, 0), HEIGHT)];
+  if (step !== undefined) pen.move([keyboardPen]);
+  else if (pen.drawing === undefined) pen.down(choice("color"), choice("width"), keyboardPen);
+  else pen.up();
+  cursors.move({ by: me.id, x: keyboardPen[0], y: keyboardPen[1] });
+  tellPlace(keyboardPen);
+});
+canvas.element.addEventListener("blur", () => {
+  pen.up();
+  if (me !== undefined) cursors.hide(me.id);
+});
 
 const undo = (): void => void attempt(client.call("undo", { board }));
 byId("undo").addEventListener("click", undo);
@@ -141,12 +187,3 @@ byId("clear").addEventListener("click", () => void attempt(client.call("clear", 
 addEventListener("keydown", (event) => {
   if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
 });
-
-// --- the connection ---------------------------------------------------------------------------------------------------------
-
-function showStatus(state: string): void {
-  byId("status").dataset["state"] = state;
-  byId("status").textContent = state;
-}
-socket.on("connect", () => showStatus("connected"));
-socket.on("disconnect", () => showStatus("disconnected"));

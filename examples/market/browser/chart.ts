@@ -38,6 +38,7 @@ export function drawChart(svg: SVGSVGElement, trades: readonly Trade[]): void {
   const step = niceStep(high - low);
   for (let at = Math.ceil(low / step) * step; at <= high; at += step) {
     svg.append(shape("line", { class: "grid", x1: PAD.left, x2: right, y1: y(at), y2: y(at) }));
+    if (Math.abs(y(at) - y(last)) < 18) continue; // the flag is there
     svg.append(shape("text", { class: "tick", x: right + 8, y: y(at) + 4 }, at.toFixed(2)));
   }
   const points = prices.map((price, index) => `${x(index)},${y(price)}`).join(" ");

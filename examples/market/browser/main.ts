@@ -1,17 +1,10 @@
 import { io } from "socket.io-client";
 import { createClient } from "socket-ingress/client";
 import type { App, Offer } from "../app.js";
+import { showConnection } from "../../connection.js";
+import { byId, element, onSubmit, showItems } from "../../dom.js";
 import { drawChart } from "./chart.js";
 import { MarketModule, type MarketState } from "./market-module.js";
-
-const byId = <T extends Element = HTMLElement>(id: string): T => document.getElementById(id) as unknown as T;
-
-function element(tag: string, className: string, ...children: (string | Node)[]): HTMLElement {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.append(...children);
-  return made;
-}
 
 const socket = io({
   auth: (give) => give({ token: sessionStorage.getItem("token") }),
@@ -20,11 +13,13 @@ const socket = io({
 });
 const client = createClient<App>(socket);
 const market = new MarketModule(client);
+showConnection(socket);
 
 // --- what is shown ----------------------------------------------------------------------------------------------------------
 
-function offerItem({ id, side, price, trader }: Offer, me: string): HTMLElement {
-  const mine = trader === me;
+const TAPE = 12;
+
+function offerItem({ id, side, price, trader }: Offer, mine: boolean): HTMLElement {
   const label = mine ? "Withdraw" : side === "ask" ? "Buy" : "Sell";
   const button = element("button", mine ? "plain" : label.toLowerCase(), label);
   button.ariaLabel = `${label} at ${price.toFixed(2)}, offered by ${mine ? "you" : trader}`;
@@ -34,37 +29,51 @@ function offerItem({ id, side, price, trader }: Offer, me: string): HTMLElement 
   return element("li", mine ? "mine" : "", element("b", "", price.toFixed(2)), mine ? "you" : trader, button);
 }
 
-function show({ me, open, traders, offers, trades, account, notices }: MarketState): void {
-  byId("me").textContent = me === "" ? "" : `You are ${me}`;
-  byId("waiting").hidden = open;
-  byId("floor").hidden = !open;
-  const last = trades.at(-1)?.price;
+function showBook(offers: readonly Offer[], me: string): void {
+  const of = (side: Offer["side"]): Offer[] => offers.filter((offer) => offer.side === side);
+  const lists = {
+    bids: of("bid").sort((a, b) => b.price - a.price),
+    asks: of("ask").sort((a, b) => a.price - b.price),
+  };
+  for (const [id, sorted] of Object.entries(lists)) {
+    showItems(
+      byId(id),
+      sorted,
+      (offer) => JSON.stringify([offer, me]),
+      (offer) => offerItem(offer, offer.trader === me),
+    );
+  }
+}
+
+function show({ me, place, traders, offers, trades, account, notices }: MarketState): void {
+  byId("me").textContent = me;
+  byId("waiting").hidden = place !== "waiting";
+  byId("floor").hidden = place !== "floor";
+  byId("alone").hidden = traders.length !== 1;
+  byId("offer").inert = traders.length === 1;
   byId("cash").textContent = account.cash.toFixed(2);
   byId("goods").textContent = String(account.goods);
-  byId("last").textContent = last?.toFixed(2) ?? "–";
-  byId("traders").replaceChildren(
-    ...traders.map((trader) => element("li", trader === me ? "mine" : "", trader === me ? `${trader} (you)` : trader)),
+  byId("last").textContent = trades.at(-1)?.price.toFixed(2) ?? "–";
+  showItems(
+    byId("traders"),
+    traders,
+    (trader) => `${trader} ${me}`,
+    (trader) => element("li", trader === me ? "mine" : "", trader === me ? `${trader} (you)` : trader),
   );
-
-  const best = (side: Offer["side"]) => (a: Offer, b: Offer) =>
-    side === "ask" ? a.price - b.price : b.price - a.price;
-  for (const side of ["bid", "ask"] as const) {
-    const sorted = offers.filter((offer) => offer.side === side).sort(best(side));
-    byId(`${side}s`).replaceChildren(...sorted.map((offer) => offerItem(offer, me)));
-  }
-  const tape = trades.slice(-12).reverse();
-  byId("trades").replaceChildren(
-    ...tape.map(({ price, buyer, seller }) =>
-      element("li", "", element("b", "", price.toFixed(2)), `${seller} → ${buyer}`),
-    ),
+  showBook(offers, me);
+  showItems(
+    byId("trades"),
+    trades.slice(-TAPE).reverse(),
+    (trade) => JSON.stringify(trade),
+    ({ price, buyer, seller }) => element("li", "", element("b", "", price.toFixed(2)), `${seller} → ${buyer}`),
   );
-  const shown = new Set([...byId("notices").children].map((item) => Number((item as HTMLElement).dataset["id"])));
-  for (const { id, text, bad } of notices.filter((notice) => !shown.has(notice.id)).reverse()) {
-    const item = element("li", bad ? "bad" : "", text);
-    item.dataset["id"] = String(id);
-    byId("notices").prepend(item);
-  }
-  if (open) drawChart(byId<SVGSVGElement>("chart"), trades);
+  showItems(
+    byId("notices"),
+    notices,
+    ({ id }) => String(id),
+    ({ text, bad }) => element("li", bad ? "bad" : "", text),
+  );
+  if (place === "floor") drawChart(byId<SVGSVGElement>("chart"), trades);
 }
 
 market.subscribe(show);
@@ -73,18 +82,9 @@ void market.start();
 
 // --- what is done -----------------------------------------------------------------------------------------------------------
 
-byId<HTMLFormElement>("offer").addEventListener("submit", (event) => {
-  event.preventDefault();
+onSubmit("offer", () => {
   const form = new FormData(byId<HTMLFormElement>("offer"));
   const side = form.get("side") === "ask" ? "ask" : "bid";
   void market.attempt(client.invoke("post_offer", { side, price: Number(form.get("price")) }));
 });
-
-// --- the connection ---------------------------------------------------------------------------------------------------------
-
-function showStatus(state: string): void {
-  byId("status").dataset["state"] = state;
-  byId("status").textContent = state;
-}
-socket.on("connect", () => showStatus("connected"));
-socket.on("disconnect", () => showStatus("disconnected"));
+byId("move-on").addEventListener("click", () => void market.moveOn());

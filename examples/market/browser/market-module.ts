@@ -1,9 +1,11 @@
 import { ClientModule, EventFailure, type NoticeData } from "socket-ingress/client";
 import type { Account, App, Floor, ServerToClient } from "../app.js";
+import { failureText } from "../../failure-text.js";
 
 export interface MarketState extends Floor {
   me: string;
-  open: boolean;
+  /** `arriving` until the server has said whether there is a seat. */
+  place: "arriving" | "waiting" | "floor";
   account: Account;
   /** Lines for the person, the newest first. */
   notices: readonly { id: number; text: string; bad: boolean }[];
@@ -13,7 +15,7 @@ export interface MarketState extends Floor {
 export class MarketModule extends ClientModule<App, MarketState> {
   override state: MarketState = {
     me: "",
-    open: false,
+    place: "arriving",
     traders: [],
     offers: [],
     trades: [],
@@ -45,20 +47,27 @@ export class MarketModule extends ClientModule<App, MarketState> {
       return true;
     } catch (error) {
       if (!(error instanceof EventFailure)) throw error;
-      const { issues } = (error.details ?? {}) as { issues?: { message: string }[] };
-      this.tell(issues?.[0]?.message ?? error.message, true);
+      this.tell(failureText(error), true);
       return false;
     }
   }
 
+  /** Out of this market, for whom it is over, and into the next one. */
+  async moveOn(): Promise<void> {
+    if (!(await this.attempt(this.callAction("leave")))) return;
+    this.setState({ place: "waiting", notices: [] });
+    await this.enter();
+  }
+
   private async enter(): Promise<void> {
-    this.setState({ open: false });
     try {
-      const { name, token } = await this.callAction("whoami");
+      const { name, token, seated } = await this.callAction("whoami");
       sessionStorage.setItem("token", token);
-      this.setState({ me: name });
+      const { place } = this.state;
+      this.setState({ me: name, place: seated ? place : "waiting" }); // with a seat, what is shown stays while it is asked for
+      if (place === "floor" && !seated) this.tell(`Your seat is gone: you are ${name} in the next market.`, true);
       const caller = this.client.with({ timeoutMs: Infinity, signal: this.signal });
-      this.setState({ ...(await caller.invoke("enter")), open: true });
+      this.setState({ ...(await caller.invoke("enter")), place: "floor" });
     } catch (error) {
       // A connection that goes comes back, and then this is called again.
       if (!(error instanceof EventFailure)) throw error;

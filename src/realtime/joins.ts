@@ -4,7 +4,6 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
 import { EventError } from "../wire/event-error.js";
 import { unsendable } from "./encodable.js";
-import { identityOf } from "./identity.js";
 import type { PresenceSync } from "./presence-sync.js";
 import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
 import { idsOf, roomOf } from "./rooms.js";
@@ -46,6 +45,7 @@ export interface JoinsOptions<App extends AppServer> {
   readonly presence: PresenceSync;
   readonly topicsPerSocket: number;
   readonly log: Logger;
+  readonly userOf: (socket: AppSocket<App>) => string | undefined;
 }
 
 /**
@@ -147,8 +147,11 @@ export class Joins<App extends AppServer = Server> {
     const { socket } = context;
     if (!socket.connected) return;
     this.admit(socket.id);
+    // Its rooms are what a recovered connection brings back; what it was admitted to is what the application may have taken it out of.
+    const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => entry.admitted);
+    const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
     await Promise.all(
-      idsOf("topic", socket.rooms).map(async (topic) => {
+      [...reviewed].map(async (topic) => {
         Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
         try {
           await this.#join(context, topic, ({ presence }) => {
@@ -239,8 +242,8 @@ export class Joins<App extends AppServer = Server> {
   }
 
   #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
-    const { presence } = this.#options;
-    const { user } = identityOf(socket);
+    const { presence, userOf } = this.#options;
+    const user = userOf(socket);
     if (entry.present !== user) this.#absent(topic, entry, socket.id, true);
     if (user !== undefined) {
       entry.present = user;

@@ -7,7 +7,7 @@ import { Audience, everyone } from "./audience.js";
 import type { Reach } from "./cluster.js";
 import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./grouping.js";
-import { identityOf, readId, setIdentity, type IdentifiedSocket, type Identity } from "./identity.js";
+import { NOBODY, readId, type Identity } from "./identity.js";
 import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
 import {
   CALL,
@@ -261,7 +261,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
     if (!("resolve" in recipients)) return audienceFrom(recipients);
     return resolveRecipients(recipients, {
-      userOf: (socket) => identityOf(socket).user,
+      userOf: (socket) => this.#identityOf(socket).user,
       places: (user) => this.#memberships.places(user),
       members: (place) => this.#memberships.members(place),
     });
@@ -269,9 +269,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   // --- identity -------------------------------------------------------------------------------------------------------------
 
-  /** Whose socket this is, as the server knows it. */
-  identify(socket: Pick<IdentifiedSocket, "rooms">): Identity {
-    return identityOf(socket);
+  /**
+   * Whose socket this is, as the server knows it; of one that has gone, whose it was. Only the node that a socket is connected to knows:
+   * for what `fetchSockets` finds on others it is nobody's.
+   */
+  identify(socket: AppSocket<App>): Identity {
+    return this.#identityOf(socket);
   }
 
   /**
@@ -284,10 +287,10 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /** Says which browser session a connected socket belongs to from now on. */
   setSession(socket: AppSocket<App>, id: string | undefined): void {
-    this.#required("setSession");
+    const { identities } = this.#required("setSession");
     // A socket that has gone would be put into a room that nobody empties any more.
     if (!socket.connected) return;
-    setIdentity(socket, "session", readId("session", id));
+    identities.set(socket, "session", readId("session", id));
   }
 
   /**
@@ -360,7 +363,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${String(options.size)}`);
     }
     if (typeof who === "string") return engine.grouping.wait(userId("waitForGroup", who), options);
-    const { user } = identityOf(who.socket);
+    const { user } = this.#identityOf(who.socket);
     if (user === undefined) throw new EventError("UNAUTHENTICATED", "only a user can be in a group");
     return engine.grouping.wait(user, { ...options, signal: options.signal ?? who.signal });
   }
@@ -444,7 +447,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   #onDisconnecting({ socket }: EventContext<App>): void {
-    this.#engine?.disconnecting(socket.id);
+    this.#engine?.disconnecting(socket);
   }
 
   async #onJoin(context: EventContext<App>, topic: string): Promise<void> {
@@ -462,10 +465,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const { ingress } = this;
     const requests = this.#engine?.requests;
     if (!ingress || !requests) throw new EventError("SHUTTING_DOWN", "this server is going away");
-    const requester = requesterOf(context.socket.id, identityOf(context.socket));
+    const requester = requesterOf(context.socket.id, this.#identityOf(context.socket));
     const answer = await requests.run(requester, requestId, event, () => ingress.dispatch(event, context, ...args));
     if (answer === MISMATCH) throw new EventError("CONFLICT", "this request id was used for another event");
     return answer;
+  }
+
+  #identityOf(socket: object): Identity {
+    return this.#engine?.identities.of(socket) ?? NOBODY;
   }
 
   #push(audience: Audience, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {

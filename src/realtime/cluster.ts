@@ -24,6 +24,9 @@ export interface Answers<T> {
   readonly complete: boolean;
 }
 
+/** Not heard for this many heartbeats, a node is taken for dead. */
+export const MISSED_BEATS = 3;
+
 type Listener = (message: never) => unknown;
 type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
 

@@ -72,7 +72,12 @@ export class Engine<App extends AppServer = Server> {
     );
     const userOf = (socket: AppSocket<App>): string | undefined => this.identities.of(socket).user;
     this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log, userOf });
-    this.dropouts = new Dropouts(this.cluster, log, (user) => this.identities.here("user", user).length > 0);
+    this.dropouts = new Dropouts(
+      this.cluster,
+      log,
+      presence.heartbeatMs,
+      (user) => this.identities.here("user", user).length > 0,
+    );
     this.grouping = new Grouping(waitingRoom, this.cluster, (group) => this.#enrollAll(group));
     this.requests = calls === false ? undefined : new RequestWindow(calls);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));

@@ -370,7 +370,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /**
    * Runs `fn` once, when a user has had no socket on any node for `ms` in one piece; not if they return in time. A user who is not
-   * there now counts as gone from now on. It ends when the handler is torn down.
+   * there now counts as gone from now on. While another node does not answer, nobody is taken for gone; one that is silent for three
+   * heartbeats (`presence.heartbeatMs`) is dead, and its users with it. It ends when the handler is torn down.
    *
    * @returns the function that ends the watch
    */

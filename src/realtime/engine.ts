@@ -4,7 +4,8 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Dropouts } from "./dropout.js";
-import { Grouping, type Group } from "./grouping.js";
+import type { Group } from "./group.js";
+import { Grouping } from "./grouping.js";
 import { Identities, NOBODY, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Awaitable, Memberships, Place } from "./memberships.js";
@@ -78,13 +79,14 @@ export class Engine<App extends AppServer = Server> {
       presence.heartbeatMs,
       (user) => this.identities.here("user", user).length > 0,
     );
-    this.grouping = new Grouping(waitingRoom, this.cluster, (group) => this.#enrollAll(group));
+    this.grouping = new Grouping(waitingRoom, this.cluster, log, (group) => this.#enrollAll(group));
     this.requests = calls === false ? undefined : new RequestWindow(calls);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
     this.#heartbeat = setInterval(() => {
       void this.presence.beat();
       void this.dropouts.look();
+      this.grouping.beat();
     }, presence.heartbeatMs);
     this.#heartbeat.unref();
   }

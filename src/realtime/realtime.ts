@@ -6,7 +6,7 @@ import { EventError } from "../wire/event-error.js";
 import { Audience, everyone } from "./audience.js";
 import type { Reach } from "./cluster.js";
 import { Engine, requesterOf } from "./engine.js";
-import type { Group, WaitForGroupOptions } from "./grouping.js";
+import type { Group, WaitForGroupOptions } from "./group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
 import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
 import {
@@ -350,8 +350,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /**
-   * Waits until enough users wait in the same pool; they are a new group then. Both tabs of one user are one. Give it the context of
-   * an event and it waits for that event's user, for as long as the event lives; or the id of a user.
+   * Waits until enough users wait in the same pool; they are a new group then. Both tabs of one user are one, and one that comes while
+   * the group is being made waits for it. Give it the context of an event and it waits for that event's user, for as long as the event
+   * lives; or the id of a user.
    *
    * @returns the group, to everyone who waited, after `afterGrouping` has run once
    */

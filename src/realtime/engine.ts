@@ -84,6 +84,7 @@ export class Engine<App extends AppServer = Server> {
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
     this.#heartbeat = setInterval(() => {
+      this.#sweep();
       void this.presence.beat();
       void this.dropouts.look();
       this.grouping.beat();
@@ -147,8 +148,7 @@ export class Engine<App extends AppServer = Server> {
       await this.#userIs(socket, id);
     } finally {
       // Whatever became of the new user's places, the topics of the old one are not kept.
-      const context = new ReviewContext<App>(socket, this.#options.log);
-      await this.joins.review(context).finally(() => context.end());
+      await this.#review(socket);
     }
   }
 
@@ -184,9 +184,22 @@ export class Engine<App extends AppServer = Server> {
     this.#namespace.in(roomOf("user", user)).socketsLeave(room);
   }
 
+  async #review(socket: AppSocket<App>): Promise<void> {
+    const context = new ReviewContext<App>(socket, this.#options.log);
+    await this.joins.review(context).finally(() => context.end());
+  }
+
+  // An interceptor of the application may refuse to let it be told that a socket goes.
+  #sweep(): void {
+    this.joins.sweep((socketId) => this.#namespace.sockets.has(socketId));
+    for (const socket of this.identities.all()) if (!socket.connected) this.disconnecting(socket);
+  }
+
   async #takeIn(socket: AppSocket<App>): Promise<void> {
     try {
       await this.#admit(socket);
+      // It came back with the rooms it had when there was a door before this one.
+      if (socket.recovered) await this.#review(socket);
     } catch (error) {
       this.#options.log.error(
         { err: error, socketId: socket.id },
@@ -203,10 +216,11 @@ export class Engine<App extends AppServer = Server> {
     if (socket.recovered) {
       for (const room of [...socket.rooms]) if (isOurs(room) && !isTopic(room)) void socket.leave(room);
     }
+    this.identities.admit(socket);
     try {
       const result = then(user?.(socket), (userId) =>
         then(session?.(socket), (sessionId) =>
-          this.#identified(socket, readId("user", userId), readId("session", sessionId)),
+          this.#identified(socket, { user: readId("user", userId), session: readId("session", sessionId) }),
         ),
       );
       return result instanceof Promise ? result.catch((error: unknown) => this.#refuse(socket, error)) : result;
@@ -215,15 +229,15 @@ export class Engine<App extends AppServer = Server> {
     }
   }
 
-  #identified(socket: AppSocket<App>, user: string | undefined, session: string | undefined): Awaitable<void> {
-    if (!socket.connected) return undefined;
-    this.identities.set(socket, "session", session);
-    this.identities.set(socket, "user", user);
-    return this.#userIs(socket, user);
+  #identified(socket: AppSocket<App>, found: Identity): Awaitable<void> {
+    if (!socket.connected) return this.identities.drop(socket);
+    this.identities.found(socket, found);
+    return this.#userIs(socket, this.identities.of(socket).user);
   }
 
   // Whose socket it is can't be told, so it must not go on as if it were nobody's.
   #refuse(socket: AppSocket<App>, error: unknown): never {
+    this.identities.drop(socket);
     socket.disconnect();
     throw error;
   }
@@ -259,6 +273,10 @@ export class Engine<App extends AppServer = Server> {
     const sockets = this.identities.here("session", from);
     for (const socket of sockets) this.identities.set(socket, "session", to ?? undefined);
     const [id] = user;
+    this.identities.note((found) => {
+      if (found.session !== from) return found;
+      return { session: to ?? undefined, user: id === undefined ? found.user : (id ?? undefined) };
+    });
     if (id !== undefined) await Promise.all(sockets.map((socket) => this.setUser(socket, id ?? undefined)));
     return sockets.length;
   }

@@ -22,6 +22,9 @@ export interface IdentifiedSocket {
 
 type IdentityKind = Extract<RoomKind, keyof Identity>;
 
+/** What is said about a socket while it is being found out whose it is: newer than what that brings. */
+type Change = (found: Identity) => Identity;
+
 /** Whose a socket is that nothing is known of. */
 export const NOBODY: Identity = Object.freeze({ user: undefined, session: undefined });
 
@@ -36,6 +39,27 @@ export class Identities<Of extends IdentifiedSocket> {
   readonly #known = new WeakMap<object, Identity>();
   readonly #sockets: Readonly<Record<IdentityKind, Map<string, Set<Of>>>> = { user: new Map(), session: new Map() };
 
+  readonly #admitting = new Map<Of, Change[]>();
+
+  /** It is being found out whose this socket is, until {@link found} says so or {@link drop} that it is of no interest any more. */
+  admit(socket: Of): void {
+    this.#admitting.set(socket, []);
+  }
+
+  /** It has been found out. What was said meanwhile counts more. */
+  found(socket: Of, identity: Identity): void {
+    const changes = this.#admitting.get(socket) ?? [];
+    this.#admitting.delete(socket);
+    const { user, session } = changes.reduce((known, change) => change(known), identity);
+    this.set(socket, "session", session);
+    this.set(socket, "user", user);
+  }
+
+  /** A change that also concerns sockets of which it is not known yet whose they are. */
+  note(change: Change): void {
+    for (const changes of this.#admitting.values()) changes.push(change);
+  }
+
   /** Whose socket this is, or was when it went. */
   of(socket: object): Identity {
     return this.#known.get(socket) ?? NOBODY;
@@ -46,9 +70,15 @@ export class Identities<Of extends IdentifiedSocket> {
     return [...(this.#sockets[kind].get(id) ?? [])];
   }
 
+  /** All sockets here that belong to anybody. */
+  all(): ReadonlySet<Of> {
+    return new Set(Object.values(this.#sockets).flatMap((ids) => [...ids.values()].flatMap((sockets) => [...sockets])));
+  }
+
   /** Makes an id the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
   set(socket: Of, kind: IdentityKind, id: string | undefined): boolean {
     const before = this.of(socket);
+    this.#admitting.get(socket)?.push((found) => ({ ...found, [kind]: id }));
     // In before out: a push in between would otherwise reach nobody.
     if (id !== undefined && !socket.rooms.has(roomOf(kind, id))) void socket.join(roomOf(kind, id));
     for (const old of idsOf(kind, socket.rooms)) if (old !== id) void socket.leave(roomOf(kind, old));
@@ -61,6 +91,7 @@ export class Identities<Of extends IdentifiedSocket> {
 
   /** A socket is gone: it is not here any more. */
   drop(socket: Of): void {
+    this.#admitting.delete(socket);
     const { user, session } = this.of(socket);
     this.#remove(socket, "user", user);
     this.#remove(socket, "session", session);
@@ -68,6 +99,7 @@ export class Identities<Of extends IdentifiedSocket> {
 
   /** No socket is here any more. */
   clear(): void {
+    this.#admitting.clear();
     this.#sockets.user.clear();
     this.#sockets.session.clear();
   }

@@ -82,6 +82,11 @@ export class Joins<App extends AppServer = Server> {
     this.#sockets.delete(socketId);
   }
 
+  /** Those whose end nobody told of, after which they are gone, too. */
+  sweep(isThere: (socketId: string) => boolean): void {
+    for (const socketId of this.#sockets.keys()) if (!isThere(socketId)) this.drop(socketId);
+  }
+
   /** Forgets every socket, telling nobody. */
   clear(): void {
     for (const entries of this.#sockets.values()) {

@@ -1,4 +1,4 @@
-import { type Evicted, JOIN, type Joined, LEAVE } from "../realtime/protocol.js";
+import { type Evicted, JOIN, type Joined, LEAVE, PASSING } from "../realtime/protocol.js";
 import { type Calls, isUnanswered } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
@@ -10,8 +10,8 @@ export interface JoinOptions {
   /** Given what the server answers the join with, if it does: after joining and after each rejoin, before `joinTopic` resolves. */
   onSnapshot?: (snapshot: unknown) => unknown;
   /**
-   * The topic was joined and then lost: the server took it away, or refused it after a reconnect. Nothing of it arrives any
-   * more, and it is not joined again. Without this the loss is logged as a warning.
+   * The topic was joined and then lost: the server took it away, or refused it after a reconnect or to another share. Nothing of it
+   * arrives any more, and it is not joined again. Without this the loss is logged as a warning.
    */
   onLost?: (failure: EventFailure) => unknown;
 }
@@ -54,9 +54,6 @@ interface Topic {
   tries: number;
   retry: ReturnType<typeof setTimeout> | undefined;
 }
-
-/** The server may well say yes a little later. */
-const transient: ReadonlySet<string> = new Set(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"]);
 
 /**
  * Makes the topics of one client.
@@ -131,7 +128,7 @@ export function createTopics(
     if (isUnanswered(failure)) topic.server = "unknown";
     // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
     if (failure.code === "DISCONNECTED") return;
-    const again = transient.has(failure.code);
+    const again = PASSING.has(failure.code);
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (!share.joined) {
@@ -139,14 +136,19 @@ export function createTopics(
         share.reject(failure);
       } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
     }
-    if (again && topic.server !== "in" && topic.shares.size > 0) {
-      // Spread, as every client of a restarted server comes back at once.
-      const pauseMs = failure.retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
-      topic.retry = setTimeout(() => {
-        topic.retry = undefined;
-        void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
-      }, pauseMs);
-    } else if (topic.server !== "in") presence.forget(name);
+    if (topic.server === "in") return;
+    if (again && topic.shares.size > 0) retry(name, topic, failure);
+    else presence.forget(name);
+  };
+
+  const retry = (name: string, topic: Topic, { retryAfterMs }: EventFailure): void => {
+    rest(topic);
+    // Spread, as every client of a restarted server comes back at once.
+    const pauseMs = retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
+    topic.retry = setTimeout(() => {
+      topic.retry = undefined;
+      void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
+    }, pauseMs);
   };
 
   const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
@@ -206,8 +208,10 @@ export function createTopics(
       if (topic === undefined) return;
       topic.server = "out";
       const failure = new EventFailure(code, message, { answered: true });
-      for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
       presence.forget(name);
+      // Not for good: the policy was asked again, and could not say.
+      if (PASSING.has(code) && topic.shares.size > 0) return retry(name, topic, failure);
+      for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
       void reconcile(name, topic);
     },
     close() {

@@ -13,16 +13,19 @@ export interface Reach {
   sockets: number;
   /** How many nodes had at least one of them. */
   nodes: number;
-  /** False when a node did not answer, so that there may be more. */
+  /** False when a node did not answer or failed, or the adapter can't tell how many there are: there may be more. */
   complete: boolean;
 }
 
 /** What the other nodes answered. */
 export interface Answers<T> {
   readonly answers: readonly T[];
-  /** False when a node did not answer in time. */
+  /** False when a node did not answer in time or failed, or nobody can say how many there are. */
   readonly complete: boolean;
 }
+
+/** Not heard for this many heartbeats, a node is taken for dead. */
+export const MISSED_BEATS = 3;
 
 type Listener = (message: never) => unknown;
 type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
@@ -51,27 +54,26 @@ export class Cluster {
     this.#listeners.set(kind, listener);
   }
 
-  /** Whether there are other nodes now. Never rejects: if the adapter can't say, there are none. */
-  async hasPeers(): Promise<boolean> {
-    try {
-      return (await this.#namespace.adapter.serverCount()) > 1;
-    } catch (error) {
-      this.#log.warn({ err: error }, "the adapter could not count its servers");
-      return false;
-    }
-  }
-
   /** Tells all other nodes. Never rejects. */
   async tell(message: NodeMessage): Promise<void> {
-    if (await this.hasPeers()) this.#send([EVENT, message], () => undefined);
+    if ((await this.#peers()) !== "none") this.#send([EVENT, message], () => undefined);
   }
 
   /** Asks all other nodes and waits for their answers, as long as the adapter does. Never rejects. */
   async ask<T>(message: NodeMessage): Promise<Answers<T>> {
-    if (!(await this.hasPeers())) return { answers: [], complete: true };
+    const peers = await this.#peers();
+    if (peers === "none") return { answers: [], complete: true };
+    if (peers === "unknown") {
+      // Whom to wait for can't be known, but what is to be done there is not left undone.
+      this.#send([EVENT, message], () => undefined);
+      return { answers: [], complete: false };
+    }
     return new Promise((resolve) => {
-      const acknowledge: Acknowledge = (error, answers = []) =>
-        resolve({ answers: answers as T[], complete: error === null });
+      const acknowledge: Acknowledge = (error, given = []) => {
+        // A node that failed answers nothing.
+        const answers = given.filter((answer) => answer !== undefined && answer !== null) as T[];
+        resolve({ answers, complete: error === null && answers.length === given.length });
+      };
       this.#send([EVENT, message, acknowledge], () => resolve({ answers: [], complete: false }));
     });
   }
@@ -86,6 +88,15 @@ export class Cluster {
   close(): void {
     this.#namespace.off(EVENT, this.#receive as never);
     this.#listeners.clear();
+  }
+
+  async #peers(): Promise<"some" | "none" | "unknown"> {
+    try {
+      return (await this.#namespace.adapter.serverCount()) > 1 ? "some" : "none";
+    } catch (error) {
+      this.#log.warn({ err: error }, "the adapter could not count its servers");
+      return "unknown";
+    }
   }
 
   // Through the adapter and not `namespace.serverSideEmit`, which drops the adapter's promise: a Redis that is down would be an

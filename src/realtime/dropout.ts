@@ -1,4 +1,4 @@
-import type { Cluster, NodeMessage } from "./cluster.js";
+import { MISSED_BEATS, type Cluster, type NodeMessage } from "./cluster.js";
 import type { Logger } from "../logger.js";
 
 interface Watch {
@@ -13,20 +13,32 @@ interface Online extends NodeMessage {
   readonly users: readonly string[];
 }
 
+/** What the other nodes say about users. */
+interface Elsewhere {
+  readonly online: ReadonlySet<string>;
+  /** False while a node that may have more of them has not answered, and may still. */
+  readonly known: boolean;
+}
+
 /**
  * Waits for users to stay away. A user is away while they have no socket on any node; what happens on this node is known at once,
- * what happens on others is asked at every heartbeat, and once more before anything is run.
+ * what happens on others is asked at every heartbeat, and once more before anything is run. While a node does not answer nobody is
+ * taken for gone: it may be the one they are on.
  */
 export class Dropouts {
   readonly #cluster: Cluster;
   readonly #log: Logger;
+  readonly #heartbeatMs: number;
   readonly #isHere: (user: string) => boolean;
   readonly #watches = new Map<string, Set<Watch>>();
+  /** Since when some node has left every question open. */
+  #silentSince: number | undefined;
 
   /** @param isHere whether a user has a socket on this node */
-  constructor(cluster: Cluster, log: Logger, isHere: (user: string) => boolean) {
+  constructor(cluster: Cluster, log: Logger, heartbeatMs: number, isHere: (user: string) => boolean) {
     this.#cluster = cluster;
     this.#log = log;
+    this.#heartbeatMs = heartbeatMs;
     this.#isHere = isHere;
     cluster.on<Online>("online", ({ users }) => users.filter((user) => isHere(user)));
   }
@@ -61,11 +73,14 @@ export class Dropouts {
   /** Looks on the other nodes for those who are not here. Called at every heartbeat. */
   async look(): Promise<void> {
     const away = [...this.#watches.keys()].filter((user) => !this.#isHere(user));
-    if (away.length === 0) return;
-    const online = await this.#onlineElsewhere(away);
+    if (away.length === 0) {
+      this.#silentSince = undefined;
+      return;
+    }
+    const { online, known } = await this.#elsewhere(away);
     for (const user of away) {
       if (online.has(user)) this.came(user);
-      else this.went(user);
+      else if (known) this.went(user);
     }
   }
 
@@ -94,10 +109,14 @@ export class Dropouts {
 
   async #expired(watch: Watch): Promise<void> {
     const { timer } = watch;
-    const online = await this.#onlineElsewhere([watch.user]);
+    const { online, known } = await this.#elsewhere([watch.user]);
     // Ended, or back, or gone again, while the others were asked.
     if (watch.timer !== timer) return;
     if (online.has(watch.user)) return this.#stop(watch);
+    if (!known) {
+      watch.timer = setTimeout(() => void this.#expired(watch), this.#heartbeatMs);
+      return;
+    }
     this.#end(watch);
     try {
       await watch.run();
@@ -106,11 +125,14 @@ export class Dropouts {
     }
   }
 
-  async #onlineElsewhere(users: readonly string[]): Promise<Set<string>> {
-    const { answers } = await this.#cluster.ask<readonly string[] | undefined>({
+  async #elsewhere(users: readonly string[]): Promise<Elsewhere> {
+    const { answers, complete } = await this.#cluster.ask<readonly string[]>({
       kind: "online",
       users,
     } satisfies Online);
-    return new Set(answers.flatMap((answer) => answer ?? []));
+    const now = performance.now();
+    this.#silentSince = complete ? undefined : (this.#silentSince ?? now);
+    const silentMs = now - (this.#silentSince ?? now);
+    return { online: new Set(answers.flat()), known: complete || silentMs >= this.#heartbeatMs * MISSED_BEATS };
   }
 }

@@ -4,8 +4,9 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Dropouts } from "./dropout.js";
-import { Grouping, type Group } from "./grouping.js";
-import { identityOf, readId, setIdentity, type Identity } from "./identity.js";
+import type { Group } from "./group.js";
+import { Grouping } from "./grouping.js";
+import { Identities, NOBODY, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Awaitable, Memberships, Place } from "./memberships.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
@@ -49,6 +50,7 @@ interface Revoke extends NodeMessage {
 
 /** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
 export class Engine<App extends AppServer = Server> {
+  readonly identities: Identities<AppSocket<App>> = new Identities();
   readonly cluster: Cluster;
   readonly pusher: Pusher;
   readonly presence: PresenceSync;
@@ -58,8 +60,6 @@ export class Engine<App extends AppServer = Server> {
   readonly requests: RequestWindow | undefined;
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
-  /** The user each socket of this node counts for; rooms say it too, but are gone when a socket disconnects. */
-  readonly #users = new Map<string, string>();
   readonly #heartbeat: NodeJS.Timeout;
 
   constructor(options: EngineOptions<App>) {
@@ -71,15 +71,23 @@ export class Engine<App extends AppServer = Server> {
     this.presence = new PresenceSync(this.cluster, presence, (change) =>
       this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
     );
-    this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log });
-    this.dropouts = new Dropouts(this.cluster, log, (user) => this.isHere(user));
-    this.grouping = new Grouping(waitingRoom, this.cluster, (group) => this.#enrollAll(group));
+    const userOf = (socket: AppSocket<App>): string | undefined => this.identities.of(socket).user;
+    this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log, userOf });
+    this.dropouts = new Dropouts(
+      this.cluster,
+      log,
+      presence.heartbeatMs,
+      (user) => this.identities.here("user", user).length > 0,
+    );
+    this.grouping = new Grouping(waitingRoom, this.cluster, log, (group) => this.#enrollAll(group));
     this.requests = calls === false ? undefined : new RequestWindow(calls);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
     this.#heartbeat = setInterval(() => {
+      this.#sweep();
       void this.presence.beat();
       void this.dropouts.look();
+      this.grouping.beat();
     }, presence.heartbeatMs);
     this.#heartbeat.unref();
   }
@@ -99,7 +107,7 @@ export class Engine<App extends AppServer = Server> {
     this.grouping.clear(new Error("the realtime door was closed"));
     this.joins.clear();
     this.requests?.clear();
-    this.#users.clear();
+    this.identities.clear();
     for (const socket of this.#namespace.sockets.values()) {
       for (const room of [...socket.rooms]) if (isOurs(room)) void socket.leave(room);
     }
@@ -117,25 +125,22 @@ export class Engine<App extends AppServer = Server> {
   }
 
   /** A socket goes. */
-  disconnecting(socketId: string): void {
-    this.joins.drop(socketId);
-    this.requests?.forget(requesterOf(socketId, { user: undefined, session: undefined }));
-    const user = this.#users.get(socketId);
-    this.#users.delete(socketId);
-    // Socket.IO empties its rooms right after `disconnecting` (Socket._onclose), in the same turn.
-    if (user !== undefined) queueMicrotask(() => this.dropouts.went(user));
-  }
-
-  /** Whether a user has a socket on this node. */
-  isHere(user: string): boolean {
-    return (this.#namespace.adapter.rooms.get(roomOf("user", user))?.size ?? 0) > 0;
+  disconnecting(socket: AppSocket<App>): void {
+    this.joins.drop(socket.id);
+    this.requests?.forget(requesterOf(socket.id, NOBODY));
+    // Socket.IO calls it connected until the end of this turn (Socket._onclose), and so somebody may still say whose it is.
+    queueMicrotask(() => {
+      this.identities.drop(socket);
+      const { user } = this.identities.of(socket);
+      if (user !== undefined) this.dropouts.went(user);
+    });
   }
 
   /** Changes whom a socket counts for, and asks the policies of its topics again. */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
     if (!socket.connected) return;
-    const before = identityOf(socket).user;
-    if (!setIdentity(socket, "user", id)) return;
+    const before = this.identities.of(socket).user;
+    if (!this.identities.set(socket, "user", id)) return;
     this.joins.disown(socket);
     for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
     if (before !== undefined) this.dropouts.went(before);
@@ -143,8 +148,7 @@ export class Engine<App extends AppServer = Server> {
       await this.#userIs(socket, id);
     } finally {
       // Whatever became of the new user's places, the topics of the old one are not kept.
-      const context = new ReviewContext<App>(socket, this.#options.log);
-      await this.joins.review(context).finally(() => context.end());
+      await this.#review(socket);
     }
   }
 
@@ -168,7 +172,7 @@ export class Engine<App extends AppServer = Server> {
   async enroll(place: Place, user: string): Promise<void> {
     await this.#options.memberships.add(place, user);
     const room = roomOf(place.kind, place.id);
-    for (const socket of this.#socketsOf("user", user)) void socket.join(room);
+    for (const socket of this.identities.here("user", user)) void socket.join(room);
     this.#namespace.in(roomOf("user", user)).socketsJoin(room);
   }
 
@@ -176,13 +180,26 @@ export class Engine<App extends AppServer = Server> {
   async withdraw(place: Place, user: string): Promise<void> {
     await this.#options.memberships.remove(place, user);
     const room = roomOf(place.kind, place.id);
-    for (const socket of this.#socketsOf("user", user)) void socket.leave(room);
+    for (const socket of this.identities.here("user", user)) void socket.leave(room);
     this.#namespace.in(roomOf("user", user)).socketsLeave(room);
+  }
+
+  async #review(socket: AppSocket<App>): Promise<void> {
+    const context = new ReviewContext<App>(socket, this.#options.log);
+    await this.joins.review(context).finally(() => context.end());
+  }
+
+  // An interceptor of the application may refuse to let it be told that a socket goes.
+  #sweep(): void {
+    this.joins.sweep((socketId) => this.#namespace.sockets.has(socketId));
+    for (const socket of this.identities.all()) if (!socket.connected) this.disconnecting(socket);
   }
 
   async #takeIn(socket: AppSocket<App>): Promise<void> {
     try {
       await this.#admit(socket);
+      // It came back with the rooms it had when there was a door before this one.
+      if (socket.recovered) await this.#review(socket);
     } catch (error) {
       this.#options.log.error(
         { err: error, socketId: socket.id },
@@ -199,10 +216,11 @@ export class Engine<App extends AppServer = Server> {
     if (socket.recovered) {
       for (const room of [...socket.rooms]) if (isOurs(room) && !isTopic(room)) void socket.leave(room);
     }
+    this.identities.admit(socket);
     try {
       const result = then(user?.(socket), (userId) =>
         then(session?.(socket), (sessionId) =>
-          this.#identified(socket, readId("user", userId), readId("session", sessionId)),
+          this.#identified(socket, { user: readId("user", userId), session: readId("session", sessionId) }),
         ),
       );
       return result instanceof Promise ? result.catch((error: unknown) => this.#refuse(socket, error)) : result;
@@ -211,25 +229,21 @@ export class Engine<App extends AppServer = Server> {
     }
   }
 
-  #identified(socket: AppSocket<App>, user: string | undefined, session: string | undefined): Awaitable<void> {
-    if (!socket.connected) return undefined;
-    setIdentity(socket, "session", session);
-    setIdentity(socket, "user", user);
-    return this.#userIs(socket, user);
+  #identified(socket: AppSocket<App>, found: Identity): Awaitable<void> {
+    if (!socket.connected) return this.identities.drop(socket);
+    this.identities.found(socket, found);
+    return this.#userIs(socket, this.identities.of(socket).user);
   }
 
   // Whose socket it is can't be told, so it must not go on as if it were nobody's.
   #refuse(socket: AppSocket<App>, error: unknown): never {
+    this.identities.drop(socket);
     socket.disconnect();
     throw error;
   }
 
   #userIs(socket: AppSocket<App>, user: string | undefined): Awaitable<void> {
-    if (user === undefined) {
-      this.#users.delete(socket.id);
-      return undefined;
-    }
-    this.#users.set(socket.id, user);
+    if (user === undefined) return undefined;
     this.dropouts.came(user);
     const places = this.#options.memberships.places(user);
     if (places instanceof Promise) return this.#enterLater(socket, user, places);
@@ -237,7 +251,7 @@ export class Engine<App extends AppServer = Server> {
   }
 
   #enter(socket: AppSocket<App>, user: string, places: readonly Place[]): void {
-    if (places.length === 0 || identityOf(socket).user !== user) return;
+    if (places.length === 0 || this.identities.of(socket).user !== user) return;
     void socket.join(places.map(({ kind, id }) => roomOf(kind, id)));
   }
 
@@ -246,7 +260,7 @@ export class Engine<App extends AppServer = Server> {
   async #enterLater(socket: AppSocket<App>, user: string, places: Promise<readonly Place[]>): Promise<void> {
     this.#enter(socket, user, await places);
     const still = await this.#options.memberships.places(user);
-    if (identityOf(socket).user !== user) return;
+    if (this.identities.of(socket).user !== user) return;
     const rooms = new Set(still.map(({ kind, id }) => roomOf(kind, id)));
     for (const room of [...socket.rooms]) if (isPlace(room) && !rooms.has(room)) void socket.leave(room);
   }
@@ -256,28 +270,20 @@ export class Engine<App extends AppServer = Server> {
   }
 
   async #rotateHere({ from, to, user }: Rotate): Promise<number> {
-    const sockets = this.#socketsOf("session", from);
-    for (const socket of sockets) setIdentity(socket, "session", to ?? undefined);
+    const sockets = this.identities.here("session", from);
+    for (const socket of sockets) this.identities.set(socket, "session", to ?? undefined);
     const [id] = user;
+    this.identities.note((found) => {
+      if (found.session !== from) return found;
+      return { session: to ?? undefined, user: id === undefined ? found.user : (id ?? undefined) };
+    });
     if (id !== undefined) await Promise.all(sockets.map((socket) => this.setUser(socket, id ?? undefined)));
     return sockets.length;
   }
 
   #revokeHere({ user, topic, code, message }: Revoke): number {
-    // A socket that is joining counts in no room yet, but its user's room knows it.
-    return this.#socketsOf("user", user).filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message))
-      .length;
-  }
-
-  #socketsOf(kind: "user" | "session", id: string): AppSocket<App>[] {
-    const { adapter, sockets } = this.#namespace;
-    const found: AppSocket<App>[] = [];
-    for (const socketId of adapter.rooms.get(roomOf(kind, id)) ?? []) {
-      const socket = sockets.get(socketId);
-      // The namespace is one of the application's server; its default types don't say so.
-      if (socket) found.push(socket);
-    }
-    return found;
+    const sockets = this.identities.here("user", user);
+    return sockets.filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message)).length;
   }
 }
 

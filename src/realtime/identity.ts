@@ -20,26 +20,96 @@ export interface IdentifiedSocket {
   leave(room: string): Promise<void> | void;
 }
 
-/**
- * Whose socket this is. Its rooms are the one place that says so: they survive a recovered connection, other nodes see them, and
- * whoever is addressed by an identity is by definition whoever has it.
- */
-export function identityOf(socket: Pick<IdentifiedSocket, "rooms">): Identity {
-  return { user: idsOf("user", socket.rooms)[0], session: idsOf("session", socket.rooms)[0] };
-}
+type IdentityKind = Extract<RoomKind, keyof Identity>;
 
-/** Makes an id the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
-export function setIdentity(
-  socket: IdentifiedSocket,
-  kind: Extract<RoomKind, "user" | "session">,
-  id: string | undefined,
-): boolean {
-  const before = idsOf(kind, socket.rooms);
-  if (before.length === (id === undefined ? 0 : 1) && before[0] === id) return false;
-  // In before out: a push in between would otherwise reach nobody.
-  if (id !== undefined) void socket.join(roomOf(kind, id));
-  for (const old of before) if (old !== id) void socket.leave(roomOf(kind, old));
-  return true;
+/** What is said about a socket while it is being found out whose it is: newer than what that brings. */
+type Change = (found: Identity) => Identity;
+
+/** Whose a socket is that nothing is known of. */
+export const NOBODY: Identity = Object.freeze({ user: undefined, session: undefined });
+
+/**
+ * Whose the sockets of this node are. Rooms only carry it to where pushes come from: whatever an application joins or leaves in a
+ * client's name, a room makes nobody anybody.
+ *
+ * @typeParam Of - the sockets
+ */
+export class Identities<Of extends IdentifiedSocket> {
+  // What is still running for a socket that has gone runs for whoever it was.
+  readonly #known = new WeakMap<object, Identity>();
+  readonly #sockets: Readonly<Record<IdentityKind, Map<string, Set<Of>>>> = { user: new Map(), session: new Map() };
+
+  readonly #admitting = new Map<Of, Change[]>();
+
+  /** It is being found out whose this socket is, until {@link found} says so or {@link drop} that it is of no interest any more. */
+  admit(socket: Of): void {
+    this.#admitting.set(socket, []);
+  }
+
+  /** It has been found out. What was said meanwhile counts more. */
+  found(socket: Of, identity: Identity): void {
+    const changes = this.#admitting.get(socket) ?? [];
+    this.#admitting.delete(socket);
+    const { user, session } = changes.reduce((known, change) => change(known), identity);
+    this.set(socket, "session", session);
+    this.set(socket, "user", user);
+  }
+
+  /** A change that also concerns sockets of which it is not known yet whose they are. */
+  note(change: Change): void {
+    for (const changes of this.#admitting.values()) changes.push(change);
+  }
+
+  /** Whose socket this is, or was when it went. */
+  of(socket: object): Identity {
+    return this.#known.get(socket) ?? NOBODY;
+  }
+
+  /** The sockets here that belong to one user or session. */
+  here(kind: IdentityKind, id: string): readonly Of[] {
+    return [...(this.#sockets[kind].get(id) ?? [])];
+  }
+
+  /** All sockets here that belong to anybody. */
+  all(): ReadonlySet<Of> {
+    return new Set(Object.values(this.#sockets).flatMap((ids) => [...ids.values()].flatMap((sockets) => [...sockets])));
+  }
+
+  /** Makes an id the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
+  set(socket: Of, kind: IdentityKind, id: string | undefined): boolean {
+    const before = this.of(socket);
+    this.#admitting.get(socket)?.push((found) => ({ ...found, [kind]: id }));
+    // In before out: a push in between would otherwise reach nobody.
+    if (id !== undefined && !socket.rooms.has(roomOf(kind, id))) void socket.join(roomOf(kind, id));
+    for (const old of idsOf(kind, socket.rooms)) if (old !== id) void socket.leave(roomOf(kind, old));
+    if (before[kind] === id) return false;
+    this.#remove(socket, kind, before[kind]);
+    this.#known.set(socket, { ...before, [kind]: id });
+    if (id !== undefined) this.#sockets[kind].set(id, (this.#sockets[kind].get(id) ?? new Set()).add(socket));
+    return true;
+  }
+
+  /** A socket is gone: it is not here any more. */
+  drop(socket: Of): void {
+    this.#admitting.delete(socket);
+    const { user, session } = this.of(socket);
+    this.#remove(socket, "user", user);
+    this.#remove(socket, "session", session);
+  }
+
+  /** No socket is here any more. */
+  clear(): void {
+    this.#admitting.clear();
+    this.#sockets.user.clear();
+    this.#sockets.session.clear();
+  }
+
+  #remove(socket: Of, kind: IdentityKind, id: string | undefined): void {
+    if (id === undefined) return;
+    const sockets = this.#sockets[kind].get(id);
+    sockets?.delete(socket);
+    if (sockets?.size === 0) this.#sockets[kind].delete(id);
+  }
 }
 
 /** Checks an id that the application gave. @throws TypeError unless it is a non-empty string; `null` and `undefined` are none */

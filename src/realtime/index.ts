@@ -32,7 +32,7 @@
 export { Audience, everyone, group, nobody, players, session, socket, topic, union, user } from "./audience.js";
 export type { AudienceData, AudienceName } from "./audience.js";
 export type { Reach } from "./cluster.js";
-export type { Group, WaitForGroupOptions } from "./grouping.js";
+export type { Group, WaitForGroupOptions } from "./group.js";
 export type { IdentifiedSocket, Identity } from "./identity.js";
 export { MemoryMemberships } from "./memberships.js";
 export type { Awaitable, Memberships, Place } from "./memberships.js";

@@ -4,9 +4,8 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
 import { EventError } from "../wire/event-error.js";
 import { unsendable } from "./encodable.js";
-import { identityOf } from "./identity.js";
 import type { PresenceSync } from "./presence-sync.js";
-import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
+import { EVICTED, PASSING, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
 import { idsOf, roomOf } from "./rooms.js";
 import type { MatchedTopic, Topics } from "./topics.js";
 
@@ -46,6 +45,7 @@ export interface JoinsOptions<App extends AppServer> {
   readonly presence: PresenceSync;
   readonly topicsPerSocket: number;
   readonly log: Logger;
+  readonly userOf: (socket: AppSocket<App>) => string | undefined;
 }
 
 /**
@@ -82,6 +82,11 @@ export class Joins<App extends AppServer = Server> {
     this.#sockets.delete(socketId);
   }
 
+  /** Those whose end nobody told of, after which they are gone, too. */
+  sweep(isThere: (socketId: string) => boolean): void {
+    for (const socketId of this.#sockets.keys()) if (!isThere(socketId)) this.drop(socketId);
+  }
+
   /** Forgets every socket, telling nobody. */
   clear(): void {
     for (const entries of this.#sockets.values()) {
@@ -92,14 +97,15 @@ export class Joins<App extends AppServer = Server> {
   }
 
   /**
-   * Asks the topic's policy and lets the socket in.
+   * Asks the topic's policy and lets the socket in. A socket that is in already stays in if nobody says no: another component of its
+   * page may have joined, and what failed for the moment is no verdict on it. If somebody does, it is out, and told so.
    *
    * @param answer called with the answer at the very moment it holds, before anything later is sent to the topic
    * @throws EventError if the topic is unknown, its policy refuses, or something came between
    */
   async join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
     try {
-      await this.#join(context, topic, answer);
+      await this.#join(context, topic, answer, passes);
       this.#joined++;
     } catch (error) {
       this.#refused++;
@@ -141,41 +147,51 @@ export class Joins<App extends AppServer = Server> {
 
   /**
    * Asks the policies again about every topic a socket is in, since much may have changed: its user, or everything while a
-   * recovered connection was away. What is refused now is taken away. Presence is sent anew where differences may be missing.
+   * recovered connection was away. What is not allowed now, for whatever reason, is taken away. Presence is sent anew where differences may be missing.
    */
   async review(context: EventContext<App>): Promise<void> {
     const { socket } = context;
     if (!socket.connected) return;
     this.admit(socket.id);
+    // Its rooms are what a recovered connection brings back; what it was admitted to is what the application may have taken it out of.
+    const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => entry.admitted);
+    const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
     await Promise.all(
-      idsOf("topic", socket.rooms).map(async (topic) => {
+      [...reviewed].map(async (topic) => {
         Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
         try {
-          await this.#join(context, topic, ({ presence }) => {
+          const tell: Answer = ({ presence }) => {
             if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
             return true;
-          });
+          };
+          await this.#join(context, topic, tell, () => false);
         } catch (error) {
-          if (error instanceof Cancelled) return;
-          const known = error instanceof EventError;
-          if (!known) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
-          const { code, message } = known ? error : new EventError("INTERNAL", "the server failed");
-          this.#evicted++;
-          this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
+          if (!eventError(error)) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
         }
       }),
     );
   }
 
-  async #join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
+  /** @param keeps whether a socket that was admitted before stays in after this error */
+  async #join(
+    context: EventContext<App>,
+    topic: string,
+    answer: Answer,
+    keeps: (error: unknown) => boolean,
+  ): Promise<void> {
     const { socket } = context;
     const { topics, topicsPerSocket } = this.#options;
     const known = this.#sockets.get(socket.id);
     if (!known) throw new EventError("CONFLICT", "the connection ended");
     const matched = topics.match(topic);
     if (!matched) {
-      this.leave(socket, topic);
-      throw new EventError("FORBIDDEN", "this topic can't be joined");
+      const refusal = new Cancelled("FORBIDDEN", "this topic can't be joined");
+      const entry = known.get(topic);
+      if (entry) {
+        this.#cancel(entry, refusal);
+        this.#refuse(socket, topic, entry, refusal);
+      }
+      throw refusal;
     }
     if (!known.has(topic) && known.size >= topicsPerSocket) {
       throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
@@ -197,8 +213,10 @@ export class Joins<App extends AppServer = Server> {
     try {
       await entry.tail;
     } catch (error) {
-      // A socket that was refused is out. Whoever cancelled the attempt has seen to it already.
-      if (attempt.cancelled === undefined) this.#out(socket, topic, entry, true);
+      // Whoever cancelled the attempt has seen to it already.
+      if (attempt.cancelled === undefined && !(entry.admitted && keeps(error))) {
+        this.#refuse(socket, topic, entry, error);
+      }
       throw error;
     } finally {
       entry.attempts.delete(attempt);
@@ -239,8 +257,8 @@ export class Joins<App extends AppServer = Server> {
   }
 
   #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
-    const { presence } = this.#options;
-    const { user } = identityOf(socket);
+    const { presence, userOf } = this.#options;
+    const user = userOf(socket);
     if (entry.present !== user) this.#absent(topic, entry, socket.id, true);
     if (user !== undefined) {
       entry.present = user;
@@ -261,6 +279,15 @@ export class Joins<App extends AppServer = Server> {
 
   #cancel(entry: Entry, cancelled: Cancelled): void {
     for (const attempt of entry.attempts) attempt.cancelled = cancelled;
+  }
+
+  #refuse(socket: AppSocket<App>, topic: string, entry: Entry, error: unknown): void {
+    const { admitted } = entry;
+    this.#out(socket, topic, entry, true);
+    if (!admitted || !socket.connected) return;
+    const { code, message } = eventError(error) ?? new EventError("INTERNAL", "the server failed");
+    this.#evicted++;
+    this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
   }
 
   #out(socket: AppSocket<App>, topic: string, entry: Entry, now: boolean): void {
@@ -287,4 +314,18 @@ export class Joins<App extends AppServer = Server> {
 function check({ cancelled }: Attempt, { connected }: { readonly connected: boolean }): void {
   if (cancelled) throw cancelled;
   if (!connected) throw new EventError("CONFLICT", "the connection ended");
+}
+
+/** What was thrown, if it was meant for the client. Total: a policy may throw what can't even be looked at. */
+function eventError(thrown: unknown): EventError | undefined {
+  try {
+    return thrown instanceof EventError ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function passes(thrown: unknown): boolean {
+  const { code } = eventError(thrown) ?? { code: "INTERNAL" };
+  return PASSING.has(code);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Cluster, NodeMessage } from "./cluster.js";
+import { MISSED_BEATS, type Cluster, type NodeMessage } from "./cluster.js";
 import { LocalPresence, PresenceView, type PresenceTable } from "./presence.js";
 import type { Member, PresenceChange } from "./protocol.js";
 
@@ -34,9 +34,6 @@ interface Peer {
   seq: number;
   heardAt: number;
 }
-
-/** Not heard for this many heartbeats, a node is taken for dead. */
-const MISSED_BEATS = 3;
 
 /**
  * Keeps presence the same on all nodes. Each node numbers its changes and tells the others; one that notices a gap, or a node it

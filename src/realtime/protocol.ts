@@ -36,6 +36,18 @@ export const REQUEST_ID_MAX = 128;
 /** The longest topic a server accepts unless it is told otherwise, in characters. */
 export const TOPIC_MAX = 256;
 
+/**
+ * Codes of failures that pass: the server may well say yes a little later. A join that is answered with one of them has changed
+ * nothing; any other code refuses it, and ends what there was.
+ */
+export const PASSING: ReadonlySet<string> = new Set([
+  "TIMEOUT",
+  "OVERLOADED",
+  "RATE_LIMITED",
+  "SHUTTING_DOWN",
+  "INTERNAL",
+]);
+
 /** One user who is present at a topic, however many tabs they have open. */
 export interface Member {
   /** Who, as the server's identity knows them. */
@@ -87,7 +99,7 @@ export interface Notice {
   data: unknown;
 }
 
-/** The payload of `EVICTED`. */
+/** The payload of `EVICTED`. With a code that passes, the topic may be joined again a little later. */
 export interface Evicted {
   /** The topic that was taken away. */
   topic: string;

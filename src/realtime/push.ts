@@ -27,6 +27,7 @@ interface Count extends NodeMessage {
 }
 
 const NONE: Reach = Object.freeze({ sockets: 0, nodes: 0, complete: true });
+const UNKNOWN: Reach = Object.freeze({ sockets: 0, nodes: 0, complete: false });
 
 /**
  * Sends to audiences. What Socket.IO can say by itself, a union of rooms minus others, is one broadcast of it on the shortest way.
@@ -76,7 +77,10 @@ export class Pusher {
   ): Promise<Reach | undefined> {
     const { count = false, volatile = false } = options;
     const reason = unsendable(payload);
-    if (reason !== undefined) return this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`), count);
+    if (reason !== undefined) {
+      this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`));
+      return count ? NONE : undefined;
+    }
     this.#pushes++;
     try {
       const plan = compile(data);
@@ -92,7 +96,8 @@ export class Pusher {
       this.#broadcast(plan.rooms, plan.except, volatile).emit(event, ...payload);
       return count ? await this.#cluster.sum(here, { kind: "count", data } satisfies Count) : undefined;
     } catch (error) {
-      return this.#failed(event, error, count);
+      this.#failed(event, error);
+      return count ? UNKNOWN : undefined;
     }
   }
 
@@ -113,7 +118,7 @@ export class Pusher {
       if (reason !== undefined) throw new TypeError(`the payload can't be sent: ${reason}`);
       this.#namespace.local.to(room).emit(event, payload);
     } catch (error) {
-      this.#failed(event, error, false);
+      this.#failed(event, error);
     }
   }
 
@@ -145,10 +150,9 @@ export class Pusher {
     return found;
   }
 
-  #failed(event: string, error: unknown, count: boolean): Reach | undefined {
+  #failed(event: string, error: unknown): void {
     this.#failures++;
     this.#log.error({ err: error, push: event }, "a push could not be sent");
-    return count ? NONE : undefined;
   }
 }
 

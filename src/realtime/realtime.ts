@@ -6,8 +6,8 @@ import { EventError } from "../wire/event-error.js";
 import { Audience, everyone } from "./audience.js";
 import type { Reach } from "./cluster.js";
 import { Engine, requesterOf } from "./engine.js";
-import type { Group, WaitForGroupOptions } from "./grouping.js";
-import { identityOf, readId, setIdentity, type IdentifiedSocket, type Identity } from "./identity.js";
+import type { Group, WaitForGroupOptions } from "./group.js";
+import { NOBODY, readId, type Identity } from "./identity.js";
 import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
 import {
   CALL,
@@ -261,7 +261,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
     if (!("resolve" in recipients)) return audienceFrom(recipients);
     return resolveRecipients(recipients, {
-      userOf: (socket) => identityOf(socket).user,
+      userOf: (socket) => this.#identityOf(socket).user,
       places: (user) => this.#memberships.places(user),
       members: (place) => this.#memberships.members(place),
     });
@@ -269,9 +269,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   // --- identity -------------------------------------------------------------------------------------------------------------
 
-  /** Whose socket this is, as the server knows it. */
-  identify(socket: Pick<IdentifiedSocket, "rooms">): Identity {
-    return identityOf(socket);
+  /**
+   * Whose socket this is, as the server knows it; of one that has gone, whose it was. Only the node that a socket is connected to knows:
+   * for what `fetchSockets` finds on others it is nobody's.
+   */
+  identify(socket: AppSocket<App>): Identity {
+    return this.#identityOf(socket);
   }
 
   /**
@@ -284,10 +287,10 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /** Says which browser session a connected socket belongs to from now on. */
   setSession(socket: AppSocket<App>, id: string | undefined): void {
-    this.#required("setSession");
+    const { identities } = this.#required("setSession");
     // A socket that has gone would be put into a room that nobody empties any more.
     if (!socket.connected) return;
-    setIdentity(socket, "session", readId("session", id));
+    identities.set(socket, "session", readId("session", id));
   }
 
   /**
@@ -347,8 +350,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /**
-   * Waits until enough users wait in the same pool; they are a new group then. Both tabs of one user are one. Give it the context of
-   * an event and it waits for that event's user, for as long as the event lives; or the id of a user.
+   * Waits until enough users wait in the same pool; they are a new group then. Both tabs of one user are one, and one that comes while
+   * the group is being made waits for it. Give it the context of an event and it waits for that event's user, for as long as the event
+   * lives; or the id of a user.
    *
    * @returns the group, to everyone who waited, after `afterGrouping` has run once
    */
@@ -360,14 +364,15 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${String(options.size)}`);
     }
     if (typeof who === "string") return engine.grouping.wait(userId("waitForGroup", who), options);
-    const { user } = identityOf(who.socket);
+    const { user } = this.#identityOf(who.socket);
     if (user === undefined) throw new EventError("UNAUTHENTICATED", "only a user can be in a group");
     return engine.grouping.wait(user, { ...options, signal: options.signal ?? who.signal });
   }
 
   /**
    * Runs `fn` once, when a user has had no socket on any node for `ms` in one piece; not if they return in time. A user who is not
-   * there now counts as gone from now on. It ends when the handler is torn down.
+   * there now counts as gone from now on. While another node does not answer, nobody is taken for gone; one that is silent for three
+   * heartbeats (`presence.heartbeatMs`) is dead, and its users with it. It ends when the handler is torn down.
    *
    * @returns the function that ends the watch
    */
@@ -444,7 +449,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   #onDisconnecting({ socket }: EventContext<App>): void {
-    this.#engine?.disconnecting(socket.id);
+    this.#engine?.disconnecting(socket);
   }
 
   async #onJoin(context: EventContext<App>, topic: string): Promise<void> {
@@ -462,10 +467,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const { ingress } = this;
     const requests = this.#engine?.requests;
     if (!ingress || !requests) throw new EventError("SHUTTING_DOWN", "this server is going away");
-    const requester = requesterOf(context.socket.id, identityOf(context.socket));
+    const requester = requesterOf(context.socket.id, this.#identityOf(context.socket));
     const answer = await requests.run(requester, requestId, event, () => ingress.dispatch(event, context, ...args));
     if (answer === MISMATCH) throw new EventError("CONFLICT", "this request id was used for another event");
     return answer;
+  }
+
+  #identityOf(socket: object): Identity {
+    return this.#engine?.identities.of(socket) ?? NOBODY;
   }
 
   #push(audience: Audience, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {

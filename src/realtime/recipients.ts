@@ -6,7 +6,7 @@ import type { Awaitable, Place } from "./memberships.js";
 /** What recipients are worked out from. */
 export interface RecipientsSource {
   /** The user of a socket. */
-  userOf(socket: Pick<IdentifiedSocket, "rooms">): string | undefined;
+  userOf(socket: Pick<IdentifiedSocket, "id">): string | undefined;
   /** The places a user is in. */
   places(user: string): Awaitable<readonly Place[]>;
   /** Who is in a place. */
@@ -25,7 +25,7 @@ export type Recipients = Audience | RelativeRecipients;
 /** The part of an event's context that says who asks. */
 export interface Asking {
   /** The socket of whoever asks. */
-  readonly socket: Pick<IdentifiedSocket, "rooms">;
+  readonly socket: Pick<IdentifiedSocket, "id">;
 }
 
 /**

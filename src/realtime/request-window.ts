@@ -1,3 +1,5 @@
+import { isFailure } from "../wire/failure.js";
+
 /** The bounds of a `RequestWindow`. */
 export interface RequestWindowOptions {
   /** How long an answer is kept for a retry, in milliseconds. @default 120000 */
@@ -17,9 +19,19 @@ interface Entry {
 /** What {@link RequestWindow.run} says when a request id was used for another event. */
 export const MISMATCH: unique symbol = Symbol("the request id was used for another event");
 
+/** Refusals that tell the caller to come back: kept, they would answer every retry. Whatever else failed may be done in part. */
+const passing: ReadonlySet<string> = new Set([
+  "OVERLOADED",
+  "RATE_LIMITED",
+  "SHUTTING_DOWN",
+  "UNAUTHENTICATED",
+  "UNKNOWN_EVENT",
+]);
+
 /**
  * Runs a request once: the same id from the same identity, while it runs or within a window after it, gets the first answer
- * again. Memory is bounded per identity, so that nobody can push out the answers of others, and altogether.
+ * again. A refusal that passes is no answer: it is forgotten at once, and a retry runs. Memory is bounded per identity, so that
+ * nobody can push out the answers of others, and altogether.
  */
 export class RequestWindow {
   readonly #identities = new Map<string, Map<string, Entry>>();
@@ -62,10 +74,13 @@ export class RequestWindow {
     const entry: Entry = { event, answer: run(), settledAt: undefined };
     entries.set(requestId, entry);
     this.#total++;
-    const settled = (): void => {
+    const settled = (answer?: unknown): void => {
       entry.settledAt = performance.now();
+      // Its identity may have been forgotten meanwhile, and the id used anew.
+      const kept = this.#identities.get(identity) === entries && entries.get(requestId) === entry;
+      if (kept && isFailure(answer) && passing.has(answer.error.code)) this.#drop(entries, requestId);
     };
-    entry.answer.then(settled, settled);
+    entry.answer.then(settled, () => settled());
     return entry.answer;
   }
 

@@ -14,7 +14,8 @@ export interface TopicDefinition<App extends AppServer = Server, Params = Readon
   /**
    * Decides about one socket and one topic. Throw an `EventError` to refuse with its code, or return `false` for `FORBIDDEN`. Any
    * value other than `true` and `undefined` is the snapshot the client gets. Runs at every join: after a reconnect, and for each
-   * topic of a recovered connection, too. A push that happens between this and the join is missed; use `snapshot` where that matters.
+   * topic of a recovered connection, too. A refusal takes out who is in already; what fails otherwise does not. A push that happens
+   * between this and the join is missed; use `snapshot` where that matters.
    */
   join?(context: EventContext<App>, params: Params, topic: string): unknown;
   /** What the client is told with its admission. Runs when the socket is in already, so nothing is missed in between. */

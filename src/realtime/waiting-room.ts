@@ -7,7 +7,8 @@ import type { Awaitable } from "./memberships.js";
 export interface WaitingRoom {
   /**
    * A user arrives. Whoever makes it full gets everyone, in order of arrival, and the room is empty again; anybody else gets
-   * `undefined`. A user who waits already is counted once.
+   * `undefined`. A user who waits already is counted once and keeps their place: everybody who still waits arrives again at every
+   * heartbeat, so a room may forget those who don't.
    */
   arrive(pool: string, user: string, size: number): Awaitable<readonly string[] | undefined>;
   /** A user stops waiting. */

@@ -235,6 +235,39 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     expect([a.got(NOTIFY), b.got(NOTIFY)]).toEqual([[{ data: "grouped" }], [{ data: "grouped" }]]);
   });
 
+  it("a tab that comes to the other node while its user's group forms hears of that group, and is in no other", async () => {
+    const [one, two, three, four] = [fresh("u"), fresh("u"), fresh("u"), fresh("u")];
+    const [pool, forming, gate] = [fresh("pool"), fresh("forming"), fresh("u")];
+    const closed = await enter(0, { user: gate });
+    const wait = (node: 0 | 1, user: string): Promise<{ id: string; members: readonly string[] }> =>
+      nodes.run(
+        node,
+        (realtime, _door, u, p, event, g) =>
+          realtime.waitForGroup(u, {
+            pool: p,
+            size: 2,
+            afterGrouping: ({ members }) => {
+              if (!members.includes(u) || event === "") return undefined;
+              void realtime.emitSocket(event, 1);
+              return new Promise<void>((resolve) => void realtime.watchForDropout(g, resolve, 0));
+            },
+          }),
+        user,
+        pool,
+        node === 0 ? forming : "",
+        gate,
+      );
+    const first = [wait(0, one), wait(0, two)];
+    await here.next(forming);
+    const late = wait(1, one);
+    const others = [wait(1, three), wait(1, four)];
+    for (const { members } of await Promise.all(others)) expect([...members].sort()).toEqual([three, four].sort());
+    closed.socket.disconnect();
+    const [group] = await Promise.all(first);
+    expect([...(group?.members ?? [])].sort()).toEqual([one, two].sort());
+    expect(await late).toEqual(group);
+  });
+
   it("a player who is on the other node has not dropped out, and has once they leave it", async () => {
     const [user, event] = [fresh("u"), fresh("dropped")];
     const player = await enter(1, { user });
@@ -267,6 +300,11 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     const list = (): Promise<string[]> =>
       nodes.run(0, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
     await vi.waitFor(async () => expect((await list()).sort()).toEqual([user, watcher].sort()), 5_000);
+    const pool = fresh("pool");
+    const wait = (node: 0 | 1, who: string): Promise<{ members: readonly string[] }> =>
+      nodes.run(node, (realtime, _door, u, p) => realtime.waitForGroup(u, { pool: p, size: 2 }), who, pool);
+    void wait(1, user).catch(() => undefined);
+    expect(await nodes.run(1, (realtime) => realtime.stats().waiting)).toBe(1);
     if (nodes.kill) await nodes.kill(1);
     else await nodes.stop(1);
     await vi.waitFor(async () => expect(await list()).toEqual([watcher]), 8_000);
@@ -281,5 +319,8 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
         }),
       8_000,
     );
+    const [one, two] = [fresh("u"), fresh("u")];
+    for (const { members } of await Promise.all([wait(0, one), wait(0, two)]))
+      expect([...members].sort()).toEqual([one, two].sort());
   }, 30_000);
 }

@@ -324,7 +324,7 @@ export class Run implements Limited {
 
 const promiseThen = Promise.prototype.then;
 
-/** `then` for anything that has one: what it throws, and however often it calls back, it counts once. */
+/** `then` for anything that has one: what it throws counts as rejecting, and however often it calls back, it counts once. */
 function settle(result: PromiseLike<unknown>, ok: (value: unknown) => void, failed: (thrown: unknown) => void): void {
   try {
     const { then } = result;

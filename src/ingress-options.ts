@@ -81,6 +81,14 @@ export interface SocketIngressOptions {
    */
   unknownEvents?: "answer" | "leave";
   /**
+   * When a socket is given the listener of an event: as soon as it sends the event, so that an idle connection costs the same however
+   * many events there are, or all of them when it connects, as `socket.on` in a `connection` listener would. Say `"atConnection"` where
+   * middleware of `socket.use` renames events: what it makes of one is not known when that arrives.
+   *
+   * @default "onFirstUse"
+   */
+  listeners?: "onFirstUse" | "atConnection";
+  /**
    * With Socket.IO's `connectionStateRecovery`, missed packets leave before anybody can be asked whether the client may still have
    * them. So a server with recovery on is refused as soon as there is a `connect` subscriber, unless this says `"askAgain"`: the
    * subscribers are then asked about every recovered connection before any event of it runs, and what Socket.IO has already sent is
@@ -109,6 +117,7 @@ export interface CheckedIngressOptions {
   readonly admitTimeoutMs: number;
   readonly use: readonly AnyInterceptor[];
   readonly answersUnknown: boolean;
+  readonly attachesAtOnce: boolean;
   readonly acceptsRecovery: boolean;
   readonly coalescing: WriteCoalescingOptions | undefined;
 }
@@ -125,6 +134,7 @@ const names = new Set([
   "admitTimeoutMs",
   "use",
   "unknownEvents",
+  "listeners",
   "recovery",
   "coalesceWrites",
 ]);
@@ -159,6 +169,7 @@ export function checkIngressOptions(options: SocketIngressOptions): CheckedIngre
     admitTimeoutMs: checkDuration(subject, "admitTimeoutMs", admitTimeoutMs),
     use: checkInterceptors(subject, given["use"]),
     answersUnknown: choose(given, "unknownEvents", ["answer", "leave"]) === "answer",
+    attachesAtOnce: choose(given, "listeners", ["onFirstUse", "atConnection"]) === "atConnection",
     acceptsRecovery: choose(given, "recovery", ["refuse", "askAgain"]) === "askAgain",
     coalescing: typeof coalesceWrites === "object" ? coalesceWrites : coalesceWrites ? {} : undefined,
   };

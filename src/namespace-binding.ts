@@ -4,7 +4,7 @@ import type { Admission } from "./admission.js";
 import { type Acknowledge, Context, oneArgument } from "./context.js";
 import { afterArrivals, Channel, type Dispatcher } from "./channel.js";
 import { createDispatcher, dispatch } from "./dispatcher.js";
-import { hasForeignListener, hasHandler } from "./foreign-listeners.js";
+import { hasForeignListener } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
@@ -19,6 +19,8 @@ export interface NamespaceBindingOptions {
   readonly createAdmission: (channel: Channel) => Admission;
   /** Answers what nobody handles; absent if that is left alone. */
   readonly unknown: UnknownEvents | undefined;
+  /** Whether sockets carry all dispatchers from the start. */
+  readonly eager: boolean;
 }
 
 /**
@@ -59,8 +61,8 @@ export class NamespaceBinding {
   readonly #disconnecting: Channel;
   readonly #disconnect: Channel;
   readonly #reserved: ReadonlyMap<string, Channel>;
-  /** Sockets that carry the dispatchers of all channels. */
-  #complete = new WeakSet<Socket>();
+  /** Whether sockets carry all dispatchers from the start, rather than those of the events they send. */
+  readonly #eager: boolean;
   #bound = false;
 
   constructor(namespace: Namespace, options: NamespaceBindingOptions) {
@@ -68,6 +70,7 @@ export class NamespaceBinding {
     this.#hub = options.hub;
     this.#planOf = options.planOf;
     this.#unknown = options.unknown;
+    this.#eager = options.eager;
     this.#connect = new Channel(this.#hub, "connect", []);
     this.#connection = new Channel(this.#hub, "connection", []);
     this.#disconnecting = new Channel(this.#hub, "disconnecting", []);
@@ -95,7 +98,6 @@ export class NamespaceBinding {
       this.#hub.frames.unguard(socket.conn);
     }
     this.#channels.clear();
-    this.#complete = new WeakSet();
     for (const channel of this.#reserved.values()) channel.plan = [];
   }
 
@@ -121,8 +123,10 @@ export class NamespaceBinding {
       channel.plan = plan;
       if (plan.length === 0) this.#close(channel);
     } else if (plan.length > 0) {
-      this.#channels.set(event, new OpenChannel(this.#hub, event, plan, (name) => this.#channels.get(name)));
-      this.#complete = new WeakSet();
+      const opened = new OpenChannel(this.#hub, event, plan, (name) => this.#channels.get(name));
+      this.#channels.set(event, opened);
+      if (this.#eager)
+        for (const socket of this.namespace.sockets.values()) this.#attach(socket, event, opened.dispatcher);
     }
   }
 
@@ -160,6 +164,8 @@ export class NamespaceBinding {
   #serve(socket: Socket): void {
     this.#hub.frames.guard(socket.conn);
     socket.onAny(this.#observe);
+    if (this.#eager)
+      for (const { event, dispatcher } of this.#channels.values()) this.#attach(socket, event, dispatcher);
     if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
     if (this.#watchesDisconnect(socket)) this.#attach(socket, "disconnect", this.#onDisconnect);
   }
@@ -233,20 +239,11 @@ export class NamespaceBinding {
       }
       if (ours === 0) {
         target.on(channel.event, channel.dispatcher);
-        if (target.eventNames().length > MOST_DISPATCHERS) this.#relieve(target, channel);
+        if (!this.#eager && target.eventNames().length > MOST_DISPATCHERS) this.#relieve(target, channel);
       }
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
-    else {
-      if (!this.#complete.has(socket) && !hasHandler(socket, event as string)) this.#attachAll(socket);
-      if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
-    }
-  }
-
-  /** Middleware of the application may rename an event that nobody knows to any other. */
-  #attachAll(socket: Socket): void {
-    for (const { event, dispatcher } of this.#channels.values()) this.#attach(socket, event, dispatcher);
-    this.#complete.add(socket);
+    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
   }
 
   /** A socket that has sent many different events lets go of all but the newest dispatcher: they come back when they are needed. */
@@ -260,7 +257,6 @@ export class NamespaceBinding {
     if (others.length < MOST_DISPATCHERS) return;
     // One that is on its way, of whatever socket, has been observed and would not find its dispatcher.
     for (const { event, dispatcher, arriving } of others) if (arriving <= 0) socket.off(event, dispatcher);
-    this.#complete.delete(socket as Socket);
   }
 
   readonly #observe = observer(this);

@@ -231,9 +231,9 @@ function isList(input: StandardSchemaV1 | readonly StandardSchemaV1[]): input is
 type Parse = (args: readonly unknown[], count: number) => Parsed | Promise<Parsed>;
 
 function singleParser(schema: StandardSchemaV1): Parse {
-  const { validate } = schema["~standard"];
+  const standard = schema["~standard"];
   return (args, count) => {
-    const result = validate(count > 0 ? args[0] : undefined);
+    const result = standard.validate(count > 0 ? args[0] : undefined);
     return isThenable(result) ? Promise.resolve(result).then((value) => one(value)) : one(result);
   };
 }

@@ -119,6 +119,7 @@ export class ServerBinding {
       planOf: (event, name) => this.#subscriptions.planOf(event, name),
       createAdmission: (channel) => new Admission(this.#hub, channel, this.#admission),
       unknown: this.#unknown,
+      eager: this.#options.attachesAtOnce,
     });
     this.#namespaces.set(namespace.name, new WeakRef(binding));
     this.#guard(namespace, binding);

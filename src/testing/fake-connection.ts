@@ -139,9 +139,10 @@ export class FakeConnection extends EventEmitter {
     return this.write(chunk, options, sent);
   }
 
-  /** Closes from the server's side. The peer learns of it later, as over a network. */
-  close(): void {
+  /** Closes from the server's side, at once if what is on its way may be discarded. The peer learns of it later, as over a network. */
+  close(discard = false): void {
     if (this.readyState !== "open") return;
+    if (discard) return this.#closed("forced close");
     this.readyState = "closing";
     process.nextTick(() => this.#closed("forced close"));
   }

@@ -225,3 +225,22 @@ it("a caller that was answered before a timeout is not answered again after it, 
   expect(answered).toEqual([true, false]);
   expect(app.ingress.counters.secondReplies).toBe(1);
 });
+
+it("a schema that needs itself to validate does so whatever number of arguments a client sends", async () => {
+  class Word {
+    readonly version = 1;
+    readonly vendor = "test";
+    readonly least = 2;
+    validate(value: unknown) {
+      return typeof value === "string" && value.length >= this.least
+        ? { value }
+        : { issues: [{ message: `at least ${this.least} characters` }] };
+    }
+  }
+  await using app = await serveIngress();
+  app.ingress.subscribe("say", (_context, word: string) => word, { input: { "~standard": new Word() } as never });
+  const client = await app.connect();
+  expect(await client.emitWithAck("say", "hi")).toBe("hi");
+  expect(await client.emitWithAck("say", "hi", "there")).toBe("hi");
+  expect(codeOf(await client.emitWithAck("say"))).toBe("INVALID_INPUT");
+});

@@ -2,10 +2,11 @@ import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
 import { type Acknowledge, Context, oneArgument } from "./context.js";
-import { afterArrivals, Channel, type Dispatcher } from "./channel.js";
-import { createDispatcher, dispatch } from "./dispatcher.js";
+import { Channel } from "./channel.js";
+import { dispatch } from "./dispatcher.js";
 import { hasForeignListener } from "./foreign-listeners.js";
 import type { Hub } from "./hub.js";
+import { attach, OpenChannels } from "./open-channels.js";
 import type { Subscription } from "./subscription.js";
 import type { UnknownEvents } from "./unknown-events.js";
 
@@ -37,12 +38,6 @@ const forgeries: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * How many dispatchers a socket keeps from one event to the next. Each takes 24 bytes and more of its table of listeners, most clients
- * send the same few events again and again, and to put one back costs a client that takes turns with many a hundredth of its event.
- */
-const MOST_DISPATCHERS = 4;
-
-/**
  * One namespace of a server, as the ingress serves it.
  *
  * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
@@ -55,14 +50,12 @@ export class NamespaceBinding {
   readonly #planOf: PlanOf;
   readonly #unknown: UnknownEvents | undefined;
   readonly #admission: Admission;
-  readonly #channels = new Map<unknown, OpenChannel>();
+  readonly #channels: OpenChannels;
   readonly #connect: Channel;
   readonly #connection: Channel;
   readonly #disconnecting: Channel;
   readonly #disconnect: Channel;
   readonly #reserved: ReadonlyMap<string, Channel>;
-  /** Whether sockets carry all dispatchers from the start, rather than those of the events they send. */
-  readonly #eager: boolean;
   #bound = false;
 
   constructor(namespace: Namespace, options: NamespaceBindingOptions) {
@@ -70,7 +63,7 @@ export class NamespaceBinding {
     this.#hub = options.hub;
     this.#planOf = options.planOf;
     this.#unknown = options.unknown;
-    this.#eager = options.eager;
+    this.#channels = new OpenChannels(namespace, options.hub, options.eager);
     this.#connect = new Channel(this.#hub, "connect", []);
     this.#connection = new Channel(this.#hub, "connection", []);
     this.#disconnecting = new Channel(this.#hub, "disconnecting", []);
@@ -103,8 +96,7 @@ export class NamespaceBinding {
 
   /** Whether events have been observed whose dispatcher has not been called yet. */
   get arriving(): boolean {
-    for (const { arriving } of this.#channels.values()) if (arriving > 0) return true;
-    return false;
+    return this.#channels.arriving;
   }
 
   /** The channel of an event, if anybody listens to it. */
@@ -118,16 +110,7 @@ export class NamespaceBinding {
     const plan = this.#planOf(event, this.namespace.name);
     const reserved = this.#reserved.get(event);
     if (reserved !== undefined) return this.#updateReserved(reserved, plan);
-    const channel = this.#channels.get(event);
-    if (channel !== undefined) {
-      channel.plan = plan;
-      if (plan.length === 0) this.#close(channel);
-    } else if (plan.length > 0) {
-      const opened = new OpenChannel(this.#hub, event, plan, (name) => this.#channels.get(name));
-      this.#channels.set(event, opened);
-      if (this.#eager)
-        for (const socket of this.namespace.sockets.values()) this.#attach(socket, event, opened.dispatcher);
-    }
+    this.#channels.update(event, plan);
   }
 
   /** The middleware of the namespace: asks the `connect` subscribers. */
@@ -137,23 +120,7 @@ export class NamespaceBinding {
 
   /** A signal waits for this socket to disconnect. */
   watch(socket: Socket): void {
-    this.#attach(socket, "disconnect", this.#onDisconnect);
-  }
-
-  /**
-   * Nobody listens any more. Events that have been observed already come at the next tick (`Socket.dispatch` in socket.ts) and still
-   * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once.
-   */
-  #close(channel: OpenChannel): void {
-    if (channel.arriving === 0) this.#retire(channel);
-    else afterArrivals(() => this.#retire(channel));
-  }
-
-  #retire(channel: OpenChannel): void {
-    // Somebody may have subscribed meanwhile, or the namespace may have been left.
-    if (channel.plan.length > 0 || this.#channels.get(channel.event) !== channel) return;
-    this.#channels.delete(channel.event);
-    for (const socket of this.namespace.sockets.values()) emitter(socket).off(channel.event, channel.dispatcher);
+    attach(socket, "disconnect", this.#onDisconnect);
   }
 
   #updateReserved(channel: Channel, plan: readonly Subscription[]): void {
@@ -164,16 +131,15 @@ export class NamespaceBinding {
   #serve(socket: Socket): void {
     this.#hub.frames.guard(socket.conn);
     socket.onAny(this.#observe);
-    if (this.#eager)
-      for (const { event, dispatcher } of this.#channels.values()) this.#attach(socket, event, dispatcher);
-    if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
-    if (this.#watchesDisconnect(socket)) this.#attach(socket, "disconnect", this.#onDisconnect);
+    this.#channels.serve(socket);
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
   }
 
   #attachReserved(socket: Socket): void {
-    if (this.#disconnecting.plan.length > 0) this.#attach(socket, "disconnecting", this.#onDisconnecting);
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
     else socket.off("disconnecting", this.#onDisconnecting);
-    if (this.#watchesDisconnect(socket)) this.#attach(socket, "disconnect", this.#onDisconnect);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
     else socket.off("disconnect", this.#onDisconnect);
   }
 
@@ -185,13 +151,8 @@ export class NamespaceBinding {
     socket.offAny(this.#observe);
     socket.off("disconnecting", this.#onDisconnecting);
     socket.off("disconnect", this.#onDisconnect);
-    for (const { event, dispatcher } of this.#channels.values()) emitter(socket).off(event, dispatcher);
+    this.#channels.leave(socket);
     this.#unknown?.forget(socket);
-  }
-
-  #attach(socket: Socket, event: string, listener: (this: Socket, ...args: never[]) => void): void {
-    const target = emitter(socket);
-    if (target.listenerCount(event, listener) === 0) target.on(event, listener as (...args: unknown[]) => void);
   }
 
   readonly #onConnection = (socket: Socket): void => {
@@ -237,26 +198,10 @@ export class NamespaceBinding {
       if (listeners > ours && typeof last === "function" && hasForeignListener(target, channel.event)) {
         this.#hub.share(last as Acknowledge);
       }
-      if (ours === 0) {
-        target.on(channel.event, channel.dispatcher);
-        if (!this.#eager && target.eventNames().length > MOST_DISPATCHERS) this.#relieve(target, channel);
-      }
+      if (ours === 0) this.#channels.attach(target, channel);
     } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
-  }
-
-  /** A socket that has sent many different events lets go of all but the newest dispatcher: they come back when they are needed. */
-  #relieve(socket: EventEmitter, newest: OpenChannel): void {
-    const others: OpenChannel[] = [];
-    for (const event of socket.eventNames()) {
-      const channel = this.#channels.get(event);
-      if (channel === undefined || channel === newest) continue;
-      if (socket.listenerCount(event, channel.dispatcher) > 0) others.push(channel);
-    }
-    if (others.length < MOST_DISPATCHERS) return;
-    // One that is on its way, of whatever socket, has been observed and would not find its dispatcher.
-    for (const { event, dispatcher, arriving } of others) if (arriving <= 0) socket.off(event, dispatcher);
   }
 
   readonly #observe = observer(this);
@@ -273,16 +218,6 @@ export class NamespaceBinding {
     if (this.#disconnect.plan.length === 0) return;
     this.#hub.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
   });
-}
-
-/** An event that somebody listens to, with the dispatcher that sockets carry for it. */
-class OpenChannel extends Channel {
-  readonly dispatcher: Dispatcher;
-
-  constructor(hub: Hub, event: string, plan: readonly Subscription[], current: (event: string) => Channel | undefined) {
-    super(hub, event, plan, current);
-    this.dispatcher = createDispatcher(hub, this);
-  }
 }
 
 /** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */

@@ -1,6 +1,6 @@
 /** What each thing that can be asked for costs, one at a time. */
 import { alternate, serve } from "../measure.mjs";
-import { median, spread } from "../statistics.mjs";
+import { pairedRatio, spread } from "../statistics.mjs";
 import { figure, ratio, table } from "../table.mjs";
 import { events } from "../workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
@@ -41,9 +41,8 @@ export async function run({ load, rounds, windows, log }) {
       ["/ours", ...Object.keys(namespaces)].map((namespace) => [namespace, call(namespace)]),
     );
     const sums = await alternate(server, calls, { windows });
-    const perEvent = (which) => median(sums[which].us);
     for (const namespace of Object.keys(namespaces))
-      (ratios[namespace] ??= []).push(perEvent(namespace) / perEvent("/ours"));
+      (ratios[namespace] ??= []).push(pairedRatio(sums[namespace].us, sums["/ours"].us));
     await server.end();
     log(`round ${round + 1} end to end`);
   }

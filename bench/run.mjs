@@ -7,7 +7,7 @@
  * - `--rounds=5`: how many server processes a median is of (three unless told otherwise; five at least in the sections that
  *   compare processes, or a few per cent);
  * - `--part=many`: of the memory section, the 10,000 connections alone;
- * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (a hundred unless told otherwise).
+ * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (eighty unless told otherwise).
  *
  * How long each section took is printed at the end.
  */
@@ -20,7 +20,7 @@ const args = process.argv.slice(2);
 const option = (name) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1];
 const quick = args.includes("--quick");
 const rounds = Number(option("rounds") ?? 3);
-const windows = Number(option("windows") ?? 100);
+const windows = Number(option("windows") ?? 80);
 
 if (!existsSync(here("node_modules")))
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });

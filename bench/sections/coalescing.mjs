@@ -23,9 +23,9 @@ export async function run({ load, rounds, windows: most, quick, log }) {
     log(`${title}: ${entry.ratios.at(-1).toFixed(3)}`);
   };
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
-    const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/raw", "/ours"] } });
+    const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/bare", "/ours"] } });
     const timing = { windows: quick ? 16 : Math.ceil(most / 2), warmUpMs: quick ? 200 : 400 };
-    const raw = { label: "both", event: "sync1", namespace: "/raw", settings: { coalesce: false } };
+    const raw = { label: "both", event: "sync1", namespace: "/bare", settings: { coalesce: false } };
     const merged = { ...raw, settings: { coalesce: true } };
     const ours = { ...merged, namespace: "/ours" };
     for (const [inFlight, target] of [
@@ -60,7 +60,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
 
     const pushes = await serve(
       load,
-      { both: { contestant: "side-by-side", events, only: ["/raw"] } },
+      { both: { contestant: "side-by-side", events, only: ["/bare"] } },
       { connections: quick ? 300 : receivers },
     );
     const sums = {
@@ -75,7 +75,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
         const options = {
           group: pushes.group("both"),
           event: "blast",
-          namespace: "/raw",
+          namespace: "/bare",
           rounds: quick ? 3 : 5,
           pushesEach: broadcastsEach,
         };

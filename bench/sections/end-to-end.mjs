@@ -44,7 +44,7 @@ const leastProcesses = 5;
 
 /** Measures every event of every contestant, one and ten calls in flight. */
 export async function run({ load, rounds, windows, quick, log }) {
-  const passes = quick ? 2 : Math.max(1, Math.round(windows / 14));
+  const passes = quick ? 2 : Math.max(1, Math.round(windows / 13));
   const names = Object.keys(contestants).filter((label) => !quick || !/naive|the same/.test(label));
   const cases = (
     quick

@@ -36,12 +36,12 @@ async function measureRow(load, { of, size }, windows) {
   const options = {
     contestant: "side-by-side",
     events: events.slice(0, 1),
-    only: ["/raw", "/ours"],
+    only: ["/bare", "/ours"],
     rooms: of === "rooms" ? size : 0,
   };
   const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
   const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
-  const calls = { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } };
+  const calls = { raw: { ...call, namespace: "/bare" }, ours: { ...call, namespace: "/ours" } };
   const sums = await alternate(server, calls, { windows });
   await server.end();
   return sums;

@@ -10,7 +10,7 @@ const rows = [
   {
     title: "raw against raw: what the method can't tell apart",
     event: "sync1",
-    ours: "/control",
+    ours: "/same",
     base: "sync1",
     loads: [1, 10],
   },
@@ -37,13 +37,13 @@ export async function run({ load, rounds, windows: most, quick, log }) {
   const found = new Map();
   for (let round = 0; round < (quick ? 1 : Math.max(leastProcesses, rounds)); round++) {
     const server = await serve(load, {
-      both: { contestant: "side-by-side", events, only: ["/raw", "/control", "/ours"] },
+      both: { contestant: "side-by-side", events, only: ["/bare", "/same", "/ours"] },
     });
     for (const row of chosen) {
       for (const inFlight of quick ? [1] : (row.loads ?? [1])) {
         const call = { label: "both", inFlight };
         const calls = {
-          raw: { ...call, event: row.base, namespace: "/raw" },
+          raw: { ...call, event: row.base, namespace: "/bare" },
           ours: { ...call, event: row.event, namespace: row.ours ?? "/ours" },
         };
         // a row that is held to a few per cent, or says what they are worth, gets twice the windows of the others

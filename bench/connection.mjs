@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { payload, replyTail } from "./workload.mjs";
 
 const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
-const tail = Buffer.from(replyTail);
+const usualTail = Buffer.from(replyTail);
 
 /** A masked WebSocket text frame, as a client has to send it. The mask is not zero, or the server would skip its work. */
 export function frame(text) {
@@ -34,6 +34,8 @@ export class Connection {
   onReplies = () => {};
   /** Called with the number of event packets (pushes) found in a chunk. */
   onPushes = () => {};
+  /** What an acknowledgement has to end with. */
+  tail = usualTail;
   /** Acknowledgements that were not the expected reply. */
   bad = 0;
   closed = false;
@@ -107,6 +109,7 @@ export class Connection {
         const kind = data[start] === 0x34 ? data[start + 1] : 0;
         if (kind === 0x33) {
           replies++;
+          const { tail } = this;
           if (length < tail.length || data.compare(tail, 0, tail.length, end - tail.length, end) !== 0) {
             this.bad++;
             this.badReply ??= data.toString("utf8", start, end);

@@ -7,6 +7,8 @@ import { serveCommands } from "./processes.mjs";
 
 /** Groups of connections by the name the runner gave them. */
 const groups = new Map();
+/** The pushes each group waits for. */
+const expected = new Map();
 
 serveCommands({
   async open({ group, port, namespaces, count, atOnce }) {
@@ -29,10 +31,10 @@ serveCommands({
   calls: ({ group, durationMs, active, ...call }) => closedLoop(groups.get(group).slice(0, active), call, durationMs),
   /** The calls at a fixed rate, for latencies that do not depend on how busy the server is. */
   paced: ({ group, durationMs, everyMs, ...call }) => pacedLoop(groups.get(group), call, durationMs, everyMs),
-  /** One call of each of `names` on each connection, one after another; ten connections at a time. */
-  async once({ group, names, before }) {
+  /** One call of each of `names` on each connection (or the first `active`), one after another; ten connections at a time. */
+  async once({ group, names, before, active }) {
     const frames = names.map((name) => callFrames(name, 1, { before }));
-    const waiting = [...groups.get(group)];
+    const waiting = groups.get(group).slice(0, active);
     let replies = 0;
     const worker = async () => {
       for (let connection = waiting.pop(); connection !== undefined; connection = waiting.pop()) {
@@ -47,6 +49,45 @@ serveCommands({
     };
     await Promise.all(Array.from({ length: 10 }, worker));
     return { replies };
+  },
+  /** Joins a topic on each connection, one after another, so that the server's rooms are filled in the order of the connections. */
+  async join({ group, topic }) {
+    const bytes = callFrames("ingress:join", 1, { argument: topic });
+    for (const connection of groups.get(group)) {
+      const { tail } = connection;
+      connection.tail = Buffer.from("[{}]");
+      await new Promise((resolve) => {
+        connection.onReplies = resolve;
+        connection.tcp.write(bytes);
+      });
+      connection.tail = tail;
+    }
+  },
+  /** From here on pushes are counted: `each` of them on `receivers` of the connections. */
+  expectPushes({ group, receivers, each }) {
+    const all = groups.get(group);
+    const counts = all.map(() => 0);
+    let missing = receivers * each;
+    const done = new Promise((resolve) => {
+      all.forEach((connection, index) => {
+        connection.onPushes = (count) => {
+          counts[index] += count;
+          missing -= count;
+          if (missing === 0) resolve();
+        };
+      });
+    });
+    expected.set(group, { done, counts, receivers, each });
+  },
+  /** Resolves to the number of pushes when all that were expected have come, each where it should. */
+  async arrived({ group }) {
+    const { done, counts, receivers, each } = expected.get(group);
+    const late = new Promise((_resolve, reject) => setTimeout(reject, 10_000, new Error("pushes were lost")).unref());
+    await Promise.race([done, late]);
+    const had = counts.filter((count) => count > 0);
+    if (had.length !== receivers || had.some((count) => count !== each))
+      throw new Error(`${had.length} connections had between ${Math.min(...had)} and ${Math.max(...had)} pushes`);
+    return counts.reduce((sum, count) => sum + count, 0);
   },
   /** `rounds` times: one connection calls `event`, and the round is over when every connection has had its pushes. */
   async broadcasts({ group, event, namespace, rounds, pushesEach }) {

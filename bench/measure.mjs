@@ -1,6 +1,6 @@
 /** How a row comes about: server processes, one load client, windows of load between two readings of the server's CPU time. */
 import { start } from "./processes.mjs";
-import { shuffled } from "./statistics.mjs";
+import { turns } from "./statistics.mjs";
 
 /** Connections that share the load of a window. */
 export const loadConnections = 40;
@@ -56,23 +56,26 @@ export async function serve(load, contestants, { connections = loadConnections, 
   };
 }
 
+/** How long a window of load is, in milliseconds: short, so that the two of a pair see the same machine. */
+export const windowMs = 50;
+
 /**
- * Runs contestants of one process against each other in short windows in random order, until each has had `windows`
- * of them. `calls` is `{ name: { label, event, namespace?, inFlight, mode?, settings? } }`, where `settings` go to the
- * contestant's `control` before the window. Resolves to CPU time per event and latencies of each window
- * for each name; the median of the windows is what counts, since a busy neighbour of the machine shows in few of them.
+ * Runs contestants of one process against each other in short windows, in turns: each has one window in a turn, in a random
+ * order that the next turn has backwards. `calls` is `{ name: { label, event, namespace?, inFlight, mode?, settings? } }`,
+ * where `settings` go to the contestant's `control` before the window. Resolves to CPU time per event and latencies of each
+ * window for each name, by turn, for `pairedRatio`.
  */
-export async function alternate(server, calls, { windows, windowMs = 250, warmUpMs = 1_500 }) {
+export async function alternate(server, calls, { windows, windowMs: ms = windowMs, warmUpMs = 500 }) {
   const names = Object.keys(calls);
   const sums = Object.fromEntries(names.map((name) => [name, { us: [], p50Ms: [], p99Ms: [] }]));
-  const run = async ({ label, settings, ...call }, ms) => {
+  const run = async ({ label, settings, ...call }, durationMs) => {
     if (settings) await server.ask("control", { label, ...settings });
-    return server.window(label, call, ms);
+    return server.window(label, call, durationMs);
   };
   for (const call of Object.values(calls)) await run(call, warmUpMs);
-  for (let round = 0; round < windows; round++) {
-    for (const name of shuffled(names)) {
-      const { cpuUs, events, p50Ms, p99Ms } = await run(calls[name], windowMs);
+  for (const order of turns(names, windows)) {
+    for (const name of order) {
+      const { cpuUs, events, p50Ms, p99Ms } = await run(calls[name], ms);
       const sum = sums[name];
       sum.us.push(cpuUs / events);
       sum.p50Ms.push(p50Ms);

@@ -4,9 +4,12 @@
  *
  * - `--quick`: the main ratios in under a minute, printed and not written;
  * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
- * - `--rounds=5`: how many server processes a median is of (three unless told otherwise);
+ * - `--rounds=5`: how many server processes a median is of (three unless told otherwise; five at least in the sections that
+ *   compare processes, or a few per cent);
  * - `--part=many`: of the memory section, the 10,000 connections alone;
- * - `--windows=60`: how many windows of load each case gets in a process (forty unless told otherwise).
+ * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (eighty unless told otherwise).
+ *
+ * How long each section took is printed at the end.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,7 +20,7 @@ const args = process.argv.slice(2);
 const option = (name) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1];
 const quick = args.includes("--quick");
 const rounds = Number(option("rounds") ?? 3);
-const windows = Number(option("windows") ?? 40);
+const windows = Number(option("windows") ?? 80);
 
 if (!existsSync(here("node_modules")))
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
@@ -25,21 +28,26 @@ if (process.env.INGRESS_DIST === undefined)
   execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
 
 const { start } = await import("./processes.mjs");
-const all = ["one-process", "coalescing", "end-to-end", "dispatch", "memory", "growth", "features"];
-const inQuick = ["one-process", "coalescing", "end-to-end"];
+const all = ["one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
+const inQuick = ["one-process", "coalescing", "push", "end-to-end"];
 const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
 
+/** Raised when what the sections say of their method is not true of older results: those are left out then. */
+const method = 2;
 const stored = here("results.json");
-const results = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : { sections: {} };
+const before = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : {};
+const results = before.method === method ? before : { method, sections: {} };
 const load = await start("load.mjs");
 const began = performance.now();
 const log = (text) =>
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
 const sections = [];
+const seconds = {};
 for (const name of all) {
   const section = await import(`./sections/${name}.mjs`);
   if (chosen.includes(name)) {
     log(`-- ${name}`);
+    const from = performance.now();
     const measured = await section.run({
       load,
       rounds,
@@ -49,19 +57,25 @@ for (const name of all) {
       part: option("part"),
       previous: results.sections[name]?.measured,
     });
+    seconds[name] = Math.round((performance.now() - from) / 1000);
+    log(`-- ${name} took ${seconds[name]} s`);
     results.sections[name] = {
       at: new Date().toISOString().slice(0, 10),
       rounds: quick ? 1 : rounds,
       windows,
-      estimator: "median",
       measured,
     };
     if (!quick) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
   }
   if (results.sections[name] !== undefined && (!quick || chosen.includes(name)))
-    sections.push(section.render(results.sections[name].measured, results.sections[name]));
+    sections.push(section.render(results.sections[name].measured));
 }
 await load.stop();
+log(
+  Object.entries(seconds)
+    .map((entry) => entry.join(" "))
+    .join(" s, ") + " s",
+);
 results.machine = {
   node: process.version,
   cpu: cpus()[0]?.model ?? "unknown",

@@ -15,6 +15,30 @@ export const spread = (values) => ({
   values,
 });
 
+/** The mean of the middle half: steadier than the median where values are many, and as deaf to outliers. */
+export function midmean(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const cut = Math.floor(sorted.length / 4);
+  const middle = sorted.slice(cut, sorted.length - cut);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
+}
+
+/**
+ * What `values` are of `base`, both from the same turns: each is compared with the one measured beside it, so that what makes
+ * both slow for a while is in neither. In logarithms, so that turning the comparison round gives the reciprocal.
+ */
+export const pairedRatio = (values, base) =>
+  Math.exp(midmean(values.map((value, turn) => Math.log(value / base[turn]))));
+
+/** The orders of `count` turns: a random one, then the same backwards, and again: what drifts meanwhile is in neither side's favour. */
+export function* turns(names, count) {
+  let order = [];
+  for (let turn = 0; turn < count; turn++) {
+    order = turn % 2 === 0 ? shuffled(names) : order.toReversed();
+    yield order;
+  }
+}
+
 /** A copy in random order. */
 export function shuffled(values) {
   const copy = [...values];

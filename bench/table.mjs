@@ -11,7 +11,8 @@ export function table(columns, rows) {
 }
 
 /** `1.02 (0.99-1.04)`: the median, and the least and greatest of the rounds. */
-export const ratio = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`;
+export const ratio = ({ median, min, max }, digits = 2) =>
+  `${median.toFixed(digits)} (${min.toFixed(digits)}-${max.toFixed(digits)})`;
 
 /** A number with as many digits as are worth reading. */
 export const figure = (value) =>

@@ -1,7 +1,8 @@
 /**
  * Socket.IO alone and socket-ingress in one server process, on one server and over the same connections, in a namespace
  * each: whatever differs from one process, one engine or one connection to the next is out of the comparison.
- * `/raw` and `/control` are the same, to show what the method can't tell apart. Write coalescing, which is a matter of
+ * `/bare` and `/same` are raw both, to show what the method can't tell apart. Names of namespaces are of one length, for they
+ * are in every packet: four bytes more were half a per cent. Write coalescing, which is a matter of
  * the engine and not of a namespace, is switched while it runs.
  */
 import { Server } from "socket.io";
@@ -15,16 +16,16 @@ export const broadcastsEach = 10;
 
 /**
  * Starts the server. `ours`: more namespaces of ours by name, with the options of each one's subscriptions, as
- * `{ "/timeout": { timeoutMs: 1000 } }`; functions are named by a string (see `named`). `rooms`: how many each socket joins.
+ * `{ "/time": { timeoutMs: 1000 } }`; functions are named by a string (see `named`). `rooms`: how many each socket joins.
  */
 export async function start({ events, only, ours = {}, rooms = 0 }) {
   const io = new Server(0, serverOptions);
-  const namespaces = only ?? ["/raw", "/control", "/ours", ...Object.keys(ours)];
+  const namespaces = only ?? ["/bare", "/same", "/ours", ...Object.keys(ours)];
   if (rooms > 0) {
     const names = Array.from({ length: rooms }, (_, index) => `room_${index}`);
     for (const name of namespaces) io.of(name).on("connection", (socket) => socket.join(names));
   }
-  for (const name of namespaces.filter((name) => name === "/raw" || name === "/control")) {
+  for (const name of namespaces.filter((name) => name === "/bare" || name === "/same")) {
     io.of(name).on("connection", (socket) => {
       listen(socket, { events });
       socket.on("blast", (data, reply) => {
@@ -33,7 +34,7 @@ export async function start({ events, only, ours = {}, rooms = 0 }) {
       });
     });
   }
-  const rest = namespaces.filter((name) => name !== "/raw" && name !== "/control");
+  const rest = namespaces.filter((name) => name !== "/bare" && name !== "/same");
   if (rest.length > 0) {
     const ingress = new SocketIngress().attach(io);
     for (const namespace of rest) subscribe(ingress, { events }, { ...named(ours[namespace]), namespace });

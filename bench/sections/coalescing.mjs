@@ -1,7 +1,7 @@
 /** Write coalescing: Socket.IO alone and ours, with it and without it, on the same server and the same connections. */
 import { broadcastsEach } from "../contestants/side-by-side.mjs";
-import { alternate, serve } from "../measure.mjs";
-import { median, shuffled, spread } from "../statistics.mjs";
+import { alternate, serve, windowMs } from "../measure.mjs";
+import { median, pairedRatio, spread, turns } from "../statistics.mjs";
 import { ratio, table, verdict } from "../table.mjs";
 import { events } from "../workload.mjs";
 
@@ -14,7 +14,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
   const found = new Map();
   const note = (title, target, on, off) => {
     const entry = found.get(title) ?? { title, target, ratios: [], latencies: [] };
-    entry.ratios.push(median(on.us) / median(off.us));
+    entry.ratios.push(pairedRatio(on.us, off.us));
     entry.latencies.push({
       on: { p50Ms: median(on.p50Ms), p99Ms: median(on.p99Ms) },
       off: { p50Ms: median(off.p50Ms), p99Ms: median(off.p99Ms) },
@@ -23,9 +23,9 @@ export async function run({ load, rounds, windows: most, quick, log }) {
     log(`${title}: ${entry.ratios.at(-1).toFixed(3)}`);
   };
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
-    const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/raw", "/ours"] } });
-    const timing = { windows: quick ? 10 : most, windowMs: quick ? 120 : 250, warmUpMs: quick ? 300 : 800 };
-    const raw = { label: "both", event: "sync1", namespace: "/raw", settings: { coalesce: false } };
+    const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/bare", "/ours"] } });
+    const timing = { windows: quick ? 16 : Math.ceil(most / 2), warmUpMs: quick ? 200 : 400 };
+    const raw = { label: "both", event: "sync1", namespace: "/bare", settings: { coalesce: false } };
     const merged = { ...raw, settings: { coalesce: true } };
     const ours = { ...merged, namespace: "/ours" };
     for (const [inFlight, target] of [
@@ -46,7 +46,7 @@ export async function run({ load, rounds, windows: most, quick, log }) {
         const sums = await alternate(
           calls,
           { raw: { ...raw, ...paced }, ours: { ...ours, ...paced } },
-          { ...timing, windows: Math.ceil(most / 5), windowMs: 1_000 },
+          { ...timing, windows: Math.ceil(most / 10), windowMs: 1_000 },
         );
         note(
           `ours with coalescing, ${inFlight} at a time every 20 ms on each connection`,
@@ -60,32 +60,33 @@ export async function run({ load, rounds, windows: most, quick, log }) {
 
     const pushes = await serve(
       load,
-      { both: { contestant: "side-by-side", events, only: ["/raw"] } },
+      { both: { contestant: "side-by-side", events, only: ["/bare"] } },
       { connections: quick ? 300 : receivers },
     );
     const sums = {
       on: { us: [], p50Ms: [], p99Ms: [] },
       off: { us: [], p50Ms: [], p99Ms: [] },
     };
-    const skipped = 3;
-    for (let window = -skipped; window < (quick ? 6 : Math.ceil(most / 2)); window++) {
-      for (const which of shuffled(["on", "off"])) {
+    let skipped = 3;
+    for (const order of turns(["on", "off"], skipped + (quick ? 6 : Math.ceil(most / 4)))) {
+      for (const which of order) {
         await pushes.ask("control", { label: "both", coalesce: which === "on" });
         const from = await pushes.ask("cpu");
         const options = {
           group: pushes.group("both"),
           event: "blast",
-          namespace: "/raw",
+          namespace: "/bare",
           rounds: quick ? 3 : 5,
           pushesEach: broadcastsEach,
         };
         const counts = await load.ask("broadcasts", options);
         const cpuUs = (await pushes.ask("cpu")) - from;
-        if (window < 0) continue;
+        if (skipped > 0) continue;
         sums[which].us.push(cpuUs / counts.events);
         sums[which].p50Ms.push(counts.p50Ms);
         sums[which].p99Ms.push(counts.p99Ms);
       }
+      skipped--;
     }
     note(`${broadcastsEach} broadcasts in a turn to ${quick ? 300 : receivers} sockets`, 0.6, sums.on, sums.off);
     await pushes.end();
@@ -102,10 +103,10 @@ export async function run({ load, rounds, windows: most, quick, log }) {
 /** The section of RESULTS.md. */
 export const render = (results) => `## Write coalescing
 
-The same method, one server process and the same connections; coalescing is switched on and off between windows. Per
-acknowledged event, or per push received. Latencies are the client's: from the call (for broadcasts: from the call that
-causes them until the last of them has arrived) as the median over the windows of each window's p50 and p99. The calls
-every 20 ms leave the server idle most of the time, so their latencies are not those of a queue.
+The same method, one server process, the same connections and windows of ${windowMs} ms; coalescing is switched on and off between
+windows. Per acknowledged event, or per push received. Latencies are the client's: from the call (for broadcasts: from the call
+that causes them until the last of them has arrived) as the median over the windows of each window's p50 and p99. The calls every
+20 ms, in windows of a second, leave the server idle most of the time, so their latencies are not those of a queue.
 
 ${table(
   [

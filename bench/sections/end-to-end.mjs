@@ -1,12 +1,15 @@
 /** Every contestant in a server process of its own, under the same load, in turns. */
 import { serve } from "../measure.mjs";
-import { shuffled, spread } from "../statistics.mjs";
+import { median, pairedRatio, shuffled, spread, turns } from "../statistics.mjs";
 import { ratio, table } from "../table.mjs";
 import { events, moreEvents } from "../workload.mjs";
 
 export const name = "end-to-end";
 
-/** Who takes part; `raw` is what the others are measured by. */
+/** What all are measured by: raw in a process of its own, so that `raw` says by how much two processes differ that do the same. */
+const reference = { contestant: "raw" };
+
+/** Who takes part. */
 export const contestants = {
   raw: { contestant: "raw" },
   "socket-ingress": { contestant: "ours" },
@@ -34,53 +37,74 @@ const targets = {
   "socket-controllers 0.3.1": { sync1: 1.4, sync3: 2.4, sync10: 5 },
 };
 
+/** A window of a case; short, for the machine changes its pace, and each is compared with the raw ones beside it. */
+const windowMs = 60;
+/** One process differs from the next whatever both do, and NestJS has two paces: so many processes of each at least. */
+const leastProcesses = 5;
+
 /** Measures every event of every contestant, one and ten calls in flight. */
 export async function run({ load, rounds, windows, quick, log }) {
-  // twice through the contestants, in another order: what drifts, drifts for all
-  const passes = windows < 40 ? 1 : 2;
+  const passes = quick ? 2 : Math.max(1, Math.round(windows / 13));
   const names = Object.keys(contestants).filter((label) => !quick || !/naive|the same/.test(label));
-  const cases = quick
-    ? ["sync1", "sync10"].map((event) => ({ event, inFlight: 1 }))
-    : events.flatMap(({ name: event }) => [1, 10].map((inFlight) => ({ event, inFlight })));
-  const perEvent = {};
-  for (let round = 0; round < (quick ? 1 : Math.max(5, rounds)); round++) {
+  const cases = (
+    quick
+      ? ["sync1", "sync10"].map((event) => ({ event, inFlight: 1 }))
+      : events.flatMap(({ name: event }) => [1, 10].map((inFlight) => ({ event, inFlight })))
+  ).map((each) => ({ ...each, base: bases[each.event], found: Object.fromEntries(names.map((name) => [name, []])) }));
+  for (let round = 0; round < (quick ? 1 : Math.max(leastProcesses, rounds)); round++) {
     const servers = {};
-    for (const label of shuffled(names)) {
-      servers[label] = await serve(load, { it: { ...contestants[label], events, more: moreEvents(10) } });
+    for (const label of shuffled(["reference", ...names])) {
+      const contestant = label === "reference" ? reference : contestants[label];
+      servers[label] = await serve(load, { it: { ...contestant, events, more: moreEvents(10) } });
       for (const { name: event } of events)
-        await servers[label].window("it", { event, inFlight: 5 }, quick ? 200 : 600);
+        await servers[label].window("it", { event, inFlight: 5 }, quick ? 150 : 300);
     }
-    for (const { event, inFlight } of shuffled(cases)) {
-      for (let pass = 0; pass < (quick ? 2 : passes); pass++) {
-        for (const label of shuffled(names)) {
-          await servers[label].window("it", { event, inFlight }, 100);
-          const { cpuUs, events: count } = await servers[label].window("it", { event, inFlight }, quick ? 250 : 350);
-          const key = `${event} ${inFlight}`;
-          const sums = (((perEvent[key] ??= {})[label] ??= [])[round] ??= { cpuUs: 0, count: 0 });
-          sums.cpuUs += cpuUs;
-          sums.count += count;
-        }
-      }
-      log(`round ${round + 1}, ${event}, ${inFlight} in flight`);
-    }
-    for (const label of names) await servers[label].end();
-  }
-  return cases.map(({ event, inFlight }) => {
-    const us = (label, of, round) => {
-      const { cpuUs, count } = perEvent[`${of} ${inFlight}`][label][round];
-      return cpuUs / count;
-    };
-    const base = quick && perEvent[`${bases[event]} ${inFlight}`] === undefined ? event : bases[event];
-    const all = {};
-    for (const label of names) {
-      const all_rounds = perEvent[`${event} ${inFlight}`][label].map((_, round) => round);
-      all[label] = {
-        us: spread(all_rounds.map((round) => us(label, event, round))),
-        ratio: spread(all_rounds.map((round) => us(label, event, round) / us("raw", base, round))),
+    for (const { event, inFlight, base, found } of shuffled(cases)) {
+      const of = async (label, name) => {
+        const { cpuUs, events: count } = await servers[label].window("it", { event: name, inFlight }, windowMs);
+        return cpuUs / count;
       };
+      const measured = await amongRaw(
+        names,
+        passes,
+        () => of("reference", base),
+        (label) => of(label, event),
+      );
+      for (const label of names) found[label].push(measured[label]);
+      log(`round ${round + 1}, ${event}, ${inFlight} in flight: ${measured["socket-ingress"].ratio.toFixed(2)}`);
     }
-    return { event, inFlight, base, contestants: all };
-  });
+    for (const server of Object.values(servers)) await server.end();
+  }
+  return cases.map(({ event, inFlight, base, found }) => ({
+    event,
+    inFlight,
+    base,
+    contestants: Object.fromEntries(
+      names.map((label) => [
+        label,
+        { us: spread(found[label].map(({ us }) => us)), ratio: spread(found[label].map((each) => each.ratio)) },
+      ]),
+    ),
+  }));
+}
+
+/** Windows of all in turns, and one of raw between any two: each is compared with the raw ones before and after it. */
+async function amongRaw(names, passes, ofRaw, of) {
+  const us = Object.fromEntries(names.map((name) => [name, []]));
+  const beside = Object.fromEntries(names.map((name) => [name, []]));
+  await ofRaw();
+  let before = await ofRaw();
+  for (const order of turns(names, passes)) {
+    for (const name of order) {
+      us[name].push(await of(name));
+      const after = await ofRaw();
+      beside[name].push((before + after) / 2);
+      before = after;
+    }
+  }
+  return Object.fromEntries(
+    names.map((name) => [name, { us: median(us[name]), ratio: pairedRatio(us[name], beside[name]) }]),
+  );
 }
 
 /** The section of RESULTS.md. */
@@ -97,8 +121,8 @@ export function render(results) {
   for (const [label, times] of Object.entries(targets)) {
     for (const { event, inFlight, contestants: all } of results) {
       if (all[label] === undefined || times[event] === undefined) continue;
-      const lead = all[label].us.median / all["socket-ingress"].us.median;
-      const leastLead = all[label].us.min / all["socket-ingress"].us.median;
+      const lead = all[label].ratio.median / all["socket-ingress"].ratio.median;
+      const leastLead = all[label].ratio.min / all["socket-ingress"].ratio.median;
       leads.push({
         title: `${label} / socket-ingress, ${event}, ${inFlight} in flight`,
         lead,
@@ -109,17 +133,22 @@ export function render(results) {
   }
   const behind = results.flatMap(({ event, inFlight, contestants: all }) =>
     Object.entries(all)
-      .filter(([label, { us }]) => !/^(raw|socket-ingress)/.test(label) && us.median <= all["socket-ingress"].us.median)
+      .filter(
+        ([label, { ratio: own }]) =>
+          !/^(raw|socket-ingress)/.test(label) && own.median <= all["socket-ingress"].ratio.median,
+      )
       .map(([label]) => `${label} in ${event} with ${inFlight} in flight`),
   );
   return `## All contestants, end to end
 
-Server CPU time per acknowledged event as a ratio to raw Socket.IO in the same round: median of the rounds, in brackets the
-least and the greatest. Every contestant has a server process of its own, fresh in each round and all alive at the same
-time; the load (40 WebSocket connections from one client process, the same bytes for all) goes from one to the next in
-random order, event by event. A row is compared with raw Socket.IO with *one* listener of the same kind. In columns, the
-kind of subscriber and how many of them; the last one answers. zod-sockets always validates; Feathers' further subscribers
-are hooks. socket-controllers transforms payloads unless told not to, hence two rows.
+Server CPU time per acknowledged event as a ratio to raw Socket.IO with *one* listener of the same kind: median of the rounds, in
+brackets the least and the greatest. Every contestant has a server process of its own, fresh in each round and all alive at the
+same time; the load (40 WebSocket connections from one client process, the same bytes for all) goes from one to the next in
+windows of ${windowMs} ms, event by event, in a random order and then the same backwards. What all are measured by is a process of its own
+too, which has a window between any two of theirs; each is compared with the two beside it, and a round says the mean of the
+middle half of these ratios. So the row of raw shows by how much two processes differ that do the same, and what more listeners
+cost. In columns, the kind of subscriber and how many of them; the last one answers. zod-sockets always validates; Feathers'
+further subscribers are hooks. socket-controllers transforms payloads unless told not to, hence two rows.
 
 ${[...new Set(results.map(({ inFlight }) => inFlight))]
   .map(

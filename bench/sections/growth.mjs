@@ -1,6 +1,6 @@
 /** What becomes of an event's cost when there is more of everything: flat, or not. */
 import { alternate, serve } from "../measure.mjs";
-import { median, spread } from "../statistics.mjs";
+import { median, pairedRatio, shuffled, spread } from "../statistics.mjs";
 import { figure, ratio, table } from "../table.mjs";
 import { events } from "../workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
@@ -15,37 +15,36 @@ export async function run({ load, rounds, windows, log }) {
     sizes.map((handlers) => ({ contestant: "ours", handlers })),
   ];
   const inProcess = (await measureGroups(groups, { rounds, log })).flat();
-  const endToEnd = [];
-  for (const [of, steps] of [
-    ["connections", [40, 400, 4_000]],
-    ["rooms", [0, 10, 1_000]],
-  ]) {
-    for (const size of steps) {
-      const ratios = [];
-      const us = [];
-      for (let round = 0; round < rounds; round++) {
-        const options = {
-          contestant: "side-by-side",
-          events: events.slice(0, 1),
-          only: ["/raw", "/ours"],
-          rooms: of === "rooms" ? size : 0,
-        };
-        const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
-        const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
-        const sums = await alternate(
-          server,
-          { raw: { ...call, namespace: "/raw" }, ours: { ...call, namespace: "/ours" } },
-          { windows: Math.ceil(windows / 2) },
-        );
-        ratios.push(median(sums.ours.us) / median(sums.raw.us));
-        us.push(median(sums.ours.us));
-        await server.end();
-        log(`${size} ${of}: ${ratios.at(-1).toFixed(3)}`);
-      }
-      endToEnd.push({ of, size, ratio: spread(ratios), us: spread(us) });
+  const rows = [
+    ...[40, 400, 4_000].map((size) => ({ of: "connections", size, ratios: [], us: [] })),
+    ...[0, 10, 1_000].map((size) => ({ of: "rooms", size, ratios: [], us: [] })),
+  ];
+  for (let round = 0; round < rounds; round++) {
+    // in another order each round, for the microseconds of one row are compared with those of another
+    for (const row of shuffled(rows)) {
+      const { ours, raw } = await measureRow(load, row, Math.ceil(windows / 2));
+      row.ratios.push(pairedRatio(ours.us, raw.us));
+      row.us.push(median(ours.us));
+      log(`${row.size} ${row.of}: ${row.ratios.at(-1).toFixed(3)}`);
     }
   }
+  const endToEnd = rows.map(({ ratios, us, ...row }) => ({ ...row, ratio: spread(ratios), us: spread(us) }));
   return { inProcess, endToEnd };
+}
+
+async function measureRow(load, { of, size }, windows) {
+  const options = {
+    contestant: "side-by-side",
+    events: events.slice(0, 1),
+    only: ["/bare", "/ours"],
+    rooms: of === "rooms" ? size : 0,
+  };
+  const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
+  const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
+  const calls = { raw: { ...call, namespace: "/bare" }, ours: { ...call, namespace: "/ours" } };
+  const sums = await alternate(server, calls, { windows });
+  await server.end();
+  return sums;
 }
 
 /** The section of RESULTS.md. */
@@ -64,7 +63,7 @@ ${table(
   inProcess,
 )}
 
-End to end, in one server process, with 40 connections calling while the others are idle, and with each socket in so many rooms.
+End to end, in one server process for each row and round, with 40 connections calling while the others are idle, and with each socket in so many rooms.
 
 ${table(
   [

@@ -1,13 +1,12 @@
 /** What a connection takes: heap while it is idle and after its events have been used, CPU to accept it, and 10,000 of them. */
 import { serve } from "../measure.mjs";
 import { shuffled, spread } from "../statistics.mjs";
-import { figure, table } from "../table.mjs";
+import { figure, ratio, table } from "../table.mjs";
 import { moreEvents } from "../workload.mjs";
 
 export const name = "memory";
 
 const contestants = {
-  "Socket.IO, no events": "empty",
   "Socket.IO, closures": "raw",
   "Socket.IO, shared functions": "raw-shared",
   "socket-ingress": "ours",
@@ -18,29 +17,38 @@ const contestants = {
   "Feathers 5": "feathers",
 };
 const eventCounts = [10, 50, 200];
-/** Fewer for NestJS, which would need gigabytes. */
-const connectionsOf = (contestant) => (contestant === "nest" ? 300 : 1_500);
-const flags = ["--expose-gc", "--no-warnings"];
+/** Those whose figures are a few hundred bytes: they get more connections. */
+const exact = new Set(["raw", "raw-shared", "ours"]);
+/**
+ * How many connections, by the number of events. What tables grow by when they are full is divided by it, so small figures need
+ * many; NestJS would need gigabytes.
+ */
+const connectionsOf = (contestant, events) => {
+  if (contestant === "nest") return 300;
+  return (exact.has(contestant) ? { 10: 3_000, 50: 2_000, 200: 1_000 } : { 10: 1_000, 50: 500, 200: 300 })[events];
+};
+// code that is thrown away while it is not used would be counted as memory of connections that have gone
+const flags = ["--expose-gc", "--no-flush-bytecode", "--no-warnings"];
 const many = 10_000;
 
-async function measure(load, contestant, names) {
-  const connections = connectionsOf(contestant);
+async function measure(load, { contestant, events, connections }) {
+  const names = moreEvents(events);
   const server = await serve(
     load,
     { it: { contestant, events: [], more: names } },
     { connections: 0, execArgv: flags },
   );
   const { port, before } = server.servers.it;
-  // the first connections and events make what all share
-  await load.ask("open", { group: "warm-up", port, count: 100 });
-  if (names.length > 0) await load.ask("once", { group: "warm-up", names, before });
+  // as many as will be measured have been there and gone: what all share is made, and tables have the size they will have
+  await load.ask("open", { group: "warm-up", port, count: connections, atOnce: 10 });
+  if (events > 0) await load.ask("once", { group: "warm-up", names, before, active: 100 });
   await load.ask("close", { group: "warm-up" });
   const bare = await server.ask("memory");
   const from = await server.ask("cpu");
   await load.ask("open", { group: "idle", port, count: connections, atOnce: 10 });
   const connectUs = ((await server.ask("cpu")) - from) / connections;
   const idle = await server.ask("memory");
-  if (names.length > 0) await load.ask("once", { group: "idle", names, before });
+  if (events > 0) await load.ask("once", { group: "idle", names, before });
   const used = await server.ask("memory");
   await load.ask("close", { group: "idle" });
   await server.stop();
@@ -107,25 +115,68 @@ async function heldConnections({ load, rounds, log }) {
   return held.map(({ results, ...entry }) => ({ ...entry, ...spreads(results) }));
 }
 
+/** What connections take above the zeros of the same round: an empty one while idle, and one that has used its only event. */
+function aboveZero(measured) {
+  const zero = (contestant, connections) =>
+    measured.find(
+      (entry) => entry.title === undefined && entry.contestant === contestant && entry.connections === connections,
+    ).results;
+  const rows = measured.filter(({ title }) => title !== undefined);
+  const used = ({ results, connections }) => results.map((each, at) => each.used - zero("raw", connections)[at].used);
+  return {
+    zeros: measured
+      .filter(({ title }) => title === undefined)
+      .map(({ results, ...entry }) => ({ ...entry, ...spreads(results) })),
+    perConnection: rows.map((row) => {
+      const { results, ...entry } = row;
+      const raw = rows.find(({ contestant, events }) => contestant === "raw" && events === row.events);
+      return {
+        ...entry,
+        idle: spread(results.map((each, at) => each.idle - zero("empty", row.connections)[at].idle)),
+        used: spread(used(row)),
+        usedOfRaw: spread(used(row).map((each, at) => each / used(raw)[at])),
+        connectUs: spread(results.map(({ connectUs }) => connectUs)),
+      };
+    }),
+  };
+}
+
+/** What attaching takes above what telling the time takes, in each round. */
+function attachingAbove(attaching) {
+  const above = ({ values, events }) => {
+    const empty = attaching.find((entry) => entry.which === "empty" && entry.events === events);
+    return values.map((each, at) => each - empty.values[at]);
+  };
+  return attaching
+    .filter(({ which }) => which !== "empty")
+    .map((entry) => {
+      const raw = attaching.find(({ which, events }) => which === "raw" && events === entry.events);
+      const ofRaw = above(entry).map((each, at) => each / above(raw)[at]);
+      return { which: entry.which, events: entry.events, ns: spread(above(entry)), ofRaw: spread(ofRaw) };
+    });
+}
+
 /** Measures every contestant with every number of events, and three of them with 10,000 connections. */
 export async function run({ load, rounds, log, part, previous }) {
   if (part === "many" && previous !== undefined)
     return { ...previous, many: await heldConnections({ load, rounds, log }) };
   const cases = Object.entries(contestants).flatMap(([title, contestant]) =>
-    (contestant === "empty" ? [0] : contestant === "raw" ? [1, ...eventCounts] : eventCounts).map((events) => ({
-      title,
-      contestant,
-      events,
-      results: [],
-    })),
+    eventCounts.map((events) => ({ title, contestant, events, connections: connectionsOf(contestant, events) })),
   );
+  // the zeros, with as many connections as each of those that are compared with them
+  const zeros = [...new Set(cases.map(({ connections }) => connections))].flatMap((connections) => [
+    { contestant: "empty", events: 0, connections },
+    { contestant: "raw", events: 1, connections },
+  ]);
+  const measured = [...zeros, ...cases].map((entry) => ({ ...entry, results: [] }));
   const attaching = ["empty", "raw", "raw-shared", "ours"].flatMap((which) =>
     eventCounts.map((events) => ({ which, events, values: [] })),
   );
   for (let round = 0; round < rounds; round++) {
-    for (const entry of shuffled(cases)) {
-      entry.results.push(await measure(load, entry.contestant, moreEvents(entry.events)));
-      log(`${entry.title}, ${entry.events} events: ${entry.results.at(-1).idle.toFixed(0)} bytes idle`);
+    for (const entry of shuffled(measured)) {
+      entry.results.push(await measure(load, entry));
+      const { idle, used } = entry.results.at(-1);
+      log(`${entry.contestant}, ${entry.events} events: ${idle.toFixed(0)} bytes idle, ${used.toFixed(0)} used`);
     }
   }
   for (let round = 0; round < rounds; round++) {
@@ -133,44 +184,43 @@ export async function run({ load, rounds, log, part, previous }) {
       entry.values.push(await measureAttaching(load, entry.which, moreEvents(entry.events)));
   }
   return {
-    perConnection: cases.map(({ results, ...entry }) => ({ ...entry, ...spreads(results) })),
-    attaching: attaching.map(({ values, ...entry }) => ({ ...entry, ns: spread(values) })),
+    ...aboveZero(measured),
+    attaching: attachingAbove(attaching),
     many: await heldConnections({ load, rounds, log }),
   };
 }
 
 /** The section of RESULTS.md. */
-export function render({ perConnection, attaching, many: held }) {
-  const empty = perConnection[0];
-  const one = perConnection.find((row) => row.contestant === "raw" && row.events === 1);
-  const raw = (events) => perConnection.find((row) => row.contestant === "raw" && row.events === events);
+export function render({ zeros, perConnection, attaching, many: held }) {
   const kb = (bytes) => `${(bytes / 1000).toFixed(2)} kB`;
-  // what traffic by itself makes a connection take is not the listeners': a connection that has used its only event is the zero
-  const above = (row, key) => row[key].median - (key === "used" ? one : empty)[key].median;
-  const attach = (which, events) =>
-    attaching.find((row) => row.which === which && row.events === events).ns.median -
-    attaching.find((row) => row.which === "empty" && row.events === events).ns.median;
+  const kbs = ({ median, min, max }) => `${kb(median)} (${(min / 1000).toFixed(2)}-${(max / 1000).toFixed(2)})`;
+  const [largest] = zeros.toSorted((a, b) => b.connections - a.connections);
+  const zero = (contestant, key) =>
+    kb(zeros.find((row) => row.contestant === contestant && row.connections === largest.connections)[key].median);
   const ours = perConnection.filter(({ contestant }) => contestant === "ours");
-  const checks = ours.flatMap((row) => [
-    {
-      title: `${row.events} events, idle, above an empty connection`,
-      value: kb(above(row, "idle")),
-      target: "0.5 kB",
-      kept: above(row, "idle") <= 500,
-    },
-    {
-      title: `${row.events} events, all used once, of what raw takes`,
-      value: (above(row, "used") / above(raw(row.events), "used")).toFixed(2),
-      target: "0.5",
-      kept: above(row, "used") <= 0.5 * above(raw(row.events), "used"),
-    },
-    {
-      title: `${row.events} events, attaching a connection, of what raw takes`,
-      value: (attach("ours", row.events) / attach("raw", row.events)).toFixed(2),
-      target: "0.7",
-      kept: attach("ours", row.events) <= 0.7 * attach("raw", row.events),
-    },
-  ]);
+  const checks = ours.flatMap(({ events, idle, usedOfRaw }) => {
+    const { ofRaw } = attaching.find((row) => row.which === "ours" && row.events === events);
+    return [
+      {
+        title: `${events} events, idle, above an empty connection`,
+        value: kbs(idle),
+        target: "0.5 kB",
+        kept: idle.median <= 500,
+      },
+      {
+        title: `${events} events, all used once, of what raw takes`,
+        value: ratio(usedOfRaw),
+        target: "0.5",
+        kept: usedOfRaw.median <= 0.5,
+      },
+      {
+        title: `${events} events, attaching a connection, of what raw takes`,
+        value: ratio(ofRaw),
+        target: "0.7",
+        kept: ofRaw.median <= 0.7,
+      },
+    ];
+  });
   const [bare, , mine] = held;
   const over = mine.heap.median - bare.heap.median;
   checks.push({ title: `${many} connections, heap above bare`, value: kb(over), target: "1 kB", kept: over <= 1000 });
@@ -182,20 +232,22 @@ export function render({ perConnection, attaching, many: held }) {
   });
   return `## What a connection takes
 
-1,500 idle WebSocket connections (300 for NestJS) to a server process of its own; heap in use after four full collections, less what
-it was before them (when 100 connections had come, used every event and gone), divided by their number. "Used": after each
-connection has sent every event once, one after the other (in one burst ours keeps the
-dispatchers of all of them: about 0.55 of raw). "Above empty": less what Socket.IO takes without any event (idle, ${kb(empty.idle.median)}) or for
-a connection that has used its only event (used, ${kb(one.used.median)}). CPU per connection: \`process.cpuUsage()\` over accepting
-them, ten at a time, upgrade and handshake included. "Attaching": the time spent in the contestant's own middleware and
-\`connection\` listener, read before and after them on each connection (what reading it takes subtracted), second thousand.
+Idle WebSocket connections to a server process of its own, as many as the table says: heap in use after full collections (until two in
+a row leave the same), less what it was before them, divided by their number. Before that, as many have come and gone again, and a
+hundred of them have used every event. "Used": after each connection has sent every event once, one after the other (in one
+burst ours keeps the dispatchers of all of them: about 0.55 of raw). "Above empty": less what as many connections take in the
+same round without any event (idle, ${zero("empty", "idle")}), or having used their only event (used, ${zero("raw", "used")}).
+CPU per connection: \`process.cpuUsage()\` over accepting them, ten at a time, upgrade and handshake included. "Attaching": the
+time spent in the contestant's own middleware and \`connection\` listener, read before and after them on each connection (what
+reading it takes subtracted), second thousand. Median of ${perConnection[0].idle.values.length} rounds, least and greatest.
 
 ${table(
   [
     ["per connection, above empty", (row) => row.title],
     ["events", (row) => row.events],
-    ["idle", (row) => `${kb(above(row, "idle"))}`],
-    ["used", (row) => `${kb(above(row, "used"))}`],
+    ["connections", (row) => row.connections],
+    ["idle", (row) => kbs(row.idle)],
+    ["used", (row) => kbs(row.used)],
     [
       "CPU to accept, us",
       (row) => `${figure(row.connectUs.median)} (${figure(row.connectUs.min)}-${figure(row.connectUs.max)})`,
@@ -214,9 +266,10 @@ ${table(
         ],
     ],
     ["events", (row) => row.events],
-    ["us", (row) => figure(attach(row.which, row.events) / 1000)],
+    ["us", ({ ns }) => `${figure(ns.median / 1000)} (${figure(ns.min / 1000)}-${figure(ns.max / 1000)})`],
+    ["x closures", (row) => ratio(row.ofRaw)],
   ],
-  attaching.filter(({ which }) => which !== "empty"),
+  attaching,
 )}
 
 ${many} connections to one process, 50 events registered, one acknowledged event sent by each:

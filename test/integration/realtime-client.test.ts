@@ -217,6 +217,39 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       expect(seen.at(-1)).toBe(50);
     });
 
+    it("turns fifty of the server's signals to a topic into two calls of each client", async () => {
+      await using stage = await realtimeStage(transport);
+      const { market } = stage;
+      const players = await Promise.all(["ann", "bob"].map((name) => stage.join({ user: name })));
+      market.gate = deferred();
+      const subscribed = players.map(async ({ client }) => {
+        await client.joinTopic("room:42");
+        const second = deferred();
+        const calls = { made: 0, seen: [] as number[], second: second.promise };
+        const fetch = (): Promise<number> => {
+          calls.made += 1;
+          return client.call("get_items");
+        };
+        client.refetchOnSocket("items_changed", fetch, (items) => {
+          if (calls.seen.push(items) === 2) second.resolve();
+        });
+        return calls;
+      });
+      const clients = await Promise.all(subscribed);
+      for (let n = 0; n < 50; n++) {
+        market.items += 1;
+        void stage.realtime.emitSocketRefetch("get_items", { event: "items_changed", topic: "room:42" });
+      }
+      await stage.caughtUp(...players);
+      market.gate.resolve();
+      await Promise.all(clients.map(({ second }) => second));
+      await stage.caughtUp(...players);
+      expect(clients.map(({ made, seen }) => [made, seen.at(-1)])).toEqual([
+        [2, 50],
+        [2, 50],
+      ]);
+    });
+
     it("fetches each subscription once after a reconnect, and what it was told late is dropped", async () => {
       await using stage = await realtimeStage(transport);
       const ann = await stage.join({ user: "ann" });

@@ -1,4 +1,5 @@
 import type { Member, PresenceChange } from "../realtime/protocol.js";
+import { areMembers } from "./frames.js";
 import { type ClientLogger, createSubscribers, guarded } from "./subscribers.js";
 
 /** What changed in a topic's presence since the listener was last told. */
@@ -18,8 +19,8 @@ export interface Presence {
   get(topic: string): readonly Member[];
   /** Subscribes; told at once if anything is known. */
   on(topic: string, fn: PresenceListener): () => void;
-  /** A join was answered with everyone who is there. */
-  joined(topic: string, members: readonly Member[]): void;
+  /** A join was answered with everyone who is there; with nobody, if the topic keeps no presence. */
+  joined(topic: string, members: unknown): void;
   /** What the server told since. */
   change(change: PresenceChange): void;
   /** The topic was left or lost: nobody is known to be there. */
@@ -63,7 +64,12 @@ export function createPresence(logger: ClientLogger): Presence {
       if (list !== undefined) guarded(logger, label(topic), fn, list, { joined: list, left: nobody });
       return off;
     },
-    joined: (topic, members) => replace(topic, byUser(members)),
+    joined(topic, members) {
+      if (areMembers(members)) replace(topic, byUser(members));
+      else if (members !== undefined) {
+        logger.warn(`socket-ingress: the server sent a malformed presence of "${topic}", which is ignored`, members);
+      }
+    },
     change({ topic, state, joined = [], left = [] }) {
       const before = known.get(topic);
       if (state !== undefined) replace(topic, byUser(state));

@@ -115,7 +115,7 @@ export function createTopics(
     const anew = topic.server !== "in";
     topic.server = "in";
     topic.tries = 0;
-    if (members) presence.joined(name, members);
+    presence.joined(name, members);
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {

@@ -6,6 +6,7 @@ import { deferred } from "./fixtures/deferred.js";
 import { failure } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
+import { unhandledDuring } from "./fixtures/unhandled.js";
 
 interface ClientToServer {
   add(a: number, b: number, reply: (sum: number) => void): void;
@@ -150,6 +151,27 @@ describe("on a plain Socket.IO server", () => {
     await client.call("add", 1, 1);
     expect(seen).toEqual([1, 2]);
   });
+
+  it.each(["ingress:notify", "ingress:refetch", "ingress:presence", "ingress:evicted"])(
+    "a server that sends nonsense as %s ends no process",
+    async (event) => {
+      await using app = await serve(listen as (io: Server) => void);
+      const socket = await app.connect();
+      const logger = recordingLogger();
+      createClient(socket, { logger });
+      const arrived = deferred();
+      socket.on("last", () => arrived.resolve());
+      const unhandled = await unhandledDuring(async () => {
+        const side = app.serverSide(socket);
+        side.emit(event);
+        for (const frame of [null, 5, { topic: "t", joined: [null] }]) side.emit(event, frame);
+        side.emit("last");
+        await arrived.promise;
+      });
+      expect(unhandled).toEqual([]);
+      expect(logger.lines.filter((line) => line.startsWith("warn: "))).toHaveLength(4);
+    },
+  );
 
   it("a topic can't be joined, and that takes no longer than a call", async () => {
     await using app = await serve<App>(listen);

@@ -440,6 +440,21 @@ describe("presence", () => {
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
   });
+  it.each([[5], ["ab"], [{}], [[null]], [[{ user: 5 }]]])(
+    "of another shape in the answer to a join is ignored with one warning: %j",
+    async (presence) => {
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const client = createClient(socket, { logger });
+      const join = client.joinTopic("room:42");
+      socket.takeOne().reply({ presence });
+      await join;
+      expect(client.presence("room:42")).toEqual([]);
+      expect(logger.lines).toEqual([
+        expect.stringContaining('warn: socket-ingress: the server sent a malformed presence of "room:42"'),
+      ]);
+    },
+  );
 
   it("is replaced whole when the server says it whole, after a recovery for instance", async () => {
     const socket = FakeSocket.connected();

@@ -1,7 +1,7 @@
 import { CALL, REQUEST_ID_MAX } from "../realtime/protocol.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
-import { EventFailure, fromFailure } from "./event-failure.js";
+import { EventFailure, fromFailure, LONGEST_MS } from "./event-failure.js";
 
 /** How one call is made; given to {@link Client.with}. */
 export interface CallOptions {
@@ -51,10 +51,10 @@ interface Pending {
   fail(failure: unknown): void;
 }
 
-/** Timers overflow above this: `setTimeout(fn, 2 ** 31)` fires at once. */
-const LONGEST_MS = 0x7fffffff;
-
-/** Makes the calls of one socket. */
+/**
+ * Makes the calls of one socket. Time limits are ours, not `socket.timeout(...)`: that one can't be ended before its time, so
+ * each call that is given up would leave a timer. What stays either way is the acknowledgement that Socket.IO waits for.
+ */
 export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Calls {
   const pending = new Set<Pending>();
   let closed = false;

@@ -140,8 +140,8 @@ export function createTopics(
       } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
     }
     if (again && topic.server !== "in" && topic.shares.size > 0) {
-      // Spread, as every client of a restarted server comes back at once.
-      const pauseMs = failure.retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
+      // Spread, as every client of a restarted server comes back at once. A server that says 0 means soon, not without a pause.
+      const pauseMs = failure.retryAfterMs || Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
       topic.retry = setTimeout(() => {
         topic.retry = undefined;
         void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());

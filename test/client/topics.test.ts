@@ -328,6 +328,46 @@ describe("after a reconnect", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it.each([[2 ** 31], [1e300]])(
+    "a rejoin waits as long as a timer can when it is told to wait %d ms",
+    async (retryAfterMs) => {
+      const socket = FakeSocket.connected();
+      const client = createClient(socket);
+      void client.joinTopic("room:42");
+      await answerAll(socket);
+      socket.drop();
+      socket.connect();
+      socket.takeOne().reply(failure("RATE_LIMITED", { retryAfterMs }));
+      await settled();
+      await vi.advanceTimersByTimeAsync(2 ** 31 - 2);
+      expect(socket.sent).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(socket.frames()).toEqual(['ingress:join "room:42"']);
+      client.close();
+    },
+  );
+
+  it.each([[-1], [Number.NaN], ["5000"], [null], [0]])(
+    "a rejoin that is told to wait %s ms is tried a little later each time, as if nothing were said",
+    async (retryAfterMs) => {
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      const socket = FakeSocket.connected();
+      const client = createClient(socket);
+      void client.joinTopic("room:42");
+      await answerAll(socket);
+      socket.drop();
+      socket.connect();
+      for (const pauseMs of [1_000, 2_000]) {
+        socket.takeOne().reply(failure("RATE_LIMITED", { retryAfterMs }));
+        await settled();
+        await vi.advanceTimersByTimeAsync(pauseMs - 1);
+        expect(socket.sent).toEqual([]);
+        await vi.advanceTimersByTimeAsync(1);
+      }
+      client.close();
+    },
+  );
+
   it("a rejoin that pauses is not tried once it is not wanted", async () => {
     const socket = FakeSocket.connected();
     const joining = createClient(socket).joinTopic("room:42");

@@ -86,6 +86,28 @@ describe("on a plain Socket.IO server", () => {
     await expect(client.call("add", 1, 2)).resolves.toBe(3);
   });
 
+  it.each([[Infinity], [10_000]])("calls that were given up leave no timer (timeoutMs: %d)", async (timeoutMs) => {
+    await using app = await serve<App>(listen);
+    const client = createClient<App>(await app.connect());
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const controller = new AbortController();
+    const calls = Array.from({ length: 100 }, () =>
+      rejection(client.with({ timeoutMs, signal: controller.signal }).call("hang")),
+    );
+    controller.abort();
+    expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(new Set(["ABORTED"]));
+    // Socket.IO has timers of its own, one or two a connection.
+    expect(timers() - before).toBeLessThan(10);
+    await expect(client.call("add", 1, 2)).resolves.toBe(3);
+  });
+
+  it("a socket whose acknowledgements have a time limit ends a call there, with a code", async () => {
+    await using app = await serve<App>(listen);
+    const client = createClient<App>(await app.connect({ ackTimeout: 20 }));
+    expect(await rejection(client.call("hang"))).toMatchObject({ code: "TIMEOUT", answered: false });
+  });
+
   it("a refused connection rejects what waits with the code the middleware gave", async () => {
     await using app = await serve<App>((io) => {
       io.use((_, next) => next(Object.assign(new Error("please log in"), { data: { code: "UNAUTHENTICATED" } })));

@@ -4,6 +4,7 @@ import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
 import type { Presence } from "./presence.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
+import { Join, type TopicJoin } from "./topic-join.js";
 
 /** What {@link Client.joinTopic} takes beside the topic. */
 export interface JoinOptions {
@@ -14,12 +15,6 @@ export interface JoinOptions {
    * more, and it is not joined again. Without this the loss is logged as a warning.
    */
   onLost?: (failure: EventFailure) => unknown;
-}
-
-/** A share in a topic. Awaited, it gives the function that leaves; `leave` is there at once too, for a component's cleanup. */
-export interface TopicJoin extends Promise<() => void> {
-  /** Gives this share back; again does nothing. The topic is left with the last share. */
-  leave(): void;
 }
 
 /** Which topics this client wants, and which the server knows of. */
@@ -57,6 +52,8 @@ interface Topic {
 
 /** The server may well say yes a little later. */
 const transient: ReadonlySet<string> = new Set(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"]);
+
+const reasonOf = ({ code, message }: EventFailure): string => `${code}, ${message}`;
 
 /**
  * Makes the topics of one client.
@@ -152,7 +149,7 @@ export function createTopics(
   const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
     topic.shares.delete(share);
     if (share.onLost) guarded(logger, `onLost of "${name}"`, share.onLost, failure);
-    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${failure.code}, ${failure.message}`);
+    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${reasonOf(failure)}`);
   };
 
   const rest = (topic: Topic): void => {
@@ -185,13 +182,15 @@ export function createTopics(
         if (shares.size === 0) queueMicrotask(() => void settle(name, record));
       };
       let settlers!: Pick<Share, "resolve" | "reject">;
-      const promise = new Promise<() => void>((resolve, reject) => {
-        settlers = { resolve: () => resolve(leave), reject };
-      });
+      const promise = new Join(
+        (resolve, reject) => (settlers = { resolve: () => resolve(leave), reject }),
+        leave,
+        (error) => logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(error)}`),
+      );
       const share: Share = { ...options, ...settlers, joined: false, promise };
       shares.add(share);
       void reconcile(name, record);
-      return Object.assign(promise, { leave });
+      return promise;
     },
     onConnect(recovered) {
       const asked = [...topics].flatMap(([name, topic]) => {
@@ -214,7 +213,7 @@ export function createTopics(
       for (const [name, topic] of topics) {
         rest(topic);
         for (const share of topic.shares) {
-          // Whoever closes the client knows; a component that does not await its join is no unhandled rejection.
+          // Whoever closes the client knows: this is heard here, and no warning.
           share.promise.catch(() => {});
           share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
         }

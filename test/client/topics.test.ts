@@ -1,8 +1,9 @@
-import { createClient, type EventFailure } from "socket-ingress/client";
+import { createClient, type EventFailure, type TopicJoin } from "socket-ingress/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
+import { unhandledDuring } from "./fixtures/unhandled.js";
 
 /** Answers whatever was sent with success. */
 const answerAll = async (socket: FakeSocket, value: unknown = {}): Promise<string[]> => {
@@ -148,6 +149,66 @@ describe("a topic that is refused", () => {
     (await first)();
     await settled();
     expect(socket.frames()).toEqual(['ingress:leave "room:42"']);
+  });
+});
+
+describe("a refusal that nobody awaits", () => {
+  it("is a warning, and no unhandled rejection", async () => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const unhandled = await unhandledDuring(async () => {
+      const cleanup = createClient(socket, { logger }).joinTopic("room:42").leave;
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+      cleanup();
+    });
+    expect(unhandled).toEqual([]);
+    expect(logger.lines).toEqual([
+      'warn: socket-ingress: the topic "room:42" was not joined: FORBIDDEN, refused with FORBIDDEN',
+    ]);
+  });
+
+  it.each<[string, (join: TopicJoin) => Promise<unknown>]>([
+    ["then", (join) => join.then(() => {})],
+    ["catch", (join) => join.catch((error: unknown) => Promise.reject(error as Error))],
+    ["finally", (join) => join.finally(() => {})],
+    ["Promise.race", (join) => Promise.race([join, new Promise(() => {})])],
+    [
+      "await",
+      async (join) => {
+        const leave = await join;
+        leave();
+      },
+    ],
+  ])("is one for whoever does, by %s: the rejection is theirs and nothing is logged", async (_, hear) => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const join = createClient(socket, { logger }).joinTopic("room:42");
+    expect(join).toBeInstanceOf(Promise);
+    const heard = rejection(hear(join));
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    expect((await heard).code).toBe("FORBIDDEN");
+    expect(logger.lines).toEqual([]);
+  });
+
+  it("is told to whoever asks later, too", async () => {
+    const socket = FakeSocket.connected();
+    const join = createClient(socket, { logger: recordingLogger() }).joinTopic("room:42");
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    await settled();
+    expect((await rejection(join)).code).toBe("FORBIDDEN");
+  });
+
+  it("stays an unhandled rejection for whoever goes on from it and hears no failure", async () => {
+    const socket = FakeSocket.connected();
+    const unhandled = await unhandledDuring(async () => {
+      void createClient(socket, { logger: recordingLogger() })
+        .joinTopic("room:42")
+        .then(() => {});
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+    });
+    expect(unhandled).toMatchObject([{ code: "FORBIDDEN" }]);
   });
 });
 

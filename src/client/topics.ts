@@ -12,7 +12,8 @@ export interface JoinOptions {
   onSnapshot?: (snapshot: unknown) => unknown;
   /**
    * The topic was joined and then lost: the server took it away, or refused it after a reconnect. Nothing of it arrives any
-   * more, and it is not joined again. Without this the loss is logged as a warning.
+   * more, and it is not joined again. Without this the loss is logged as a warning. For a reason that passes (`INTERNAL`,
+   * `TIMEOUT`, `OVERLOADED`, `RATE_LIMITED`, `SHUTTING_DOWN`) it is no loss yet: the topic is asked for again, after a while.
    */
   onLost?: (failure: EventFailure) => unknown;
 }
@@ -27,7 +28,7 @@ export interface Topics {
    * @returns settles when the server has said to each join yes or no; `undefined` if there is none
    */
   onConnect(recovered: boolean): Promise<unknown> | undefined;
-  /** The server took a topic away. */
+  /** The server took a topic away: for good, unless the reason passes. */
   onEvicted(evicted: Evicted): void;
   /** Forgets everything; joins that still wait are rejected with `ABORTED`. */
   close(): void;
@@ -46,6 +47,8 @@ interface Topic {
   server: "in" | "out" | "unknown";
   /** A join or a leave is on its way: one at a time, so that the server sees them in order. */
   busy: boolean;
+  /** It was taken away while a join was on its way: before the answer or right behind it, nobody can say. */
+  doubted: boolean;
   tries: number;
   retry: ReturnType<typeof setTimeout> | undefined;
 }
@@ -73,6 +76,7 @@ export function createTopics(
   const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
     if (topic.busy || !socket.connected || topics.get(name) !== topic) return undefined;
     if (topic.shares.size === 0) {
+      rest(topic);
       presence.forget(name);
       if (topic.server !== "out") return ask(name, topic, LEAVE);
       topics.delete(name);
@@ -94,6 +98,7 @@ export function createTopics(
   const ask = async (name: string, topic: Topic, event: typeof JOIN | typeof LEAVE): Promise<void> => {
     const asked = [...topic.shares];
     topic.busy = true;
+    topic.doubted = false;
     try {
       const answer = (await calls.call(event, [name])) as Joined | undefined;
       topic.busy = false;
@@ -105,7 +110,23 @@ export function createTopics(
       // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
       if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
     }
-    void reconcile(name, topic);
+    if (topic.doubted && topic.server === "in") topic.server = "unknown";
+    if (topic.doubted) rejoin(name, topic);
+    else void reconcile(name, topic);
+  };
+
+  /** The next step for a topic that was out for a while, and missed what was pushed. */
+  const rejoin = (name: string, topic: Topic): void =>
+    void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
+
+  const pause = (name: string, topic: Topic, retryAfterMs?: number): void => {
+    rest(topic);
+    // Spread, as every client of a restarted server comes back at once. A server that says 0 means soon, not without a pause.
+    const pauseMs = retryAfterMs || Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
+    topic.retry = setTimeout(() => {
+      topic.retry = undefined;
+      rejoin(name, topic);
+    }, pauseMs);
   };
 
   const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: members }: Joined): void => {
@@ -136,14 +157,8 @@ export function createTopics(
         share.reject(failure);
       } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
     }
-    if (again && topic.server !== "in" && topic.shares.size > 0) {
-      // Spread, as every client of a restarted server comes back at once. A server that says 0 means soon, not without a pause.
-      const pauseMs = failure.retryAfterMs || Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
-      topic.retry = setTimeout(() => {
-        topic.retry = undefined;
-        void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
-      }, pauseMs);
-    } else if (topic.server !== "in") presence.forget(name);
+    if (again && topic.server !== "in" && topic.shares.size > 0) pause(name, topic, failure.retryAfterMs);
+    else if (topic.server !== "in") presence.forget(name);
   };
 
   const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
@@ -170,7 +185,7 @@ export function createTopics(
       }
       let topic = topics.get(name);
       if (topic === undefined) {
-        topic = { shares: new Set(), server: "out", busy: false, tries: 0, retry: undefined };
+        topic = { shares: new Set(), server: "out", busy: false, doubted: false, tries: 0, retry: undefined };
         topics.set(name, topic);
       }
       const record = topic;
@@ -205,7 +220,10 @@ export function createTopics(
       if (topic === undefined) return;
       topic.server = "out";
       const failure = new EventFailure(code, message, { answered: true });
-      for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
+      topic.doubted = topic.busy;
+      if (!transient.has(code)) {
+        for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
+      } else if (topic.shares.size > 0 && !topic.busy) pause(name, topic);
       presence.forget(name);
       void reconcile(name, topic);
     },

@@ -463,6 +463,96 @@ describe("an eviction", () => {
     expect(socket.sent).toEqual([]);
   });
 
+  it.each(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"])(
+    "for a reason that passes (%s) is no loss: the topic is asked for again, as after a refused rejoin",
+    async (code) => {
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const client = createClient(socket, { logger });
+      const onLost = vi.fn<() => void>();
+      const refetched = vi.fn<() => void>();
+      client.refetchOnSocket("items_changed", refetched);
+      void client.joinTopic("room:42", { onLost });
+      socket.takeOne().reply({ presence: [{ user: "ann" }] });
+      await settled();
+      socket.push("ingress:evicted", { topic: "room:42", code, message: "" });
+      expect(client.presence("room:42")).toEqual([]);
+      await vi.advanceTimersByTimeAsync(999);
+      expect(socket.sent).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      socket.takeOne().reply(failure(code));
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(refetched).not.toHaveBeenCalled();
+      socket.takeOne().reply({ presence: [{ user: "bob" }] });
+      await settled();
+      // What was pushed to the topic meanwhile was missed.
+      expect(refetched).toHaveBeenCalledOnce();
+      expect(client.presence("room:42")).toEqual([{ user: "bob" }]);
+      expect([onLost.mock.calls, logger.lines, vi.getTimerCount()]).toEqual([[], [], 0]);
+    },
+  );
+
+  it("for a reason that passes is a loss after all if the next answer is a no for good", async () => {
+    const socket = FakeSocket.connected();
+    const onLost = vi.fn<(failure: EventFailure) => void>();
+    void createClient(socket).joinTopic("room:42", { onLost });
+    await answerAll(socket);
+    socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    await settled();
+    expect(onLost.mock.calls).toMatchObject([[{ code: "FORBIDDEN" }]]);
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it.each([["leave"], ["close"]])("for a reason that passes leaves no timer after a %s", async (end) => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const join = client.joinTopic("room:42");
+    await answerAll(socket);
+    for (let n = 0; n < 2; n++) socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    expect(vi.getTimerCount()).toBe(1);
+    if (end === "leave") join.leave();
+    else client.close();
+    await settled();
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it("for a reason that passes, while the connection goes, is made good by the rejoin alone", async () => {
+    const socket = FakeSocket.connected();
+    void createClient(socket).joinTopic("room:42");
+    await answerAll(socket);
+    socket.push("ingress:evicted", { topic: "room:42", code: "SHUTTING_DOWN", message: "" });
+    socket.drop();
+    socket.connect();
+    expect(await answerAll(socket)).toEqual(["ingress:join room:42"]);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it.each(["FORBIDDEN", "INTERNAL"])(
+    "right behind the answer of a join (%s) is not overruled by it, though its promise tells later",
+    async (code) => {
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const join = createClient(socket, { logger }).joinTopic("room:42");
+      // Both frames in one read of the transport: the second is heard before the first's promise has settled.
+      socket.takeOne().reply({});
+      socket.push("ingress:evicted", { topic: "room:42", code, message: "" });
+      await join;
+      await settled();
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+      expect(logger.lines).toEqual([
+        'warn: socket-ingress: the topic "room:42" was lost: FORBIDDEN, refused with FORBIDDEN',
+      ]);
+      // The first answer may be the later word still: then the server has it in, and a refusal changes nothing about that.
+      expect(await answerAll(socket)).toEqual(["ingress:leave room:42"]);
+      expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+    },
+  );
+
   it("of a topic that is unknown changes nothing", () => {
     const socket = FakeSocket.connected();
     createClient(socket);

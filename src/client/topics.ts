@@ -99,6 +99,7 @@ export function createTopics(
     const asked = [...topic.shares];
     topic.busy = true;
     topic.doubted = false;
+    if (event === JOIN) presence.asked(name);
     try {
       const answer = (await calls.call(event, [name])) as Joined | undefined;
       topic.busy = false;
@@ -106,6 +107,7 @@ export function createTopics(
       else onJoined(name, topic, asked, answer ?? {});
     } catch (error) {
       topic.busy = false;
+      presence.unasked(name);
       onFailed(name, topic, event === LEAVE ? [] : asked, error);
       // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
       if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";

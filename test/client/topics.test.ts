@@ -631,6 +631,30 @@ describe("presence", () => {
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
   });
+
+  it("counts what comes right behind the answer of the join, though its promise tells later", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
+    client.onPresence("room:42", told);
+    const join = client.joinTopic("room:42");
+    socket.push("ingress:presence", { topic: "room:42", joined: [{ user: "cyd" }] });
+    socket.push("ingress:presence", { topic: "room:42", left: [{ user: "cyd" }] });
+    socket.takeOne().reply({ presence: [ann] });
+    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    socket.push("ingress:presence", { topic: "room:42", left: [ann] });
+    await join;
+    expect(told.mock.calls).toEqual([[[bob], { joined: [bob], left: [] }]]);
+    // After a rejoin, too, where the old state is known still.
+    socket.drop();
+    socket.connect();
+    socket.takeOne().reply({ presence: [bob] });
+    socket.push("ingress:presence", { topic: "room:42", state: [ann] });
+    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    await settled();
+    expect(client.presence("room:42")).toEqual([ann, bob]);
+  });
+
   it.each([[5], ["ab"], [{}], [[null]], [[{ user: 5 }]]])(
     "of another shape in the answer to a join is ignored with one warning: %j",
     async (presence) => {

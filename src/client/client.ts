@@ -179,7 +179,8 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
 
   /**
    * Takes every listener off the socket, stops every refetch, and rejects what is pending with `ABORTED`. The socket stays
-   * as it is: it is yours. Closing again does nothing.
+   * as it is: it is yours. Afterwards calls and joins are rejected with `ABORTED`, and whoever subscribes is never told
+   * anything. Closing again does nothing.
    */
   close(): void;
 }

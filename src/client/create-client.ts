@@ -105,13 +105,16 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     });
   };
 
+  let closed = false;
   const close = (): void => {
+    closed = true;
     for (const off of attached.splice(0)) off();
-    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.clear();
-    refetches.close();
+    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.close();
     topics.close();
     calls.close();
     presence.close();
+    // Last, as it aborts signals, and whoever listens to these may want to take something again.
+    refetches.close();
   };
 
   return {
@@ -129,7 +132,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     receive: (fn) => unnamed.add(RECEIVE, fn),
     onCustomEvent: named.add,
     onReady(fn) {
-      if (socket.connected) {
+      if (socket.connected && !closed) {
         guarded(logger, label(READY), fn);
         return () => {};
       }

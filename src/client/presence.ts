@@ -103,7 +103,7 @@ export function createPresence(logger: ClientLogger): Presence {
       if (known.has(topic)) replace(topic, undefined);
     },
     close() {
-      listeners.clear();
+      listeners.close();
       known.clear();
       lists.clear();
       early.clear();

@@ -76,11 +76,13 @@ export function createRefetches(
   listen: (event: string, fn: (data: unknown) => void) => () => void,
 ): Refetches {
   const subscriptions = new Set<Subscription>();
+  let closed = false;
   const isOwn = ({ skipOwn }: Registration, origin: unknown): boolean =>
     skipOwn === true && socket.id !== undefined && origin === socket.id;
 
   return {
     add(registration) {
+      if (closed) return () => {};
       const subscription = subscribe(registration, logger);
       const off = listen(registration.event, (data) => {
         if (isOwn(registration, (data as { origin?: unknown } | null | undefined)?.origin)) return;
@@ -110,6 +112,7 @@ export function createRefetches(
       for (const subscription of [...subscriptions]) subscription.onReconnect(recovered);
     },
     close() {
+      closed = true;
       for (const subscription of subscriptions) subscription.stop();
       subscriptions.clear();
     },

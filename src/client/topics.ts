@@ -30,7 +30,7 @@ export interface Topics {
   onConnect(recovered: boolean): Promise<unknown> | undefined;
   /** The server took a topic away: for good, unless the reason passes. */
   onEvicted(evicted: Evicted): void;
-  /** Forgets everything; joins that still wait are rejected with `ABORTED`. */
+  /** Forgets everything; joins that still wait, and those that come later, are rejected with `ABORTED`. */
   close(): void;
 }
 
@@ -71,6 +71,7 @@ export function createTopics(
   onLateRejoin: () => void,
 ): Topics {
   const topics = new Map<string, Topic>();
+  let closed = false;
 
   /** Compares what is wanted with what the server has, and makes the next step, if it can be made now. */
   const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
@@ -169,6 +170,12 @@ export function createTopics(
     else logger.warn(`socket-ingress: the topic "${name}" was lost: ${reasonOf(failure)}`);
   };
 
+  const abort = (name: string, share: Share): void => {
+    // Whoever closes the client knows: this is heard here, and no warning.
+    share.promise.catch(() => {});
+    share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
+  };
+
   const rest = (topic: Topic): void => {
     clearTimeout(topic.retry);
     topic.retry = undefined;
@@ -188,7 +195,7 @@ export function createTopics(
       let topic = topics.get(name);
       if (topic === undefined) {
         topic = { shares: new Set(), server: "out", busy: false, doubted: false, tries: 0, retry: undefined };
-        topics.set(name, topic);
+        if (!closed) topics.set(name, topic);
       }
       const record = topic;
       const { shares } = record;
@@ -206,6 +213,7 @@ export function createTopics(
       );
       const share: Share = { ...options, ...settlers, joined: false, promise };
       shares.add(share);
+      if (closed) abort(name, share);
       void reconcile(name, record);
       return promise;
     },
@@ -230,13 +238,10 @@ export function createTopics(
       void reconcile(name, topic);
     },
     close() {
+      closed = true;
       for (const [name, topic] of topics) {
         rest(topic);
-        for (const share of topic.shares) {
-          // Whoever closes the client knows: this is heard here, and no warning.
-          share.promise.catch(() => {});
-          share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
-        }
+        for (const share of topic.shares) abort(name, share);
         // A rejoin that is on its way is nobody's loss.
         topic.shares.clear();
       }

@@ -269,6 +269,58 @@ describe("closing", () => {
     await expect(client.call("ask")).rejects.toMatchObject({ code: "ABORTED" });
   });
 
+  it.each([[true], [false]])("leaves nothing to be taken afterwards (connected: %j)", async (connected) => {
+    const socket = connected ? FakeSocket.connected() : new FakeSocket();
+    const client = createClient(socket, { logger: recordingLogger() });
+    client.close();
+    const fn = vi.fn<() => void>();
+    const offs = [
+      client.on("presence", fn),
+      client.receive(fn),
+      client.onCustomEvent("NewOffer", fn),
+      client.onReady(fn),
+      client.onReconnect(fn),
+      client.onPresence("room:42", fn),
+      client.refetchOnSocket("items_changed", "get_items", fn, { immediate: true }),
+      client.refetchOnSocket("items_changed", fn, fn, { immediate: true }),
+    ];
+    await expect(client.joinTopic("room:42")).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(client.with({ retries: 3 }).call("ask")).rejects.toMatchObject({ code: "ABORTED" });
+    client.joinTopic("room:42").leave();
+    socket.connect();
+    socket.push("presence");
+    socket.push("items_changed");
+    await settled();
+    expect(socket.listeners.size).toBe(0);
+    expect(socket.sent).toEqual([]);
+    expect(fn).not.toHaveBeenCalled();
+    for (const off of offs) off();
+  });
+
+  it("in the middle of closing nothing can be taken either", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket, { logger: recordingLogger() });
+    const fetch = vi.fn<() => void>();
+    client.refetchOnSocket(
+      "items_changed",
+      ({ signal }) => {
+        signal.addEventListener("abort", () => {
+          client.on("late", () => {});
+          client.refetchOnSocket("late", fetch, () => {}, { immediate: true });
+          client.joinTopic("room:42").catch(() => {});
+        });
+        return new Promise(() => {});
+      },
+      () => {},
+      { immediate: true },
+    );
+    client.close();
+    await settled();
+    expect(fetch).not.toHaveBeenCalled();
+    expect(socket.sent).toEqual([]);
+    expect(socket.listeners.size).toBe(0);
+  });
+
   it("happens at the end of a block that holds the client with `using`", () => {
     const socket = FakeSocket.connected();
     {

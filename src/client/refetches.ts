@@ -119,14 +119,31 @@ export function createRefetches(
   };
 }
 
+/** Tells payloads apart by what they say; by which one it is, where that can't be written down: a circle, a `Blob`. */
+function keyOf(payload: unknown): unknown {
+  try {
+    return JSON.stringify(payload, (_, value: unknown) => {
+      // Of these JSON says nothing, or throws.
+      if (value instanceof ArrayBuffer) return { bytes: [...new Uint8Array(value)] };
+      if (value instanceof DataView)
+        return { bytes: [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)] };
+      if (typeof value === "bigint") return { bigint: String(value) };
+      if (value instanceof Blob) throw new TypeError("no JSON");
+      return value;
+    });
+  } catch {
+    return payload;
+  }
+}
+
 function subscribe(registration: Registration, logger: ClientLogger): Subscription {
   const { action, event, onError, onResult } = registration;
   const what = `the refetch of ${action === undefined ? `"${event}"` : `"${action}"`}`;
-  const lanes = new Map<string | undefined, Lane>();
+  const lanes = new Map<unknown, Lane>();
   /** What it was fetched with last: what a reconnect fetches again. */
   let latest = registration.payload;
 
-  const run = async (key: string | undefined, lane: Lane): Promise<void> => {
+  const run = async (key: unknown, lane: Lane): Promise<void> => {
     const controller = new AbortController();
     const current = (): boolean => lane.running === controller;
     lane.running = controller;
@@ -158,7 +175,7 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
     registration,
     trigger(payload, data) {
       latest = payload;
-      const key = JSON.stringify(payload);
+      const key = keyOf(payload);
       let lane = lanes.get(key);
       if (lane === undefined) {
         lane = { payload, running: undefined, waiting: false, cutOff: false, data };
@@ -174,7 +191,7 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
         abandon(lane);
         void run(key, lane);
       }
-      if (!recovered && !lanes.has(JSON.stringify(latest))) subscription.trigger(latest, undefined);
+      if (!recovered && !lanes.has(keyOf(latest))) subscription.trigger(latest, undefined);
     },
     stop() {
       for (const lane of lanes.values()) abandon(lane);

@@ -1,18 +1,21 @@
 import { CALL, REQUEST_ID_MAX } from "../realtime/protocol.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
-import { EventFailure, fromFailure } from "./event-failure.js";
+import { EventFailure, fromFailure, LONGEST_MS } from "./event-failure.js";
 
 /** How one call is made; given to {@link Client.with}. */
 export interface CallOptions {
   /**
    * How long to wait for the answer, the wait for a connection included; `Infinity` waits as long as the connection lasts.
-   * With `retries` it counts for each try.
+   * With `retries` it counts for each try. A socket that was made with an `ackTimeout` waits no longer than that.
    *
    * @default the client's `timeoutMs`
    */
   timeoutMs?: number;
-  /** Gives up: the call rejects with `ABORTED` at once. What was sent is not taken back. */
+  /**
+   * Gives up: the call rejects with `ABORTED` at once. What was sent is not taken back. As with a call whose time is up, Socket.IO
+   * goes on waiting for the answer, which is dropped: it remembers the call until then, or until the connection goes.
+   */
   signal?: AbortSignal;
   /**
    * How often to try again when no answer came (`TIMEOUT` and `DISCONNECTED` of the client, never an answer of the server).
@@ -51,10 +54,10 @@ interface Pending {
   fail(failure: unknown): void;
 }
 
-/** Timers overflow above this: `setTimeout(fn, 2 ** 31)` fires at once. */
-const LONGEST_MS = 0x7fffffff;
-
-/** Makes the calls of one socket. */
+/**
+ * Makes the calls of one socket. Time limits are ours, not `socket.timeout(...)`: that one can't be ended before its time, so
+ * each call that is given up would leave a timer. What stays either way is the acknowledgement that Socket.IO waits for.
+ */
 export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Calls {
   const pending = new Set<Pending>();
   let closed = false;
@@ -67,39 +70,44 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
     new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         if (!pending.delete(entry)) return;
-        clearTimeout(timer);
+        if (timer) clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         settle();
       };
       const onAbort = (): void =>
         entry.fail(new EventFailure("ABORTED", `the call of "${event}" was aborted`, { cause: signal?.reason }));
-      const limited = timeoutMs <= LONGEST_MS;
       const entry: Pending = {
         sent: false,
         send() {
           entry.sent = true;
-          // Socket.IO keeps an acknowledgement until its own timeout; ours comes first and says more.
-          socket
-            .timeout(limited ? timeoutMs + 1_000 : LONGEST_MS)
-            .emitWithAck(event, ...args)
-            .then(
-              (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
-              (error: unknown) => entry.fail(error),
-            );
+          let leaving = true;
+          socket.emitWithAck(event, ...args).then(
+            (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
+            // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
+            (cause: unknown) =>
+              entry.fail(
+                leaving
+                  ? cause
+                  : new EventFailure("TIMEOUT", `no answer to "${event}" within the ackTimeout of the socket`, {
+                      cause,
+                    }),
+              ),
+          );
+          queueMicrotask(() => (leaving = false));
         },
         fail: (failure) => finish(() => reject(failure)),
       };
-      const timer = limited
-        ? setTimeout(
-            () =>
-              entry.fail(
-                entry.sent
-                  ? new EventFailure("TIMEOUT", `no answer to "${event}" within ${timeoutMs} ms`)
-                  : new EventFailure("DISCONNECTED", `no connection within ${timeoutMs} ms; "${event}" was not sent`),
-              ),
-            timeoutMs,
-          )
-        : undefined;
+      const timer =
+        timeoutMs <= LONGEST_MS &&
+        setTimeout(
+          () =>
+            entry.fail(
+              entry.sent
+                ? new EventFailure("TIMEOUT", `no answer to "${event}" within ${timeoutMs} ms`)
+                : new EventFailure("DISCONNECTED", `no connection within ${timeoutMs} ms; "${event}" was not sent`),
+            ),
+          timeoutMs,
+        );
       pending.add(entry);
       if (closed) entry.fail(new EventFailure("ABORTED", "the client is closed"));
       else if (signal?.aborted) onAbort();

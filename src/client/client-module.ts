@@ -2,7 +2,8 @@ import type { Server } from "socket.io";
 import type { CallArgs, CallName, CallValue, Client, PushArgs, PushName } from "./client.js";
 import { createModuleLife, type ModuleLife } from "./module-life.js";
 import { createSubscribers, guarded, type Subscribers } from "./subscribers.js";
-import type { JoinOptions, TopicJoin } from "./topics.js";
+import type { TopicJoin } from "./topic-join.js";
+import type { JoinOptions } from "./topics.js";
 
 // Not `#private`, which a framework's proxy (Vue's `reactive`) could not reach, and no name that a module could want.
 const life: unique symbol = Symbol("life");

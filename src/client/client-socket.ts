@@ -17,9 +17,6 @@ export interface ClientSocket {
   on(event: string, listener: (...args: any[]) => void): unknown;
   /** Removes a listener. */
   off(event?: string, listener?: (...args: any[]) => void): unknown;
-  /** Limits how long the next emit waits for its acknowledgement. */
-  timeout(ms: number): {
-    /** Emits; resolves with what the acknowledgement received. */
-    emitWithAck(event: string, ...args: unknown[]): Promise<unknown>;
-  };
+  /** Emits; resolves with what the acknowledgement received. */
+  emitWithAck(event: string, ...args: any[]): Promise<any>;
 }

@@ -13,7 +13,8 @@ import type { ClientSocket } from "./client-socket.js";
 import type { PresenceListener } from "./presence.js";
 import type { RefetchContext, RefetchOptions } from "./refetches.js";
 import type { ClientLogger } from "./subscribers.js";
-import type { JoinOptions, TopicJoin } from "./topics.js";
+import type { TopicJoin } from "./topic-join.js";
+import type { JoinOptions } from "./topics.js";
 
 // `any` stands where Socket.IO's own types put it: `Server` is invariant in its maps, so only `any` matches every server.
 type AnyServer = Server<any, any, any, any>;
@@ -110,7 +111,8 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
    * after a reconnect it is joined again, unless the connection was recovered with its rooms.
    *
    * @returns a promise of the function that leaves; the promise has a `leave` of its own, for a cleanup that can't wait.
-   *   Left before it was joined, it resolves all the same.
+   *   Left before it was joined, it resolves all the same. Refused while nobody awaits it, it is a logged warning and no
+   *   unhandled rejection.
    * @throws EventFailure from the promise, `FORBIDDEN` for instance, when the server refuses
    * @throws TypeError at once when the topic is not a non-empty string
    *
@@ -177,7 +179,8 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
 
   /**
    * Takes every listener off the socket, stops every refetch, and rejects what is pending with `ABORTED`. The socket stays
-   * as it is: it is yours. Closing again does nothing.
+   * as it is: it is yours. Afterwards calls and joins are rejected with `ABORTED`, and whoever subscribes is never told
+   * anything. Closing again does nothing.
    */
   close(): void;
 }

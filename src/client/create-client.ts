@@ -1,8 +1,9 @@
 import type { Server } from "socket.io";
-import { EVICTED, NOTIFY, type Notice, PRESENCE, REFETCH } from "../realtime/protocol.js";
+import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../realtime/protocol.js";
 import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
 import type { Caller, Client, ClientOptions } from "./client.js";
 import type { ClientSocket } from "./client-socket.js";
+import { type Frames, isFrame } from "./frames.js";
 import { createPresence } from "./presence.js";
 import { createRefetches, type Registration, type RefetchContext } from "./refetches.js";
 import { createSubscribers, guarded } from "./subscribers.js";
@@ -31,6 +32,11 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     socket.on(event, fn);
     return () => void socket.off(event, fn);
   };
+  const attachOurs = <Name extends keyof Frames>(name: Name, fn: (frame: Frames[Name]) => void): (() => void) =>
+    attach(name, (frame: unknown) => {
+      if (isFrame(name, frame)) fn(frame);
+      else logger.warn(`socket-ingress: the server sent a malformed "${name}", which is ignored`, frame);
+    });
   const label = (event: string): string => `a listener of "${event}"`;
   const pushes = createSubscribers<unknown[]>(logger, label, (event) =>
     attach(event, (...args) => pushes.tell(event, ...args)),
@@ -63,14 +69,14 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     attach("connect_error", (error: unknown) => {
       if (socket.active === false) calls.onRefused(error);
     }),
-    attach(NOTIFY, ({ event, data }: Notice) => {
+    attachOurs(NOTIFY, ({ event, data }) => {
       const heard = event === undefined ? unnamed.tell(RECEIVE, data) : named.tell(event, data);
       if (!heard)
         logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
     }),
-    attach(PRESENCE, presence.change),
-    attach(EVICTED, topics.onEvicted),
-    attach(REFETCH, refetches.onRefetch),
+    attachOurs(PRESENCE, presence.change),
+    attachOurs(EVICTED, topics.onEvicted),
+    attachOurs(REFETCH, refetches.onRefetch),
   ];
 
   const caller = (callOptions?: CallOptions): Caller<App> => {
@@ -99,13 +105,16 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     });
   };
 
+  let closed = false;
   const close = (): void => {
+    closed = true;
     for (const off of attached.splice(0)) off();
-    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.clear();
-    refetches.close();
+    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.close();
     topics.close();
     calls.close();
     presence.close();
+    // Last, as it aborts signals, and whoever listens to these may want to take something again.
+    refetches.close();
   };
 
   return {
@@ -123,7 +132,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     receive: (fn) => unnamed.add(RECEIVE, fn),
     onCustomEvent: named.add,
     onReady(fn) {
-      if (socket.connected) {
+      if (socket.connected && !closed) {
         guarded(logger, label(READY), fn);
         return () => {};
       }

@@ -10,6 +10,9 @@ import type { Failure } from "../wire/failure.js";
  */
 export type ClientCode = "DISCONNECTED" | "ABORTED";
 
+/** Timers overflow above this: `setTimeout(fn, 2 ** 31)` fires at once. */
+export const LONGEST_MS = 0x7fffffff;
+
 /** What {@link EventFailure} takes beside code and message. */
 export interface EventFailureOptions {
   /** What the server wrote for programs. */
@@ -39,7 +42,10 @@ export class EventFailure extends Error {
   readonly code: ErrorCode | ClientCode | (string & {});
   /** What the server wrote for programs, e.g. `{ issues: [...] }` with `INVALID_INPUT`. */
   readonly details: unknown;
-  /** When a retry makes sense, in milliseconds, if the server said so. */
+  /**
+   * When a retry makes sense, in milliseconds, if the server said so: a number from 0, and at most what a timer can wait
+   * (24.8 days).
+   */
   readonly retryAfterMs: number | undefined;
   /** Whether the server said this. If not, nobody knows whether the event ran. */
   readonly answered: boolean;
@@ -51,7 +57,7 @@ export class EventFailure extends Error {
     this.details = options.details;
     this.answered = options.answered ?? false;
     const after = (options.details as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
-    this.retryAfterMs = typeof after === "number" ? after : undefined;
+    this.retryAfterMs = typeof after === "number" && after >= 0 ? Math.min(after, LONGEST_MS) : undefined;
   }
 }
 

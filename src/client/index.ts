@@ -58,4 +58,5 @@ export { type ClientCode, EventFailure, type EventFailureOptions } from "./event
 export type { PresenceDifference, PresenceListener } from "./presence.js";
 export type { RefetchContext, RefetchOptions } from "./refetches.js";
 export type { ClientLogger } from "./subscribers.js";
-export type { JoinOptions, TopicJoin } from "./topics.js";
+export type { TopicJoin } from "./topic-join.js";
+export type { JoinOptions } from "./topics.js";

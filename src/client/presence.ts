@@ -1,4 +1,5 @@
 import type { Member, PresenceChange } from "../realtime/protocol.js";
+import { areMembers } from "./frames.js";
 import { type ClientLogger, createSubscribers, guarded } from "./subscribers.js";
 
 /** What changed in a topic's presence since the listener was last told. */
@@ -18,8 +19,12 @@ export interface Presence {
   get(topic: string): readonly Member[];
   /** Subscribes; told at once if anything is known. */
   on(topic: string, fn: PresenceListener): () => void;
-  /** A join was answered with everyone who is there. */
-  joined(topic: string, members: readonly Member[]): void;
+  /** A join is on its way. */
+  asked(topic: string): void;
+  /** It came to nothing. */
+  unasked(topic: string): void;
+  /** A join was answered with everyone who is there; with nobody, if the topic keeps no presence. */
+  joined(topic: string, members: unknown): void;
   /** What the server told since. */
   change(change: PresenceChange): void;
   /** The topic was left or lost: nobody is known to be there. */
@@ -34,6 +39,11 @@ const nobody: readonly Member[] = Object.freeze([]);
 export function createPresence(logger: ClientLogger): Presence {
   const known = new Map<string, ReadonlyMap<string, Member>>();
   const lists = new Map<string, readonly Member[]>();
+  /**
+   * What came while a join was on its way. It may be news: the frame behind the answer can be heard before the promise of the answer
+   * settles. What the answer knew already does no harm a second time, as the last word on each user is the same.
+   */
+  const early = new Map<string, PresenceChange[]>();
   const label = (topic: string): string => `a listener of the presence of "${topic}"`;
   const listeners = createSubscribers<Parameters<PresenceListener>>(logger, label);
 
@@ -51,8 +61,11 @@ export function createPresence(logger: ClientLogger): Presence {
     }
     if (before === undefined || joined.length > 0 || left.length > 0) listeners.tell(topic, list, { joined, left });
   };
-  const byUser = (members: readonly Member[]): Map<string, Member> =>
-    new Map(members.map((member) => [member.user, member]));
+  const apply = (members: Map<string, Member>, { state, joined = [], left = [] }: PresenceChange): void => {
+    if (state !== undefined) members.clear();
+    for (const { user } of left) members.delete(user);
+    for (const member of [...(state ?? []), ...joined]) members.set(member.user, member);
+  };
 
   return {
     get: (topic) => lists.get(topic) ?? nobody,
@@ -63,24 +76,37 @@ export function createPresence(logger: ClientLogger): Presence {
       if (list !== undefined) guarded(logger, label(topic), fn, list, { joined: list, left: nobody });
       return off;
     },
-    joined: (topic, members) => replace(topic, byUser(members)),
-    change({ topic, state, joined = [], left = [] }) {
+    asked: (topic) => void early.set(topic, []),
+    unasked: (topic) => void early.delete(topic),
+    joined(topic, members) {
+      const changes = early.get(topic) ?? [];
+      early.delete(topic);
+      if (areMembers(members)) {
+        const next = new Map<string, Member>();
+        for (const change of [{ topic, state: members }, ...changes]) apply(next, change);
+        replace(topic, next);
+      } else if (members !== undefined) {
+        logger.warn(`socket-ingress: the server sent a malformed presence of "${topic}", which is ignored`, members);
+      }
+    },
+    change(change) {
+      const { topic, state } = change;
+      early.get(topic)?.push(change);
       const before = known.get(topic);
-      if (state !== undefined) replace(topic, byUser(state));
-      // What comes before the answer to the join is in that answer.
-      if (state !== undefined || before === undefined) return;
+      // Differences of what is not known yet have to wait for the answer to the join.
+      if (before === undefined && state === undefined) return;
       const next = new Map(before);
-      for (const { user } of left) next.delete(user);
-      for (const member of joined) next.set(member.user, member);
+      apply(next, change);
       replace(topic, next);
     },
     forget(topic) {
       if (known.has(topic)) replace(topic, undefined);
     },
     close() {
-      listeners.clear();
+      listeners.close();
       known.clear();
       lists.clear();
+      early.clear();
     },
   };
 }

@@ -76,11 +76,13 @@ export function createRefetches(
   listen: (event: string, fn: (data: unknown) => void) => () => void,
 ): Refetches {
   const subscriptions = new Set<Subscription>();
+  let closed = false;
   const isOwn = ({ skipOwn }: Registration, origin: unknown): boolean =>
     skipOwn === true && socket.id !== undefined && origin === socket.id;
 
   return {
     add(registration) {
+      if (closed) return () => {};
       const subscription = subscribe(registration, logger);
       const off = listen(registration.event, (data) => {
         if (isOwn(registration, (data as { origin?: unknown } | null | undefined)?.origin)) return;
@@ -110,20 +112,38 @@ export function createRefetches(
       for (const subscription of [...subscriptions]) subscription.onReconnect(recovered);
     },
     close() {
+      closed = true;
       for (const subscription of subscriptions) subscription.stop();
       subscriptions.clear();
     },
   };
 }
 
+/** Tells payloads apart by what they say; by which one it is, where that can't be written down: a circle, a `Blob`. */
+function keyOf(payload: unknown): unknown {
+  try {
+    return JSON.stringify(payload, (_, value: unknown) => {
+      // Of these JSON says nothing, or throws.
+      if (value instanceof ArrayBuffer) return { bytes: [...new Uint8Array(value)] };
+      if (value instanceof DataView)
+        return { bytes: [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)] };
+      if (typeof value === "bigint") return { bigint: String(value) };
+      if (value instanceof Blob) throw new TypeError("no JSON");
+      return value;
+    });
+  } catch {
+    return payload;
+  }
+}
+
 function subscribe(registration: Registration, logger: ClientLogger): Subscription {
   const { action, event, onError, onResult } = registration;
   const what = `the refetch of ${action === undefined ? `"${event}"` : `"${action}"`}`;
-  const lanes = new Map<string | undefined, Lane>();
+  const lanes = new Map<unknown, Lane>();
   /** What it was fetched with last: what a reconnect fetches again. */
   let latest = registration.payload;
 
-  const run = async (key: string | undefined, lane: Lane): Promise<void> => {
+  const run = async (key: unknown, lane: Lane): Promise<void> => {
     const controller = new AbortController();
     const current = (): boolean => lane.running === controller;
     lane.running = controller;
@@ -155,7 +175,7 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
     registration,
     trigger(payload, data) {
       latest = payload;
-      const key = JSON.stringify(payload);
+      const key = keyOf(payload);
       let lane = lanes.get(key);
       if (lane === undefined) {
         lane = { payload, running: undefined, waiting: false, cutOff: false, data };
@@ -171,7 +191,7 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
         abandon(lane);
         void run(key, lane);
       }
-      if (!recovered && !lanes.has(JSON.stringify(latest))) subscription.trigger(latest, undefined);
+      if (!recovered && !lanes.has(keyOf(latest))) subscription.trigger(latest, undefined);
     },
     stop() {
       for (const lane of lanes.values()) abandon(lane);

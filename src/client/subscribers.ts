@@ -26,12 +26,12 @@ export function guarded<Args extends unknown[]>(
 
 /** The listeners of some things, by name. Each subscription is its own, even of the same function. */
 export interface Subscribers<Args extends unknown[]> {
-  /** @returns the undo; calling it again does nothing */
+  /** @returns the undo; calling it again does nothing. Nobody is taken in any more after `close`. */
   add(key: string, fn: (...args: Args) => unknown): () => void;
   /** Tells everyone who is subscribed now; who is removed meanwhile is left out. @returns whether there was anyone */
   tell(key: string, ...args: Args): boolean;
-  /** Forgets everyone. */
-  clear(): void;
+  /** Forgets everyone, and whoever comes later. */
+  close(): void;
 }
 
 interface Group<Args extends unknown[]> {
@@ -51,10 +51,12 @@ export function createSubscribers<Args extends unknown[]>(
   attach: (key: string) => () => void = () => () => {},
 ): Subscribers<Args> {
   const groups = new Map<string, Group<Args>>();
+  let closed = false;
   return {
     add(key, fn) {
       if (typeof fn !== "function")
         throw new TypeError(`${label(key)}: a listener must be a function, got ${typeof fn}`);
+      if (closed) return () => {};
       const group = groups.get(key) ?? { entries: new Set(), off: attach(key) };
       groups.set(key, group);
       const entry = { fn };
@@ -71,7 +73,8 @@ export function createSubscribers<Args extends unknown[]>(
       for (const entry of [...entries]) if (entries.has(entry)) guarded(logger, label(key), entry.fn, ...args);
       return true;
     },
-    clear() {
+    close() {
+      closed = true;
       for (const group of groups.values()) {
         group.entries.clear();
         group.off();

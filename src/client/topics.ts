@@ -4,6 +4,7 @@ import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
 import type { Presence } from "./presence.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
+import { Join, type TopicJoin } from "./topic-join.js";
 
 /** What {@link Client.joinTopic} takes beside the topic. */
 export interface JoinOptions {
@@ -11,15 +12,10 @@ export interface JoinOptions {
   onSnapshot?: (snapshot: unknown) => unknown;
   /**
    * The topic was joined and then lost: the server took it away, or refused it after a reconnect or to another share. Nothing of it
-   * arrives any more, and it is not joined again. Without this the loss is logged as a warning.
+   * arrives any more, and it is not joined again. Without this the loss is logged as a warning. For a reason that passes (`INTERNAL`,
+   * `TIMEOUT`, `OVERLOADED`, `RATE_LIMITED`, `SHUTTING_DOWN`) it is no loss yet: the topic is asked for again, after a while.
    */
   onLost?: (failure: EventFailure) => unknown;
-}
-
-/** A share in a topic. Awaited, it gives the function that leaves; `leave` is there at once too, for a component's cleanup. */
-export interface TopicJoin extends Promise<() => void> {
-  /** Gives this share back; again does nothing. The topic is left with the last share. */
-  leave(): void;
 }
 
 /** Which topics this client wants, and which the server knows of. */
@@ -32,9 +28,9 @@ export interface Topics {
    * @returns settles when the server has said to each join yes or no; `undefined` if there is none
    */
   onConnect(recovered: boolean): Promise<unknown> | undefined;
-  /** The server took a topic away. */
+  /** The server took a topic away: for good, unless the reason passes. */
   onEvicted(evicted: Evicted): void;
-  /** Forgets everything; joins that still wait are rejected with `ABORTED`. */
+  /** Forgets everything; joins that still wait, and those that come later, are rejected with `ABORTED`. */
   close(): void;
 }
 
@@ -51,9 +47,13 @@ interface Topic {
   server: "in" | "out" | "unknown";
   /** A join or a leave is on its way: one at a time, so that the server sees them in order. */
   busy: boolean;
+  /** It was taken away while a join was on its way: before the answer or right behind it, nobody can say. */
+  doubted: boolean;
   tries: number;
   retry: ReturnType<typeof setTimeout> | undefined;
 }
+
+const reasonOf = ({ code, message }: EventFailure): string => `${code}, ${message}`;
 
 /**
  * Makes the topics of one client.
@@ -68,11 +68,13 @@ export function createTopics(
   onLateRejoin: () => void,
 ): Topics {
   const topics = new Map<string, Topic>();
+  let closed = false;
 
   /** Compares what is wanted with what the server has, and makes the next step, if it can be made now. */
   const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
     if (topic.busy || !socket.connected || topics.get(name) !== topic) return undefined;
     if (topic.shares.size === 0) {
+      rest(topic);
       presence.forget(name);
       if (topic.server !== "out") return ask(name, topic, LEAVE);
       topics.delete(name);
@@ -94,6 +96,8 @@ export function createTopics(
   const ask = async (name: string, topic: Topic, event: typeof JOIN | typeof LEAVE): Promise<void> => {
     const asked = [...topic.shares];
     topic.busy = true;
+    topic.doubted = false;
+    if (event === JOIN) presence.asked(name);
     try {
       const answer = (await calls.call(event, [name])) as Joined | undefined;
       topic.busy = false;
@@ -101,18 +105,35 @@ export function createTopics(
       else onJoined(name, topic, asked, answer ?? {});
     } catch (error) {
       topic.busy = false;
+      presence.unasked(name);
       onFailed(name, topic, event === LEAVE ? [] : asked, error);
       // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
       if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
     }
-    void reconcile(name, topic);
+    if (topic.doubted && topic.server === "in") topic.server = "unknown";
+    if (topic.doubted) rejoin(name, topic);
+    else void reconcile(name, topic);
+  };
+
+  /** The next step for a topic that was out for a while, and missed what was pushed. */
+  const rejoin = (name: string, topic: Topic): void =>
+    void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
+
+  const pause = (name: string, topic: Topic, retryAfterMs?: number): void => {
+    rest(topic);
+    // Spread, as every client of a restarted server comes back at once. A server that says 0 means soon, not without a pause.
+    const pauseMs = retryAfterMs || Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
+    topic.retry = setTimeout(() => {
+      topic.retry = undefined;
+      rejoin(name, topic);
+    }, pauseMs);
   };
 
   const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: members }: Joined): void => {
     const anew = topic.server !== "in";
     topic.server = "in";
     topic.tries = 0;
-    if (members) presence.joined(name, members);
+    presence.joined(name, members);
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {
@@ -136,25 +157,20 @@ export function createTopics(
         share.reject(failure);
       } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
     }
-    if (topic.server === "in") return;
-    if (again && topic.shares.size > 0) retry(name, topic, failure);
-    else presence.forget(name);
-  };
-
-  const retry = (name: string, topic: Topic, { retryAfterMs }: EventFailure): void => {
-    rest(topic);
-    // Spread, as every client of a restarted server comes back at once.
-    const pauseMs = retryAfterMs ?? Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
-    topic.retry = setTimeout(() => {
-      topic.retry = undefined;
-      void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
-    }, pauseMs);
+    if (again && topic.server !== "in" && topic.shares.size > 0) pause(name, topic, failure.retryAfterMs);
+    else if (topic.server !== "in") presence.forget(name);
   };
 
   const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
     topic.shares.delete(share);
     if (share.onLost) guarded(logger, `onLost of "${name}"`, share.onLost, failure);
-    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${failure.code}, ${failure.message}`);
+    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${reasonOf(failure)}`);
+  };
+
+  const abort = (name: string, share: Share): void => {
+    // Whoever closes the client knows: this is heard here, and no warning.
+    share.promise.catch(() => {});
+    share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
   };
 
   const rest = (topic: Topic): void => {
@@ -175,8 +191,8 @@ export function createTopics(
       }
       let topic = topics.get(name);
       if (topic === undefined) {
-        topic = { shares: new Set(), server: "out", busy: false, tries: 0, retry: undefined };
-        topics.set(name, topic);
+        topic = { shares: new Set(), server: "out", busy: false, doubted: false, tries: 0, retry: undefined };
+        if (!closed) topics.set(name, topic);
       }
       const record = topic;
       const { shares } = record;
@@ -187,13 +203,16 @@ export function createTopics(
         if (shares.size === 0) queueMicrotask(() => void settle(name, record));
       };
       let settlers!: Pick<Share, "resolve" | "reject">;
-      const promise = new Promise<() => void>((resolve, reject) => {
-        settlers = { resolve: () => resolve(leave), reject };
-      });
+      const promise = new Join(
+        (resolve, reject) => (settlers = { resolve: () => resolve(leave), reject }),
+        leave,
+        (error) => logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(error)}`),
+      );
       const share: Share = { ...options, ...settlers, joined: false, promise };
       shares.add(share);
+      if (closed) abort(name, share);
       void reconcile(name, record);
-      return Object.assign(promise, { leave });
+      return promise;
     },
     onConnect(recovered) {
       const asked = [...topics].flatMap(([name, topic]) => {
@@ -208,20 +227,18 @@ export function createTopics(
       if (topic === undefined) return;
       topic.server = "out";
       const failure = new EventFailure(code, message, { answered: true });
+      topic.doubted = topic.busy;
+      if (!PASSING.has(code)) {
+        for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
+      } else if (topic.shares.size > 0 && !topic.busy) pause(name, topic);
       presence.forget(name);
-      // Not for good: the policy was asked again, and could not say.
-      if (PASSING.has(code) && topic.shares.size > 0) return retry(name, topic, failure);
-      for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
       void reconcile(name, topic);
     },
     close() {
+      closed = true;
       for (const [name, topic] of topics) {
         rest(topic);
-        for (const share of topic.shares) {
-          // Whoever closes the client knows; a component that does not await its join is no unhandled rejection.
-          share.promise.catch(() => {});
-          share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
-        }
+        for (const share of topic.shares) abort(name, share);
         // A rejoin that is on its way is nobody's loss.
         topic.shares.clear();
       }

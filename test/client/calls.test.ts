@@ -1,5 +1,6 @@
 import { createClient } from "socket-ingress/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { deferred } from "./fixtures/deferred.js";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { rejection } from "./fixtures/rejection.js";
 
@@ -166,8 +167,24 @@ describe("a call", () => {
 
   it("rejects with what encoding threw", async () => {
     const socket = FakeSocket.connected();
-    vi.spyOn(socket, "timeout").mockReturnValue({ emitWithAck: () => Promise.reject(new TypeError("circular")) });
+    vi.spyOn(socket, "emitWithAck").mockRejectedValue(new TypeError("circular"));
     await expect(createClient(socket).call("ask")).rejects.toThrow(TypeError);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("that finds the socket's own limit for acknowledgements shorter than its own time ends with TIMEOUT there", async () => {
+    const socket = FakeSocket.connected();
+    const limit = deferred<unknown>();
+    vi.spyOn(socket, "emitWithAck").mockReturnValue(limit.promise);
+    const error = rejection(createClient(socket).call("ask"));
+    await settled();
+    limit.reject(new Error("operation has timed out"));
+    expect(await error).toMatchObject({
+      code: "TIMEOUT",
+      answered: false,
+      message: 'no answer to "ask" within the ackTimeout of the socket',
+      cause: { message: "operation has timed out" },
+    });
     expect(vi.getTimerCount()).toBe(0);
   });
 

@@ -135,6 +135,62 @@ describe("a notice", () => {
   });
 });
 
+describe("a frame of our own that no server of ours would send", () => {
+  it.each(
+    [
+      ["ingress:notify", [undefined, null, 5, "x", true, [], [null], { event: 5 }, { event: null }]],
+      ["ingress:refetch", [undefined, null, 5, "x", [], {}, { action: 5 }, { action: "get", event: 5 }]],
+      [
+        "ingress:presence",
+        [
+          ...[undefined, null, 5, "x", [], {}, { topic: 5 }, { topic: "room:42", state: 5 }],
+          ...[5, null, {}, "ab", [null], [5], [{}], [{ user: 5 }]].flatMap((list) => [
+            { topic: "room:42", joined: list },
+            { topic: "room:42", left: list },
+            { topic: "room:42", state: list },
+          ]),
+        ],
+      ],
+      ["ingress:evicted", [undefined, null, 5, [], {}, { topic: "room:42" }, { topic: "room:42", code: 5 }]],
+    ].flatMap(([event, frames]) => (frames as unknown[]).map((frame) => [event as string, frame] as const)),
+  )("is ignored with one warning: %s %j", async (event, frame) => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const client = createClient(socket, { logger });
+    const heard = vi.fn<(...args: unknown[]) => void>();
+    client.receive(heard);
+    client.refetchOnSocket("items_changed", "get", heard);
+    const join = client.joinTopic("room:42", { onLost: heard });
+    socket.takeOne().reply({ presence: [{ user: "ann" }] });
+    await join;
+    socket.push(event, frame);
+    expect(logger.lines).toEqual([
+      expect.stringContaining(`warn: socket-ingress: the server sent a malformed "${event}"`),
+    ]);
+    expect(heard).not.toHaveBeenCalled();
+    expect(socket.sent).toEqual([]);
+    expect(client.presence("room:42")).toEqual([{ user: "ann" }]);
+  });
+
+  it("does not keep those that follow from being heard", () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket, { logger: recordingLogger() });
+    const heard = vi.fn<(data: unknown) => void>();
+    client.receive(heard);
+    socket.push("ingress:notify", null);
+    socket.push("ingress:notify", { data: 1 });
+    expect(heard.mock.calls).toEqual([[1]]);
+  });
+
+  it("may lack its data: what can't be said in JSON is left out on the way", () => {
+    const socket = FakeSocket.connected();
+    const heard = vi.fn<(data: unknown) => void>();
+    createClient(socket).receive(heard);
+    socket.push("ingress:notify", {});
+    expect(heard.mock.calls).toEqual([[undefined]]);
+  });
+});
+
 describe("onReady", () => {
   it("runs at once when there is a connection, and not again", () => {
     const socket = FakeSocket.connected();
@@ -211,6 +267,58 @@ describe("closing", () => {
     expect(socket.listeners.size).toBe(0);
     await expect(call).rejects.toMatchObject({ code: "ABORTED", message: "the client is closed" });
     await expect(client.call("ask")).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  it.each([[true], [false]])("leaves nothing to be taken afterwards (connected: %j)", async (connected) => {
+    const socket = connected ? FakeSocket.connected() : new FakeSocket();
+    const client = createClient(socket, { logger: recordingLogger() });
+    client.close();
+    const fn = vi.fn<() => void>();
+    const offs = [
+      client.on("presence", fn),
+      client.receive(fn),
+      client.onCustomEvent("NewOffer", fn),
+      client.onReady(fn),
+      client.onReconnect(fn),
+      client.onPresence("room:42", fn),
+      client.refetchOnSocket("items_changed", "get_items", fn, { immediate: true }),
+      client.refetchOnSocket("items_changed", fn, fn, { immediate: true }),
+    ];
+    await expect(client.joinTopic("room:42")).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(client.with({ retries: 3 }).call("ask")).rejects.toMatchObject({ code: "ABORTED" });
+    client.joinTopic("room:42").leave();
+    socket.connect();
+    socket.push("presence");
+    socket.push("items_changed");
+    await settled();
+    expect(socket.listeners.size).toBe(0);
+    expect(socket.sent).toEqual([]);
+    expect(fn).not.toHaveBeenCalled();
+    for (const off of offs) off();
+  });
+
+  it("in the middle of closing nothing can be taken either", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket, { logger: recordingLogger() });
+    const fetch = vi.fn<() => void>();
+    client.refetchOnSocket(
+      "items_changed",
+      ({ signal }) => {
+        signal.addEventListener("abort", () => {
+          client.on("late", () => {});
+          client.refetchOnSocket("late", fetch, () => {}, { immediate: true });
+          client.joinTopic("room:42").catch(() => {});
+        });
+        return new Promise(() => {});
+      },
+      () => {},
+      { immediate: true },
+    );
+    client.close();
+    await settled();
+    expect(fetch).not.toHaveBeenCalled();
+    expect(socket.sent).toEqual([]);
+    expect(socket.listeners.size).toBe(0);
   });
 
   it("happens at the end of a block that holds the client with `using`", () => {

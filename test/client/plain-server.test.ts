@@ -6,6 +6,7 @@ import { deferred } from "./fixtures/deferred.js";
 import { failure } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
+import { unhandledDuring } from "./fixtures/unhandled.js";
 
 interface ClientToServer {
   add(a: number, b: number, reply: (sum: number) => void): void;
@@ -85,6 +86,28 @@ describe("on a plain Socket.IO server", () => {
     await expect(client.call("add", 1, 2)).resolves.toBe(3);
   });
 
+  it.each([[Infinity], [10_000]])("calls that were given up leave no timer (timeoutMs: %d)", async (timeoutMs) => {
+    await using app = await serve<App>(listen);
+    const client = createClient<App>(await app.connect());
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const controller = new AbortController();
+    const calls = Array.from({ length: 100 }, () =>
+      rejection(client.with({ timeoutMs, signal: controller.signal }).call("hang")),
+    );
+    controller.abort();
+    expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(new Set(["ABORTED"]));
+    // Socket.IO has timers of its own, one or two a connection.
+    expect(timers() - before).toBeLessThan(10);
+    await expect(client.call("add", 1, 2)).resolves.toBe(3);
+  });
+
+  it("a socket whose acknowledgements have a time limit ends a call there, with a code", async () => {
+    await using app = await serve<App>(listen);
+    const client = createClient<App>(await app.connect({ ackTimeout: 20 }));
+    expect(await rejection(client.call("hang"))).toMatchObject({ code: "TIMEOUT", answered: false });
+  });
+
   it("a refused connection rejects what waits with the code the middleware gave", async () => {
     await using app = await serve<App>((io) => {
       io.use((_, next) => next(Object.assign(new Error("please log in"), { data: { code: "UNAUTHENTICATED" } })));
@@ -150,6 +173,27 @@ describe("on a plain Socket.IO server", () => {
     await client.call("add", 1, 1);
     expect(seen).toEqual([1, 2]);
   });
+
+  it.each(["ingress:notify", "ingress:refetch", "ingress:presence", "ingress:evicted"])(
+    "a server that sends nonsense as %s ends no process",
+    async (event) => {
+      await using app = await serve(listen as (io: Server) => void);
+      const socket = await app.connect();
+      const logger = recordingLogger();
+      createClient(socket, { logger });
+      const arrived = deferred();
+      socket.on("last", () => arrived.resolve());
+      const unhandled = await unhandledDuring(async () => {
+        const side = app.serverSide(socket);
+        side.emit(event);
+        for (const frame of [null, 5, { topic: "t", joined: [null] }]) side.emit(event, frame);
+        side.emit("last");
+        await arrived.promise;
+      });
+      expect(unhandled).toEqual([]);
+      expect(logger.lines.filter((line) => line.startsWith("warn: "))).toHaveLength(4);
+    },
+  );
 
   it("a topic can't be joined, and that takes no longer than a call", async () => {
     await using app = await serve<App>(listen);

@@ -196,6 +196,46 @@ describe("the server's shorthand", () => {
   });
 });
 
+describe("payloads that JSON tells nothing of", () => {
+  const bytes = (...values: number[]): ArrayBuffer => new Uint8Array(values).buffer;
+
+  it.each<[string, unknown[]]>([
+    ["binary ones", [bytes(1), bytes(2), bytes()]],
+    ["binary ones inside others", [{ of: bytes(1) }, { of: bytes(2) }]],
+    ["views of binary ones", [new DataView(bytes(1)), new DataView(bytes(2))]],
+    ["big integers", [1n, 2n, [1n], [2n]]],
+    ["blobs", [new Blob(["a"]), new Blob(["b"])]],
+    ["nothing and emptiness", [undefined, null, "", "null", [], {}]],
+  ])("are kept apart: %s", async (_, payloads) => {
+    const socket = FakeSocket.connected();
+    createClient(socket).refetchOnSocket("item_changed", "get_item", () => {});
+    for (const payload of payloads) socket.push("ingress:refetch", { action: "get_item", payload });
+    expect(socket.take().map(({ args }) => args[0])).toEqual(payloads);
+  });
+
+  it("are one when they say the same", () => {
+    const socket = FakeSocket.connected();
+    createClient(socket).refetchOnSocket("item_changed", "get_item", () => {});
+    for (const payload of [bytes(1, 2), bytes(1, 2), [1n], [1n]]) {
+      socket.push("ingress:refetch", { action: "get_item", payload });
+    }
+    expect(socket.take()).toHaveLength(2);
+  });
+
+  it("and have no JSON at all break nothing: each is one by itself", () => {
+    const socket = FakeSocket.connected();
+    const circle: Record<string, unknown> = {};
+    circle["self"] = circle;
+    createClient(socket).refetchOnSocket("item_changed", "get_item", () => {}, { payload: circle });
+    for (let n = 0; n < 3; n++) socket.push("item_changed");
+    socket.push("ingress:refetch", { action: "get_item", payload: { ...circle } });
+    expect(socket.take()).toHaveLength(2);
+    socket.drop();
+    socket.connect();
+    expect(socket.take()).toHaveLength(2);
+  });
+});
+
 describe("a refetch that fails", () => {
   it("tells onError and leaves the state", async () => {
     const socket = FakeSocket.connected();

@@ -1,8 +1,9 @@
-import { createClient, type EventFailure } from "socket-ingress/client";
+import { createClient, type EventFailure, type TopicJoin } from "socket-ingress/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
+import { unhandledDuring } from "./fixtures/unhandled.js";
 
 /** Answers whatever was sent with success. */
 const answerAll = async (socket: FakeSocket, value: unknown = {}): Promise<string[]> => {
@@ -148,6 +149,66 @@ describe("a topic that is refused", () => {
     (await first)();
     await settled();
     expect(socket.frames()).toEqual(['ingress:leave "room:42"']);
+  });
+});
+
+describe("a refusal that nobody awaits", () => {
+  it("is a warning, and no unhandled rejection", async () => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const unhandled = await unhandledDuring(async () => {
+      const cleanup = createClient(socket, { logger }).joinTopic("room:42").leave;
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+      cleanup();
+    });
+    expect(unhandled).toEqual([]);
+    expect(logger.lines).toEqual([
+      'warn: socket-ingress: the topic "room:42" was not joined: FORBIDDEN, refused with FORBIDDEN',
+    ]);
+  });
+
+  it.each<[string, (join: TopicJoin) => Promise<unknown>]>([
+    ["then", (join) => join.then(() => {})],
+    ["catch", (join) => join.catch((error: unknown) => Promise.reject(error as Error))],
+    ["finally", (join) => join.finally(() => {})],
+    ["Promise.race", (join) => Promise.race([join, new Promise(() => {})])],
+    [
+      "await",
+      async (join) => {
+        const leave = await join;
+        leave();
+      },
+    ],
+  ])("is one for whoever does, by %s: the rejection is theirs and nothing is logged", async (_, hear) => {
+    const socket = FakeSocket.connected();
+    const logger = recordingLogger();
+    const join = createClient(socket, { logger }).joinTopic("room:42");
+    expect(join).toBeInstanceOf(Promise);
+    const heard = rejection(hear(join));
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    expect((await heard).code).toBe("FORBIDDEN");
+    expect(logger.lines).toEqual([]);
+  });
+
+  it("is told to whoever asks later, too", async () => {
+    const socket = FakeSocket.connected();
+    const join = createClient(socket, { logger: recordingLogger() }).joinTopic("room:42");
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    await settled();
+    expect((await rejection(join)).code).toBe("FORBIDDEN");
+  });
+
+  it("stays an unhandled rejection for whoever goes on from it and hears no failure", async () => {
+    const socket = FakeSocket.connected();
+    const unhandled = await unhandledDuring(async () => {
+      void createClient(socket, { logger: recordingLogger() })
+        .joinTopic("room:42")
+        .then(() => {});
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+    });
+    expect(unhandled).toMatchObject([{ code: "FORBIDDEN" }]);
   });
 });
 
@@ -328,6 +389,46 @@ describe("after a reconnect", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it.each([[2 ** 31], [1e300]])(
+    "a rejoin waits as long as a timer can when it is told to wait %d ms",
+    async (retryAfterMs) => {
+      const socket = FakeSocket.connected();
+      const client = createClient(socket);
+      void client.joinTopic("room:42");
+      await answerAll(socket);
+      socket.drop();
+      socket.connect();
+      socket.takeOne().reply(failure("RATE_LIMITED", { retryAfterMs }));
+      await settled();
+      await vi.advanceTimersByTimeAsync(2 ** 31 - 2);
+      expect(socket.sent).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(socket.frames()).toEqual(['ingress:join "room:42"']);
+      client.close();
+    },
+  );
+
+  it.each([[-1], [Number.NaN], ["5000"], [null], [0]])(
+    "a rejoin that is told to wait %s ms is tried a little later each time, as if nothing were said",
+    async (retryAfterMs) => {
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      const socket = FakeSocket.connected();
+      const client = createClient(socket);
+      void client.joinTopic("room:42");
+      await answerAll(socket);
+      socket.drop();
+      socket.connect();
+      for (const pauseMs of [1_000, 2_000]) {
+        socket.takeOne().reply(failure("RATE_LIMITED", { retryAfterMs }));
+        await settled();
+        await vi.advanceTimersByTimeAsync(pauseMs - 1);
+        expect(socket.sent).toEqual([]);
+        await vi.advanceTimersByTimeAsync(1);
+      }
+      client.close();
+    },
+  );
+
   it("a rejoin that pauses is not tried once it is not wanted", async () => {
     const socket = FakeSocket.connected();
     const joining = createClient(socket).joinTopic("room:42");
@@ -361,6 +462,96 @@ describe("an eviction", () => {
     await settled();
     expect(socket.sent).toEqual([]);
   });
+
+  it.each(["TIMEOUT", "OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "INTERNAL"])(
+    "for a reason that passes (%s) is no loss: the topic is asked for again, as after a refused rejoin",
+    async (code) => {
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const client = createClient(socket, { logger });
+      const onLost = vi.fn<() => void>();
+      const refetched = vi.fn<() => void>();
+      client.refetchOnSocket("items_changed", refetched);
+      void client.joinTopic("room:42", { onLost });
+      socket.takeOne().reply({ presence: [{ user: "ann" }] });
+      await settled();
+      socket.push("ingress:evicted", { topic: "room:42", code, message: "" });
+      expect(client.presence("room:42")).toEqual([]);
+      await vi.advanceTimersByTimeAsync(999);
+      expect(socket.sent).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      socket.takeOne().reply(failure(code));
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(refetched).not.toHaveBeenCalled();
+      socket.takeOne().reply({ presence: [{ user: "bob" }] });
+      await settled();
+      // What was pushed to the topic meanwhile was missed.
+      expect(refetched).toHaveBeenCalledOnce();
+      expect(client.presence("room:42")).toEqual([{ user: "bob" }]);
+      expect([onLost.mock.calls, logger.lines, vi.getTimerCount()]).toEqual([[], [], 0]);
+    },
+  );
+
+  it("for a reason that passes is a loss after all if the next answer is a no for good", async () => {
+    const socket = FakeSocket.connected();
+    const onLost = vi.fn<(failure: EventFailure) => void>();
+    void createClient(socket).joinTopic("room:42", { onLost });
+    await answerAll(socket);
+    socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    socket.takeOne().reply(failure("FORBIDDEN"));
+    await settled();
+    expect(onLost.mock.calls).toMatchObject([[{ code: "FORBIDDEN" }]]);
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it.each([["leave"], ["close"]])("for a reason that passes leaves no timer after a %s", async (end) => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const join = client.joinTopic("room:42");
+    await answerAll(socket);
+    for (let n = 0; n < 2; n++) socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    expect(vi.getTimerCount()).toBe(1);
+    if (end === "leave") join.leave();
+    else client.close();
+    await settled();
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it("for a reason that passes, while the connection goes, is made good by the rejoin alone", async () => {
+    const socket = FakeSocket.connected();
+    void createClient(socket).joinTopic("room:42");
+    await answerAll(socket);
+    socket.push("ingress:evicted", { topic: "room:42", code: "SHUTTING_DOWN", message: "" });
+    socket.drop();
+    socket.connect();
+    expect(await answerAll(socket)).toEqual(["ingress:join room:42"]);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it.each(["FORBIDDEN", "INTERNAL"])(
+    "right behind the answer of a join (%s) is not overruled by it, though its promise tells later",
+    async (code) => {
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const join = createClient(socket, { logger }).joinTopic("room:42");
+      // Both frames in one read of the transport: the second is heard before the first's promise has settled.
+      socket.takeOne().reply({});
+      socket.push("ingress:evicted", { topic: "room:42", code, message: "" });
+      await join;
+      await settled();
+      socket.takeOne().reply(failure("FORBIDDEN"));
+      await settled();
+      expect(logger.lines).toEqual([
+        'warn: socket-ingress: the topic "room:42" was lost: FORBIDDEN, refused with FORBIDDEN',
+      ]);
+      // The first answer may be the later word still: then the server has it in, and a refusal changes nothing about that.
+      expect(await answerAll(socket)).toEqual(["ingress:leave room:42"]);
+      expect([socket.sent, vi.getTimerCount()]).toEqual([[], 0]);
+    },
+  );
 
   it("of a topic that is unknown changes nothing", () => {
     const socket = FakeSocket.connected();
@@ -440,6 +631,45 @@ describe("presence", () => {
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
   });
+
+  it("counts what comes right behind the answer of the join, though its promise tells later", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
+    client.onPresence("room:42", told);
+    const join = client.joinTopic("room:42");
+    socket.push("ingress:presence", { topic: "room:42", joined: [{ user: "cyd" }] });
+    socket.push("ingress:presence", { topic: "room:42", left: [{ user: "cyd" }] });
+    socket.takeOne().reply({ presence: [ann] });
+    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    socket.push("ingress:presence", { topic: "room:42", left: [ann] });
+    await join;
+    expect(told.mock.calls).toEqual([[[bob], { joined: [bob], left: [] }]]);
+    // After a rejoin, too, where the old state is known still.
+    socket.drop();
+    socket.connect();
+    socket.takeOne().reply({ presence: [bob] });
+    socket.push("ingress:presence", { topic: "room:42", state: [ann] });
+    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    await settled();
+    expect(client.presence("room:42")).toEqual([ann, bob]);
+  });
+
+  it.each([[5], ["ab"], [{}], [[null]], [[{ user: 5 }]]])(
+    "of another shape in the answer to a join is ignored with one warning: %j",
+    async (presence) => {
+      const socket = FakeSocket.connected();
+      const logger = recordingLogger();
+      const client = createClient(socket, { logger });
+      const join = client.joinTopic("room:42");
+      socket.takeOne().reply({ presence });
+      await join;
+      expect(client.presence("room:42")).toEqual([]);
+      expect(logger.lines).toEqual([
+        expect.stringContaining('warn: socket-ingress: the server sent a malformed presence of "room:42"'),
+      ]);
+    },
+  );
 
   it("is replaced whole when the server says it whole, after a recovery for instance", async () => {
     const socket = FakeSocket.connected();

@@ -8,6 +8,9 @@ interface Watch {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** The longest delay a timer of Node can have; above it, it would fire at once. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
 interface Online extends NodeMessage {
   readonly kind: "online";
   readonly users: readonly string[];
@@ -92,7 +95,13 @@ export class Dropouts {
 
   #start(watch: Watch): void {
     if (watch.timer !== undefined) return;
-    watch.timer = setTimeout(() => void this.#expired(watch), watch.ms);
+    this.#wait(watch, watch.ms);
+  }
+
+  #wait(watch: Watch, ms: number): void {
+    const rest = ms - LONGEST_TIMER_MS;
+    if (rest <= 0) watch.timer = setTimeout(() => void this.#expired(watch), ms);
+    else watch.timer = setTimeout(() => this.#wait(watch, rest), LONGEST_TIMER_MS);
   }
 
   #stop(watch: Watch): void {

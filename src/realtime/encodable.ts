@@ -14,7 +14,9 @@ export function unsendable(value: unknown): string | undefined {
 }
 
 function look(value: unknown, depth: number): string | undefined {
-  if (typeof value === "bigint") return "it holds a BigInt";
+  if (typeof value === "bigint" || Object.prototype.toString.call(value) === "[object BigInt]")
+    return "it holds a BigInt";
+  if (typeof value === "symbol") return "it holds a symbol";
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value) || value instanceof Blob) return undefined;
   // A circle is found by its depth too.

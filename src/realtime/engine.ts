@@ -2,19 +2,20 @@ import type { Namespace, Server } from "socket.io";
 import type { EventContext } from "../event-context.js";
 import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
+import { type Awaitable, isPending, andThen } from "./awaitable.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Dropouts } from "./dropout.js";
 import type { Group } from "./group.js";
 import { Grouping } from "./grouping.js";
 import { Identities, NOBODY, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
-import type { Awaitable, Memberships, Place } from "./memberships.js";
+import type { Memberships, Place } from "./memberships.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { PRESENCE } from "./protocol.js";
 import { Pusher } from "./push.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
 import { ReviewContext } from "./review-context.js";
-import { isOurs, roomOf } from "./rooms.js";
+import { isOurs, moveRooms, roomOf } from "./rooms.js";
 import type { Topics } from "./topics.js";
 import type { WaitingRoom } from "./waiting-room.js";
 
@@ -50,7 +51,7 @@ interface Revoke extends NodeMessage {
 
 /** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
 export class Engine<App extends AppServer = Server> {
-  readonly identities: Identities<AppSocket<App>> = new Identities();
+  readonly identities: Identities<AppSocket<App>>;
   readonly cluster: Cluster;
   readonly pusher: Pusher;
   readonly presence: PresenceSync;
@@ -60,12 +61,15 @@ export class Engine<App extends AppServer = Server> {
   readonly requests: RequestWindow | undefined;
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
+  /** Sockets whose places are being read, and the rooms they were put into meanwhile. */
+  readonly #entering = new Map<AppSocket<App>, Set<string>>();
   readonly #heartbeat: NodeJS.Timeout;
 
   constructor(options: EngineOptions<App>) {
     const { namespace, log, topics, topicsPerSocket, presence, calls, waitingRoom } = options;
     this.#options = options;
     this.#namespace = namespace;
+    this.identities = new Identities(log);
     this.cluster = new Cluster(namespace, log);
     this.pusher = new Pusher(namespace, this.cluster, log);
     this.presence = new PresenceSync(this.cluster, presence, (change) =>
@@ -109,7 +113,7 @@ export class Engine<App extends AppServer = Server> {
     this.requests?.clear();
     this.identities.clear();
     for (const socket of this.#namespace.sockets.values()) {
-      for (const room of [...socket.rooms]) if (isOurs(room)) void socket.leave(room);
+      for (const room of [...socket.rooms]) if (isOurs(room)) moveRooms(this.#options.log, () => socket.leave(room));
     }
     await this.presence.close();
     this.cluster.close();
@@ -119,9 +123,9 @@ export class Engine<App extends AppServer = Server> {
   connected(context: EventContext<App>): Awaitable<void> {
     const { socket } = context;
     if (!socket.connected) return undefined;
-    const admitted = this.#admit(socket);
+    const admitted = this.#admit(socket, () => context.signal);
     if (!socket.recovered) return admitted;
-    return then(admitted, () => this.joins.review(context));
+    return andThen(admitted, () => this.joins.review(context));
   }
 
   /** A socket goes. */
@@ -142,7 +146,7 @@ export class Engine<App extends AppServer = Server> {
     const before = this.identities.of(socket).user;
     if (!this.identities.set(socket, "user", id)) return;
     this.joins.disown(socket);
-    for (const room of [...socket.rooms]) if (isPlace(room)) void socket.leave(room);
+    for (const room of [...socket.rooms]) if (isPlace(room)) moveRooms(this.#options.log, () => socket.leave(room));
     if (before !== undefined) this.dropouts.went(before);
     try {
       await this.#userIs(socket, id);
@@ -172,7 +176,10 @@ export class Engine<App extends AppServer = Server> {
   async enroll(place: Place, user: string): Promise<void> {
     await this.#options.memberships.add(place, user);
     const room = roomOf(place.kind, place.id);
-    for (const socket of this.identities.here("user", user)) void socket.join(room);
+    for (const socket of this.identities.here("user", user)) {
+      this.#entering.get(socket)?.add(room);
+      moveRooms(this.#options.log, () => socket.join(room));
+    }
     this.#namespace.in(roomOf("user", user)).socketsJoin(room);
   }
 
@@ -180,7 +187,10 @@ export class Engine<App extends AppServer = Server> {
   async withdraw(place: Place, user: string): Promise<void> {
     await this.#options.memberships.remove(place, user);
     const room = roomOf(place.kind, place.id);
-    for (const socket of this.identities.here("user", user)) void socket.leave(room);
+    for (const socket of this.identities.here("user", user)) {
+      this.#entering.get(socket)?.delete(room);
+      moveRooms(this.#options.log, () => socket.leave(room));
+    }
     this.#namespace.in(roomOf("user", user)).socketsLeave(room);
   }
 
@@ -208,22 +218,26 @@ export class Engine<App extends AppServer = Server> {
     }
   }
 
-  #admit(socket: AppSocket<App>): Awaitable<void> {
+  /** @param until says who gives up, where it takes time; what is found out after that counts for nothing */
+  #admit(socket: AppSocket<App>, until?: () => AbortSignal): Promise<void> | void {
     const { user, session } = this.#options;
     this.joins.admit(socket.id);
     // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
     // restores it again. Who it is, is asked anew; its topics are reviewed.
     if (socket.recovered) {
-      for (const room of [...socket.rooms]) if (isOurs(room) && !isTopic(room)) void socket.leave(room);
+      for (const room of [...socket.rooms])
+        if (isOurs(room) && !isTopic(room)) moveRooms(this.#options.log, () => socket.leave(room));
     }
     this.identities.admit(socket);
     try {
-      const result = then(user?.(socket), (userId) =>
-        then(session?.(socket), (sessionId) =>
+      const result = andThen(user?.(socket), (userId) =>
+        andThen(session?.(socket), (sessionId) =>
           this.#identified(socket, { user: readId("user", userId), session: readId("session", sessionId) }),
         ),
       );
-      return result instanceof Promise ? result.catch((error: unknown) => this.#refuse(socket, error)) : result;
+      if (!isPending(result)) return result;
+      const inTime = until === undefined ? result : Promise.race([result, givenUp(until())]);
+      return inTime.catch((error: unknown) => this.#refuse(socket, error));
     } catch (error) {
       return this.#refuse(socket, error);
     }
@@ -231,7 +245,8 @@ export class Engine<App extends AppServer = Server> {
 
   #identified(socket: AppSocket<App>, found: Identity): Awaitable<void> {
     if (!socket.connected) return this.identities.drop(socket);
-    this.identities.found(socket, found);
+    // Given up, or asked by a door that is closed.
+    if (!this.identities.found(socket, found)) return undefined;
     return this.#userIs(socket, this.identities.of(socket).user);
   }
 
@@ -246,23 +261,27 @@ export class Engine<App extends AppServer = Server> {
     if (user === undefined) return undefined;
     this.dropouts.came(user);
     const places = this.#options.memberships.places(user);
-    if (places instanceof Promise) return this.#enterLater(socket, user, places);
+    if (isPending(places)) return this.#enterLater(socket, user, places);
     return this.#enter(socket, user, places);
   }
 
   #enter(socket: AppSocket<App>, user: string, places: readonly Place[]): void {
     if (places.length === 0 || this.identities.of(socket).user !== user) return;
-    void socket.join(places.map(({ kind, id }) => roomOf(kind, id)));
+    moveRooms(this.#options.log, () => socket.join(places.map(({ kind, id }) => roomOf(kind, id))));
   }
 
   // Who is taken out of a place while a slow store answers must not get in by the answer, so it is asked once more. Who is put
   // into one meanwhile gets in by being in the user's room.
-  async #enterLater(socket: AppSocket<App>, user: string, places: Promise<readonly Place[]>): Promise<void> {
+  async #enterLater(socket: AppSocket<App>, user: string, places: PromiseLike<readonly Place[]>): Promise<void> {
     this.#enter(socket, user, await places);
+    const entered = new Set<string>();
+    this.#entering.set(socket, entered);
     const still = await this.#options.memberships.places(user);
+    this.#entering.delete(socket);
     if (this.identities.of(socket).user !== user) return;
-    const rooms = new Set(still.map(({ kind, id }) => roomOf(kind, id)));
-    for (const room of [...socket.rooms]) if (isPlace(room) && !rooms.has(room)) void socket.leave(room);
+    const rooms = new Set([...still.map(({ kind, id }) => roomOf(kind, id)), ...entered]);
+    for (const room of [...socket.rooms])
+      if (isPlace(room) && !rooms.has(room)) moveRooms(this.#options.log, () => socket.leave(room));
   }
 
   async #enrollAll({ id, members }: Group): Promise<void> {
@@ -301,7 +320,12 @@ function isPlace(room: string): boolean {
   return room.startsWith(roomOf("group", "")) || room.startsWith(roomOf("players", ""));
 }
 
-/** What comes after a value that may be a promise: at once if it is none. */
-function then<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
+/** Rejects when the signal aborts, with its reason. */
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    // A reason of ours is an error; whatever it is, it is what happened.
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
 }

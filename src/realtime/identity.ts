@@ -1,4 +1,5 @@
-import { idsOf, roomOf, type RoomKind } from "./rooms.js";
+import type { Logger } from "../logger.js";
+import { idsOf, moveRooms, roomOf, type RoomKind } from "./rooms.js";
 
 /** Who a socket belongs to, as the server knows it. */
 export interface Identity {
@@ -35,24 +36,32 @@ export const NOBODY: Identity = Object.freeze({ user: undefined, session: undefi
  * @typeParam Of - the sockets
  */
 export class Identities<Of extends IdentifiedSocket> {
+  readonly #log: Logger;
   // What is still running for a socket that has gone runs for whoever it was.
   readonly #known = new WeakMap<object, Identity>();
   readonly #sockets: Readonly<Record<IdentityKind, Map<string, Set<Of>>>> = { user: new Map(), session: new Map() };
 
   readonly #admitting = new Map<Of, Change[]>();
 
+  /** @param log where an adapter that fails is told of */
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
   /** It is being found out whose this socket is, until {@link found} says so or {@link drop} that it is of no interest any more. */
   admit(socket: Of): void {
     this.#admitting.set(socket, []);
   }
 
-  /** It has been found out. What was said meanwhile counts more. */
-  found(socket: Of, identity: Identity): void {
-    const changes = this.#admitting.get(socket) ?? [];
+  /** It has been found out. What was said meanwhile counts more. Returns false if it is of no interest any more. */
+  found(socket: Of, identity: Identity): boolean {
+    const changes = this.#admitting.get(socket);
+    if (changes === undefined) return false;
     this.#admitting.delete(socket);
     const { user, session } = changes.reduce((known, change) => change(known), identity);
     this.set(socket, "session", session);
     this.set(socket, "user", user);
+    return true;
   }
 
   /** A change that also concerns sockets of which it is not known yet whose they are. */
@@ -80,8 +89,10 @@ export class Identities<Of extends IdentifiedSocket> {
     const before = this.of(socket);
     this.#admitting.get(socket)?.push((found) => ({ ...found, [kind]: id }));
     // In before out: a push in between would otherwise reach nobody.
-    if (id !== undefined && !socket.rooms.has(roomOf(kind, id))) void socket.join(roomOf(kind, id));
-    for (const old of idsOf(kind, socket.rooms)) if (old !== id) void socket.leave(roomOf(kind, old));
+    if (id !== undefined && !socket.rooms.has(roomOf(kind, id)))
+      moveRooms(this.#log, () => socket.join(roomOf(kind, id)));
+    for (const old of idsOf(kind, socket.rooms))
+      if (old !== id) moveRooms(this.#log, () => socket.leave(roomOf(kind, old)));
     if (before[kind] === id) return false;
     this.#remove(socket, kind, before[kind]);
     this.#known.set(socket, { ...before, [kind]: id });

@@ -31,11 +31,12 @@
  */
 export { Audience, everyone, group, nobody, players, session, socket, topic, union, user } from "./audience.js";
 export type { AudienceData, AudienceName } from "./audience.js";
+export type { Awaitable } from "./awaitable.js";
 export type { Reach } from "./cluster.js";
 export type { Group, WaitForGroupOptions } from "./group.js";
 export type { IdentifiedSocket, Identity } from "./identity.js";
 export { MemoryMemberships } from "./memberships.js";
-export type { Awaitable, Memberships, Place } from "./memberships.js";
+export type { Memberships, Place } from "./memberships.js";
 export type { PresenceOptions } from "./presence-sync.js";
 export type { Evicted, Joined, Member, Notice, PresenceChange, PresenceState, Refetch } from "./protocol.js";
 export type { PushOptions } from "./push.js";

@@ -6,15 +6,34 @@ import { EventError } from "../wire/event-error.js";
 import { unsendable } from "./encodable.js";
 import type { PresenceSync } from "./presence-sync.js";
 import { EVICTED, PASSING, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
-import { idsOf, roomOf } from "./rooms.js";
+import { idsOf, moveRooms, roomOf } from "./rooms.js";
 import type { MatchedTopic, Topics } from "./topics.js";
 
 /** Something came between a socket and its admission, and has put everything else in order. */
 class Cancelled extends EventError {}
 
 /** A socket asking for a topic, while its policy thinks. */
-interface Attempt {
-  cancelled: Cancelled | undefined;
+class Attempt {
+  cancelled: Cancelled | undefined = undefined;
+  #reject: (cancelled: Cancelled) => void = () => undefined;
+  readonly #cancelling: Promise<never>;
+
+  constructor() {
+    this.#cancelling = new Promise((_, reject) => (this.#reject = reject));
+    this.#cancelling.catch(() => undefined); // whoever waits hears of it
+  }
+
+  /** It comes to nothing, whatever the policy still says. */
+  cancel(cancelled: Cancelled): void {
+    if (this.cancelled !== undefined) return;
+    this.cancelled = cancelled;
+    this.#reject(cancelled);
+  }
+
+  /** Waits for this, but no longer than until the attempt is cancelled. */
+  wait<T>(value: T): Promise<Awaited<T>> {
+    return Promise.race([value, this.#cancelling]);
+  }
 }
 
 /** What one socket has to do with one topic. */
@@ -23,6 +42,8 @@ interface Entry {
   joined: boolean;
   /** Told so. */
   admitted: boolean;
+  /** How often it was. */
+  admissions: number;
   /** Under way or waiting; the one that came first is asked first. */
   readonly attempts: Set<Attempt>;
   /** Settles with the last of the attempts. */
@@ -121,11 +142,22 @@ export class Joins<App extends AppServer = Server> {
     this.#out(socket, topic, entry, false);
   }
 
-  /** The user of a socket changes: what a policy is still thinking about was asked for somebody else. A {@link review} follows. */
+  /**
+   * The user of a socket changes: what a policy is still thinking about was asked for somebody else, and whoever it is now hears nothing
+   * of a topic before its policy has said yes. A {@link review} follows.
+   */
   disown(socket: AppSocket<App>): void {
+    for (const topic of idsOf("topic", socket.rooms)) {
+      const entry = this.#entry(socket.id, topic);
+      if (entry.attempts.size === 0) Object.assign(entry, { joined: true, admitted: true });
+    }
     for (const [topic, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
       this.#cancel(entry, new Cancelled("CONFLICT", "the user of this connection changed meanwhile"));
       if (!entry.admitted) this.#out(socket, topic, entry, true);
+      else {
+        moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
+        this.#absent(topic, entry, socket.id, true);
+      }
     }
   }
 
@@ -147,7 +179,8 @@ export class Joins<App extends AppServer = Server> {
 
   /**
    * Asks the policies again about every topic a socket is in, since much may have changed: its user, or everything while a
-   * recovered connection was away. What is not allowed now, for whatever reason, is taken away. Presence is sent anew where differences may be missing.
+   * recovered connection was away. What is not allowed now, for whatever reason, is taken away. Presence is sent anew where differences
+   * may be missing.
    */
   async review(context: EventContext<App>): Promise<void> {
     const { socket } = context;
@@ -200,12 +233,16 @@ export class Joins<App extends AppServer = Server> {
     }
 
     const entry = this.#entry(socket.id, topic);
-    const attempt: Attempt = { cancelled: undefined };
+    const attempt = new Attempt();
     entry.attempts.add(attempt);
+    const { signal } = context;
+    const abort = (): void => this.#giveUp(socket, topic, entry, attempt, signal.reason, keeps);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
     // One after the other, so that the last answer is the state the socket is in.
     const turn = entry.tail;
     const run = async (): Promise<void> => {
-      if (turn) await turn.catch(() => undefined);
+      if (turn) await attempt.wait(turn.catch(() => undefined));
       check(attempt, socket);
       await this.#admit(context, topic, matched, entry, attempt, answer);
     };
@@ -219,6 +256,7 @@ export class Joins<App extends AppServer = Server> {
       }
       throw error;
     } finally {
+      signal.removeEventListener("abort", abort);
       entry.attempts.delete(attempt);
       if (!entry.joined && entry.attempts.size === 0 && this.#sockets.get(socket.id)?.get(topic) === entry) {
         this.#sockets.get(socket.id)?.delete(topic);
@@ -235,16 +273,20 @@ export class Joins<App extends AppServer = Server> {
     answer: Answer,
   ): Promise<void> {
     const { socket } = context;
-    const verdict = await definition.join?.(context, params, topic);
-    if (verdict === false) throw new EventError("FORBIDDEN", "you may not join this topic");
+    const asked = definition.join?.(context, params, topic);
+    if (entry.admitted) this.#heed(socket, topic, entry, attempt, asked);
+    const verdict = await attempt.wait(asked);
+    if (verdict === false) throw notAllowed();
     const info =
-      typeof definition.presence === "function" ? await definition.presence(context, params, topic) : undefined;
+      typeof definition.presence === "function"
+        ? await attempt.wait(definition.presence(context, params, topic))
+        : undefined;
     check(attempt, socket);
 
     entry.joined = true;
-    await socket.join(roomOf("topic", topic));
+    await attempt.wait(socket.join(roomOf("topic", topic)));
     let snapshot: unknown = verdict === true ? undefined : verdict;
-    if (definition.snapshot) snapshot = await definition.snapshot(context, params, topic);
+    if (definition.snapshot) snapshot = await attempt.wait(definition.snapshot(context, params, topic));
     check(attempt, socket);
     const reason = unsendable([snapshot, info]);
     if (reason !== undefined) throw new TypeError(`the snapshot of topic "${topic}" can't be sent: ${reason}`);
@@ -254,6 +296,7 @@ export class Joins<App extends AppServer = Server> {
     // Nothing is awaited between the state and the answer: what changes after this arrives after it.
     if (!answer(joined)) throw new EventError("TIMEOUT", "no answer in time");
     entry.admitted = true;
+    entry.admissions++;
   }
 
   #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
@@ -271,14 +314,50 @@ export class Joins<App extends AppServer = Server> {
     let entries = this.#sockets.get(socketId);
     const known = entries?.get(topic);
     if (known) return known;
-    const entry: Entry = { joined: false, admitted: false, attempts: new Set(), tail: undefined, present: undefined };
+    const entry: Entry = {
+      joined: false,
+      admitted: false,
+      admissions: 0,
+      attempts: new Set(),
+      tail: undefined,
+      present: undefined,
+    };
     if (entries === NOTHING) this.#sockets.set(socketId, (entries = new Map()));
     entries?.set(topic, entry);
     return entry;
   }
 
   #cancel(entry: Entry, cancelled: Cancelled): void {
-    for (const attempt of entry.attempts) attempt.cancelled = cancelled;
+    for (const attempt of entry.attempts) attempt.cancel(cancelled);
+  }
+
+  /** Who stays in although the policy took too long is out if that says no after all, unless it has said yes to another attempt. */
+  #heed(socket: AppSocket<App>, topic: string, entry: Entry, attempt: Attempt, asked: unknown): void {
+    const { admissions } = entry;
+    const refused = (error: unknown): void => {
+      // Given up by the clock, and by nobody else.
+      if (attempt.cancelled === undefined || !passes(attempt.cancelled)) return;
+      if (!entry.admitted || entry.admissions !== admissions) return;
+      if (!passes(error)) this.#refuse(socket, topic, entry, error);
+    };
+    Promise.resolve(asked).then((verdict) => {
+      if (verdict === false) refused(notAllowed());
+    }, refused);
+  }
+
+  /** Time is up, or the client is gone: nobody waits for the policy any longer. */
+  #giveUp(
+    socket: AppSocket<App>,
+    topic: string,
+    entry: Entry,
+    attempt: Attempt,
+    reason: unknown,
+    keeps: (error: unknown) => boolean,
+  ): void {
+    const { code, message } = eventError(reason) ?? new EventError("TIMEOUT", "no answer in time");
+    const cancelled = new Cancelled(code, message);
+    attempt.cancel(cancelled);
+    if (!(entry.admitted && keeps(cancelled))) this.#refuse(socket, topic, entry, cancelled);
   }
 
   #refuse(socket: AppSocket<App>, topic: string, entry: Entry, error: unknown): void {
@@ -293,7 +372,7 @@ export class Joins<App extends AppServer = Server> {
   #out(socket: AppSocket<App>, topic: string, entry: Entry, now: boolean): void {
     entry.joined = false;
     entry.admitted = false;
-    void socket.leave(roomOf("topic", topic));
+    moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
     this.#absent(topic, entry, socket.id, now);
     // An attempt under way keeps its entry; it removes it when it sees that it was refused.
     if (entry.attempts.size === 0) this.#sockets.get(socket.id)?.delete(topic);
@@ -323,6 +402,10 @@ function eventError(thrown: unknown): EventError | undefined {
   } catch {
     return undefined;
   }
+}
+
+function notAllowed(): EventError {
+  return new EventError("FORBIDDEN", "you may not join this topic");
 }
 
 function passes(thrown: unknown): boolean {

@@ -1,5 +1,4 @@
-/** A value, or a promise of it: stores in memory answer at once, those over a network do not. */
-export type Awaitable<T> = T | Promise<T>;
+import type { Awaitable } from "./awaitable.js";
 
 /** A set of users the server keeps: the players of an experiment session, or one of its groups. */
 export interface Place {

@@ -1,6 +1,8 @@
 import type { Server } from "socket.io";
 import type { AppServer, AppSocket } from "../event-map.js";
-import type { Awaitable, Memberships } from "./memberships.js";
+import type { Awaitable } from "./awaitable.js";
+import { LONGEST_TIMER_MS } from "./dropout.js";
+import type { Memberships } from "./memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
 import type { WaitingRoom } from "./waiting-room.js";
@@ -61,12 +63,14 @@ export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
   // Its constructor knows what fits.
   if (options.calls !== undefined && options.calls !== false) new RequestWindow(options.calls);
   const { graceMs, heartbeatMs } = presence ?? {};
-  if (graceMs !== undefined && !(Number.isFinite(graceMs) && graceMs >= 0)) {
-    throw new TypeError(`Realtime: presence.graceMs must be milliseconds from 0, got ${String(graceMs)}`);
-  }
-  if (heartbeatMs !== undefined && !(Number.isFinite(heartbeatMs) && heartbeatMs > 0)) {
+  if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= LONGEST_TIMER_MS)) {
     throw new TypeError(
-      `Realtime: presence.heartbeatMs must be a positive number of milliseconds, got ${String(heartbeatMs)}`,
+      `Realtime: presence.graceMs must be milliseconds from 0 to ${LONGEST_TIMER_MS}, got ${String(graceMs)}`,
+    );
+  }
+  if (heartbeatMs !== undefined && !(heartbeatMs > 0 && heartbeatMs <= LONGEST_TIMER_MS)) {
+    throw new TypeError(
+      `Realtime: presence.heartbeatMs must be a positive number of milliseconds up to ${LONGEST_TIMER_MS}, got ${String(heartbeatMs)}`,
     );
   }
 }

@@ -4,11 +4,12 @@ import type { AppServer, AppSocket } from "../event-map.js";
 import { Handler } from "../handler.js";
 import { EventError } from "../wire/event-error.js";
 import { Audience, everyone } from "./audience.js";
+import { type Awaitable, isPending } from "./awaitable.js";
 import type { Reach } from "./cluster.js";
 import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
-import { MemoryMemberships, type Awaitable, type Memberships, type Place } from "./memberships.js";
+import { MemoryMemberships, type Memberships, type Place } from "./memberships.js";
 import {
   CALL,
   JOIN,
@@ -245,8 +246,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const send = (audience: Audience): Promise<Reach | void> => this.#push(audience, NOTIFY, [notice], options);
     try {
       const audience = this.audienceOf(recipients);
-      if (!(audience instanceof Promise)) return send(audience);
-      return this.#unawaited(audience.then(send));
+      if (!isPending(audience)) return send(audience);
+      return this.#unawaited(Promise.resolve(audience).then(send));
     } catch (error) {
       if (error instanceof TypeError) throw error;
       return this.#unawaited(Promise.reject(error as Error));
@@ -259,6 +260,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * @throws EventError as the recipients say, e.g. `NOT_FOUND` when whoever asks is in no group
    */
   audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
+    if (typeof recipients !== "object" || recipients === null) {
+      throw new TypeError(
+        `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${String(recipients)}`,
+      );
+    }
     if (!("resolve" in recipients)) return audienceFrom(recipients);
     return resolveRecipients(recipients, {
       userOf: (socket) => this.#identityOf(socket).user,
@@ -311,7 +317,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /**
    * Takes a topic away from a user, or all topics, on all nodes: their sockets are out when this resolves, joins under way are
-   * refused, and their clients are told. Change what the topic's policy knows first, or they join again.
+   * refused, and their clients are told. Change what the topic's policy knows first, or they join again. With Socket.IO's
+   * `connectionStateRecovery` on, a client that is away keeps what it missed of the topic until it comes back: that leaves before anybody
+   * can be asked.
    *
    * @returns how many sockets lost something; `complete: false` means that a node did not answer, and it should be done again
    */

@@ -1,7 +1,8 @@
 import { EventError } from "../wire/event-error.js";
 import { Audience, group, players, user } from "./audience.js";
 import type { IdentifiedSocket } from "./identity.js";
-import type { Awaitable, Place } from "./memberships.js";
+import { type Awaitable, andThen } from "./awaitable.js";
+import type { Place } from "./memberships.js";
 
 /** What recipients are worked out from. */
 export interface RecipientsSource {
@@ -47,7 +48,7 @@ export function othersInGroup(context: Asking, id?: string): RelativeRecipients 
  */
 export function otherInGroup(context: Asking, id?: string): RelativeRecipients {
   return relative(context, "group", id, (me, place, source) =>
-    then(source.members(place), (members) => {
+    andThen(source.members(place), (members) => {
       const others = members.filter((member) => member !== me);
       const [other] = others;
       if (others.length === 1 && other !== undefined) return user(other);
@@ -87,7 +88,7 @@ function relative(
     resolve: (source) => {
       const me = source.userOf(context.socket);
       if (me === undefined) throw new EventError("UNAUTHENTICATED", "only a user is in a group or a session");
-      return then(source.places(me), (places) => make(me, pick(places, kind, id), source));
+      return andThen(source.places(me), (places) => make(me, pick(places, kind, id), source));
     },
   };
 }
@@ -102,9 +103,4 @@ function pick(places: readonly Place[], kind: Place["kind"], id: string | undefi
   }
   if (mine.length > 1) throw new EventError("CONFLICT", `you are in several ${word}s`);
   return place;
-}
-
-// What a store in memory knows is sent at once, in the order of the calls.
-function then<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

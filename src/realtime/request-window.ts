@@ -12,9 +12,11 @@ export interface RequestWindowOptions {
 
 interface Entry {
   readonly event: string;
-  readonly answer: Promise<unknown>;
+  answer: Promise<unknown>;
   settledAt: number | undefined;
 }
+
+const NONE: Promise<undefined> = Promise.resolve(undefined);
 
 /** What {@link RequestWindow.run} says when a request id was used for another event. */
 export const MISMATCH: unique symbol = Symbol("the request id was used for another event");
@@ -71,9 +73,11 @@ export class RequestWindow {
       this.#shared++;
       return known.answer;
     }
-    const entry: Entry = { event, answer: run(), settledAt: undefined };
+    const entry: Entry = { event, answer: NONE, settledAt: undefined };
     entries.set(requestId, entry);
     this.#total++;
+    // Behind the entry: what it runs may end the connection, and this identity be forgotten with it.
+    entry.answer = run();
     const settled = (answer?: unknown): void => {
       entry.settledAt = performance.now();
       // Its identity may have been forgotten meanwhile, and the id used anew.

@@ -1,6 +1,10 @@
 import type { EventContext } from "../event-context.js";
 import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
+import { EventError } from "../wire/event-error.js";
+
+/** How long a policy may think, as long as an event may take unless it says otherwise. */
+const REVIEW_TIMEOUT_MS = 30_000;
 
 /**
  * What a topic's policy is given when it is asked again without an event: there is nobody to answer and nothing to stop. It takes no
@@ -11,6 +15,7 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
   readonly event = "ingress:review";
   readonly #log: Logger;
   #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: AppSocket<App>, log: Logger) {
     this.socket = socket;
@@ -30,6 +35,11 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
       this.#controller = new AbortController();
       if (this.socket.connected) this.socket.once("disconnect", this.#abort);
       else this.#controller.abort();
+      this.#timer = setTimeout(
+        () => this.#controller?.abort(new EventError("TIMEOUT", "no answer in time")),
+        REVIEW_TIMEOUT_MS,
+      );
+      this.#timer.unref();
     }
     return this.#controller.signal;
   }
@@ -44,8 +54,9 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
 
   /** The review is over: its signal means nothing any more. */
   end(): void {
+    clearTimeout(this.#timer);
     this.socket.off("disconnect", this.#abort);
   }
 
-  readonly #abort = (): void => this.#controller?.abort();
+  readonly #abort = (): void => this.#controller?.abort(new EventError("DISCONNECTED", "the client is gone"));
 }

@@ -1,3 +1,4 @@
+import type { Logger } from "../logger.js";
 import { PREFIX } from "./protocol.js";
 
 /** What a room of ours stands for. */
@@ -29,4 +30,14 @@ export function idsOf(kind: RoomKind, rooms: Iterable<string>): string[] {
 /** Whether a room is one of ours, and so never a socket's private room. */
 export function isOurs(room: string): boolean {
   return room.startsWith(PREFIX);
+}
+
+/** Has a socket enter or leave rooms. An adapter that fails is logged: nobody waits for it, and a rejection must not end the process. */
+export function moveRooms(log: Logger, move: () => Promise<void> | void): void {
+  const failed = (error: unknown): void => log.error({ err: error }, "the adapter could not change who is in a room");
+  try {
+    void Promise.resolve(move()).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
 }

@@ -14,8 +14,8 @@ const leastProcesses = 5;
 
 /** A window has as many pushes as take some 50 ms. */
 const audiences = {
-  topic: { title: `a topic of ${members} sockets`, receivers: members, each: 10, target: 1.05 },
-  user: { title: `a user of ${socketsPerUser} sockets`, receivers: socketsPerUser, each: 1_000 },
+  topic: { title: `a topic of ${members} sockets`, receivers: members, each: 6, target: 1.05 },
+  user: { title: `a user of ${socketsPerUser} sockets`, receivers: socketsPerUser, each: 500 },
 };
 
 /** With one client the server has time for answers between the signals; with many, those come late and spare calls. */

@@ -11,7 +11,8 @@ import type {
 import type { CallOptions } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
 import type { PresenceListener } from "./presence.js";
-import type { RefetchContext, RefetchOptions } from "./refetches.js";
+import type { AskedOnce, RefetchRest } from "./refetch-types.js";
+import type { RefetchContext } from "./refetches.js";
 import type { ClientLogger } from "./subscribers.js";
 import type { TopicJoin } from "./topic-join.js";
 import type { JoinOptions } from "./topics.js";
@@ -29,7 +30,10 @@ export type PushesOf<App> = App extends AnyServer ? EmitEventsOf<App> : Record<s
 export type CallName<App> = Exclude<keyof CallsOf<App> & string, ReservedEventName | ForbiddenEventName>;
 
 /** The names of the events that the server pushes. */
-export type PushName<App> = keyof PushesOf<App> & string;
+export type PushName<App> = Exclude<keyof PushesOf<App> & string, Kept>;
+
+/** What Socket.IO keeps for itself: no server can send it. */
+type Kept = Exclude<ReservedEventName | ForbiddenEventName, "connection" | "error">;
 
 /** What a call of this event is given, its acknowledgement left out. */
 export type CallArgs<App, Event extends CallName<App>> = EventArgs<CallsOf<App>[Event]>;
@@ -130,30 +134,26 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
    * was asked for after the last signal. An answer that comes after a newer one was asked for is dropped. A fetch that a
    * lost connection cut off is made again when it is back, and is no error.
    *
+   * @typeParam Event - the signal's name
+   * @typeParam Asked - the action's name, or the function
    * @param event - the signal
    * @param action - the event to call, or a function that fetches
-   * @param onResult - given each fresh value
+   * @param rest - `onResult`, given each fresh value, and options: for an action that takes a payload, the `payload` to call it
+   *   with when the server does not say
    * @returns the undo; an answer that is still on its way is dropped
    *
    * @example
    * client.refetchOnSocket("items_changed", "get_items", setItems);
    * client.refetchOnSocket("items_changed", ({ signal }) => client.with({ signal }).call("get_items"), setItems);
    */
-  refetchOnSocket<Event extends PushName<App>, Action extends CallName<App>>(
+  refetchOnSocket<
+    Event extends PushName<App>,
+    // Not by a name of its own, so that whoever misspells an action is told the names there are.
+    Asked extends CallName<App> | ((context: RefetchContext<PushArgs<App, Event>[0]>) => unknown),
+  >(
     event: Event,
-    action: Action,
-    onResult: (value: CallValue<App, Action>) => unknown,
-    options?: RefetchOptions & {
-      /** What to call the action with when the server does not say. @default nothing */
-      payload?: CallArgs<App, Action>[0];
-    },
-  ): () => void;
-  /** With a function that fetches, from wherever. */
-  refetchOnSocket<Event extends PushName<App>, Value>(
-    event: Event,
-    fetch: (context: RefetchContext<PushArgs<App, Event>[0]>) => Value | PromiseLike<Value>,
-    onResult?: (value: Value) => unknown,
-    options?: RefetchOptions,
+    action: Asked & AskedOnce<App, Asked>,
+    ...rest: RefetchRest<App, Asked>
   ): () => void;
 
   /** Hears what the server notifies without a name: the default listener. Unheard notices are logged as a warning. */

@@ -125,12 +125,12 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
       checkCallOptions(callOptions);
       return caller(callOptions);
     },
-    // The map of pushes is the user's word for what the server sends; nothing here can check it.
+    // The map of pushes is the user's word for what the server sends; nothing here can check it, nor what a notice carries.
     on: pushes.add as Client<App>["on"],
     joinTopic: (topic, joinOptions = {}) => topics.join(topic, joinOptions),
     refetchOnSocket: refetchOnSocket as Client<App>["refetchOnSocket"],
     receive: (fn) => unnamed.add(RECEIVE, fn),
-    onCustomEvent: named.add,
+    onCustomEvent: named.add as Client<App>["onCustomEvent"],
     onReady(fn) {
       if (socket.connected && !closed) {
         guarded(logger, label(READY), fn);

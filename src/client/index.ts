@@ -56,6 +56,7 @@ export type { ClientSocket } from "./client-socket.js";
 export { createClient } from "./create-client.js";
 export { type ClientCode, EventFailure, type EventFailureOptions } from "./event-failure.js";
 export type { PresenceDifference, PresenceListener } from "./presence.js";
+export type { AskedOnce, OnePayloadOnly, RefetchRest } from "./refetch-types.js";
 export type { RefetchContext, RefetchOptions } from "./refetches.js";
 export type { ClientLogger } from "./subscribers.js";
 export type { TopicJoin } from "./topic-join.js";

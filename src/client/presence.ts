@@ -1,5 +1,6 @@
 import type { Member, PresenceChange } from "../realtime/protocol.js";
 import { areMembers } from "./frames.js";
+import { keyOf } from "./key-of.js";
 import { type ClientLogger, createSubscribers, guarded } from "./subscribers.js";
 
 /** What changed in a topic's presence since the listener was last told. */
@@ -112,5 +113,5 @@ export function createPresence(logger: ClientLogger): Presence {
 }
 
 function sameMember(before: Member | undefined, now: Member): boolean {
-  return before !== undefined && JSON.stringify(before.info) === JSON.stringify(now.info);
+  return before !== undefined && keyOf(before.info) === keyOf(now.info);
 }

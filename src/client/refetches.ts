@@ -1,6 +1,7 @@
 import type { Refetch } from "../realtime/protocol.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
+import { keyOf } from "./key-of.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
 
 /** What {@link Client.refetchOnSocket} takes beside signal, action and receiver. */
@@ -117,23 +118,6 @@ export function createRefetches(
       subscriptions.clear();
     },
   };
-}
-
-/** Tells payloads apart by what they say; by which one it is, where that can't be written down: a circle, a `Blob`. */
-function keyOf(payload: unknown): unknown {
-  try {
-    return JSON.stringify(payload, (_, value: unknown) => {
-      // Of these JSON says nothing, or throws.
-      if (value instanceof ArrayBuffer) return { bytes: [...new Uint8Array(value)] };
-      if (value instanceof DataView)
-        return { bytes: [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)] };
-      if (typeof value === "bigint") return { bigint: String(value) };
-      if (value instanceof Blob) throw new TypeError("no JSON");
-      return value;
-    });
-  } catch {
-    return payload;
-  }
 }
 
 function subscribe(registration: Registration, logger: ClientLogger): Subscription {

@@ -40,7 +40,7 @@ export type { Memberships, Place } from "./memberships.js";
 export type { PresenceOptions } from "./presence-sync.js";
 export type { Evicted, Joined, Member, Notice, PresenceChange, PresenceState, Refetch } from "./protocol.js";
 export type { PushOptions } from "./push.js";
-export type { OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
+export type { NoticeData, OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
 export type { NotifyOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";
 export type { RealtimeOptions } from "./realtime-options.js";

@@ -34,3 +34,19 @@ export type RefetchAction<App> = EventName<App>;
 export type RefetchPayload<App, Action extends string> = Action extends keyof ListenEventsOf<App>
   ? EventArgs<ListenEventsOf<App>[Action]>[0]
   : unknown;
+
+/**
+ * What a notice of this name carries, as `client.onCustomEvent` promises it: the first argument of the push of that name, or anything if
+ * there is none.
+ */
+export type NoticeData<App, Name extends string> = [Name] extends [never]
+  ? unknown
+  : Name extends keyof EmitEventsOf<App>
+    ? FirstOf<EmitEventsOf<App>[Name]>
+    : unknown;
+
+type FirstOf<F> = F extends (...args: infer Args) => unknown
+  ? number extends Args["length"]
+    ? unknown
+    : Args[0]
+  : unknown;

@@ -23,7 +23,7 @@ import {
   type Refetch,
 } from "./protocol.js";
 import type { PushOptions } from "./push.js";
-import type { PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
+import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
 import { MISMATCH } from "./request-window.js";
@@ -33,9 +33,9 @@ import { Topics } from "./topics.js";
 import { MemoryWaitingRoom } from "./waiting-room.js";
 
 /** What {@link Realtime.emitSocketRefetch} says beside the action, and to whom. */
-export interface RefetchOptions<Payload = unknown> extends TargetOptions {
+export interface RefetchOptions<Payload = unknown, Event extends string = string> extends TargetOptions {
   /** The signal that clients subscribed to; without one, every subscription that lists the action is meant. */
-  event?: string;
+  event?: Event;
   /** What to ask with. */
   payload?: Payload;
   /** The id of the socket whose doing it was, for clients that skip what they did themselves. */
@@ -43,9 +43,9 @@ export interface RefetchOptions<Payload = unknown> extends TargetOptions {
 }
 
 /** How a notification is sent. */
-export interface NotifyOptions extends PushOptions {
-  /** The name of the listeners meant; without one, the default listener. */
-  event?: string;
+export interface NotifyOptions<Name extends string = string> extends PushOptions {
+  /** The name of the listeners meant; without one, the default listener. A name of a push has what that carries as its data. */
+  event?: Name;
 }
 
 /** Why a topic was taken away. */
@@ -179,7 +179,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   emitSocketRefetch<Action extends RefetchAction<App>>(
     action: Action,
-    ...given: [] | [options: RefetchOptions<RefetchPayload<App, Action>>]
+    ...given: [] | [options: RefetchOptions<RefetchPayload<App, Action>, PushEvent<App>>]
   ): Promise<void> {
     const options = given.length === 0 ? {} : given[0];
     // A target that happens to be undefined, or a list, must not be taken for "everyone".
@@ -220,11 +220,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    *
    * @returns a promise that rejects if the recipients can't be told, e.g. `otherInGroup` when there are two; not awaiting it is safe
    */
-  notify(
+  notify<Name extends string = string>(
     context: EventContext<App>,
     recipients: Recipients | Target,
-    data: unknown,
-    options?: NotifyOptions,
+    data: NoticeData<App, Name>,
+    options?: NotifyOptions<Name>,
   ): Promise<void> {
     if (typeof context?.socket !== "object")
       throw new TypeError("notify: expected the context of an event first; without one, use sendTo");
@@ -232,8 +232,16 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /** The same as {@link Realtime.notify} from anywhere, with no sender: a timer, a job. */
-  sendTo(recipients: Recipients | Target, data: unknown, options: NotifyOptions & { count: true }): Promise<Reach>;
-  sendTo(recipients: Recipients | Target, data: unknown, options?: NotifyOptions): Promise<void>;
+  sendTo<Name extends string = string>(
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options: NotifyOptions<Name> & { count: true },
+  ): Promise<Reach>;
+  sendTo<Name extends string = string>(
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options?: NotifyOptions<Name>,
+  ): Promise<void>;
   sendTo(
     recipients: Recipients | Target,
     data: unknown,

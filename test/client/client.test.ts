@@ -348,6 +348,7 @@ it("methods can be taken out of the client", async () => {
   const answer = call("ask");
   onReady(() => {});
   expect(presence("room:42")).toEqual([]);
-  socket.take()[2]?.reply(1);
+  // All are answered: what is left would time out while other tests run.
+  for (const { reply } of socket.take()) reply(1);
   await expect(answer).resolves.toBe(1);
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Server } from "socket.io";
 import { createClient, type EventFailure } from "socket-ingress/client";
 import { describe, expect, it, vi } from "vitest";
@@ -92,6 +93,7 @@ describe("on a plain Socket.IO server", () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
     const before = timers();
     const controller = new AbortController();
+    setMaxListeners(0, controller.signal);
     const calls = Array.from({ length: 100 }, () =>
       rejection(client.with({ timeoutMs, signal: controller.signal }).call("hang")),
     );

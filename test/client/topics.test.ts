@@ -683,6 +683,26 @@ describe("presence", () => {
     expect(told).toHaveBeenLastCalledWith([bob], { joined: [bob], left: [ann] });
   });
 
+  it("has changed when what is said of a member has, in JSON or not, and breaks nothing", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const bytes = (n: number): ArrayBuffer => new Uint8Array([n]).buffer;
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({ presence: [{ user: "ann", info: 0 }] });
+    await settled();
+    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
+    client.onPresence("room:42", told);
+    told.mockClear();
+    const infos = [1n, 1n, 2n, bytes(1), bytes(1), bytes(2)];
+    for (const info of infos) socket.push("ingress:presence", { topic: "room:42", joined: [{ user: "ann", info }] });
+    expect(told.mock.calls.map(([[member]]) => (member as { info: unknown }).info)).toEqual([
+      1n,
+      2n,
+      bytes(1),
+      bytes(2),
+    ]);
+  });
+
   it("tells only what is different after a rejoin", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);

@@ -162,7 +162,7 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       await using stage = await realtimeStage(transport);
       const [ann, bob] = [await stage.join({ user: "ann" }), await stage.join({ user: "bob" })];
       const result = deferred<unknown>();
-      ann.client.refetchOnSocket("item_changed", "get_item", result.resolve);
+      ann.client.refetchOnSocket("item_changed", "get_item", result.resolve, { payload: undefined });
       await stage.realtime.emitSocketRefetch("get_item", { payload: { id: 7 } });
       expect(await result.promise).toEqual({ id: 7 });
       await stage.caughtUp(ann, bob);
@@ -185,7 +185,10 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       const [ann, bob] = [await stage.join({ user: "ann" }), await stage.join({ user: "bob" })];
       const fetched = [ann, bob].map(({ client }) => {
         const mine: unknown[] = [];
-        client.refetchOnSocket("item_changed", "get_item", (item) => mine.push(item), { skipOwn: true });
+        client.refetchOnSocket("item_changed", "get_item", (item) => mine.push(item), {
+          payload: undefined,
+          skipOwn: true,
+        });
         return mine;
       });
       await stage.realtime.emitSocketRefetch("get_item", { payload: { id: 7 }, origin: ann.socket.id ?? "" });

@@ -1,7 +1,15 @@
 import type { Server } from "socket.io";
 import type { Socket } from "socket.io-client";
 import { type EventContext, type EventMap, type EventsOf, Handler } from "socket-ingress";
-import { type Client, ClientModule, createClient, type TopicJoin } from "socket-ingress/client";
+import {
+  type AskedOnce,
+  type CallName,
+  type Client,
+  ClientModule,
+  createClient,
+  type RefetchRest,
+  type TopicJoin,
+} from "socket-ingress/client";
 import { expectTypeOf } from "vitest";
 
 interface Item {
@@ -12,10 +20,15 @@ interface ClientToServer {
   add(a: number, b: number, reply: (sum: number) => void): void;
   get_items(reply: (items: Item[]) => void): void;
   get_item(query: { id: number }, reply: (item: Item | { error: { code: string; message: string } }) => void): void;
+  find_items(query: { text: string } | undefined, reply: (items: Item[]) => void): void;
+  page_items(page?: number, reply?: (items: Item[]) => void): void;
+  items_from(first: number, size?: number): void;
+  items_between(first: number, last: number, reply: (items: Item[]) => void): void;
   typing(): void;
   disconnect(reason: string): void;
 }
 interface ServerToClient {
+  disconnect(reason: string): void;
   presence(who: string[]): void;
   items_changed(change: { source: string }): void;
   poll(question: string, reply: (answer: number) => void): void;
@@ -66,6 +79,8 @@ client.on("poll", (question, reply) => {
 expectTypeOf(client.on("presence", () => {})).toEqualTypeOf<() => void>();
 // @ts-expect-error the server pushes no such event
 client.on("message", () => {});
+// @ts-expect-error Socket.IO keeps this name: no server can push it
+client.on("disconnect", () => {});
 // @ts-expect-error the wrong argument
 client.on("presence", (who: number) => who);
 
@@ -89,6 +104,25 @@ client.refetchOnSocket(
   (items) => expectTypeOf(items).toEqualTypeOf<Item[]>(),
 );
 client.refetchOnSocket("items_changed", () => 5);
+client.refetchOnSocket(
+  "items_changed",
+  async () => 5,
+  (n) => expectTypeOf(n).toEqualTypeOf<number>(),
+  { skipOwn: true },
+);
+// A payload may be missing where the action can do without, and one that the server says is said to be missing.
+client.refetchOnSocket("items_changed", "find_items", (found) => expectTypeOf(found).toEqualTypeOf<Item[]>());
+client.refetchOnSocket("items_changed", "page_items", (page) => expectTypeOf(page).toEqualTypeOf<Item[]>());
+client.refetchOnSocket("items_changed", "page_items", () => {}, { payload: 2, immediate: true });
+client.refetchOnSocket("items_changed", "items_from", () => {}, { payload: 2 });
+client.refetchOnSocket("items_changed", "get_item", () => {}, { payload: undefined });
+// What wraps it for any action has types to say so.
+export function keep<Action extends CallName<App>>(
+  action: Action & AskedOnce<App, Action>,
+  ...rest: RefetchRest<App, Action>
+): () => void {
+  return client.refetchOnSocket<"items_changed", Action>("items_changed", action, ...rest);
+}
 // @ts-expect-error no such signal
 client.refetchOnSocket("items_chnged", "get_items", () => {});
 // @ts-expect-error no such action
@@ -97,6 +131,26 @@ client.refetchOnSocket("items_changed", "get_itms", () => {});
 client.refetchOnSocket("items_changed", "get_item", () => {}, { payload: { id: "7" } });
 // @ts-expect-error the value is something else
 client.refetchOnSocket("items_changed", "get_items", (items: string) => items);
+client.refetchOnSocket(
+  "items_changed",
+  () => 5,
+  // @ts-expect-error the value of the function is something else
+  (text: string) => text,
+);
+// @ts-expect-error the action takes a payload, and there is none
+client.refetchOnSocket("items_changed", "get_item", () => {});
+// @ts-expect-error nor is there in these options
+client.refetchOnSocket("items_changed", "get_item", () => {}, { immediate: true });
+// @ts-expect-error the action takes no payload
+client.refetchOnSocket("items_changed", "get_items", () => {}, { payload: 7 });
+// @ts-expect-error the action takes two arguments, and a refetch has one
+client.refetchOnSocket("items_changed", "items_between", () => {});
+// @ts-expect-error a list is not two arguments
+client.refetchOnSocket("items_changed", "items_between", () => {}, { payload: [1, 2] });
+// @ts-expect-error an action must have a receiver
+client.refetchOnSocket("items_changed", "get_items");
+// @ts-expect-error no such option
+client.refetchOnSocket("items_changed", "get_items", () => {}, { imediate: true });
 
 // A notice of a push's name carries what that carries; any other, anything.
 client.onCustomEvent("items_changed", (data) => expectTypeOf(data).toEqualTypeOf<{ source: string }>());
@@ -109,6 +163,7 @@ client.onCustomEvent("items_changed", (data: number) => data);
 const byMap = createClient<ClientToServer>(plainSocket);
 expectTypeOf(byMap.call("add", 1, 2)).resolves.toEqualTypeOf<number>();
 byMap.on("anything", (data) => void data);
+byMap.refetchOnSocket("anything", "get_items", (items) => expectTypeOf(items).toEqualTypeOf<Item[]>());
 // @ts-expect-error no such event
 void byMap.call("ad", 1, 2);
 
@@ -131,6 +186,12 @@ void byHandlers.call("great", "ann");
 const untyped = createClient(plainSocket);
 expectTypeOf(untyped.call("anything", 1, "x")).resolves.toEqualTypeOf<unknown>();
 untyped.on("anything", (...args) => void args);
+untyped.refetchOnSocket("anything", "whatever", (value) => void value, { payload: 1 });
+untyped.refetchOnSocket(
+  "anything",
+  ({ data }) => data,
+  (value) => void value,
+);
 
 // A module has the same types, and a state.
 class Items extends ClientModule<App, { items: Item[]; loading: boolean }> {
@@ -140,6 +201,8 @@ class Items extends ClientModule<App, { items: Item[]; loading: boolean }> {
     this.refetchOnSocket("items_changed", "get_items", (items) => this.setState({ items }));
     expectTypeOf(this.callAction("get_items")).resolves.toEqualTypeOf<Item[]>();
     this.setState((state) => ({ loading: !state.loading }));
+    // @ts-expect-error the action takes a payload, and there is none
+    this.refetchOnSocket("items_changed", "get_item", () => {});
     // @ts-expect-error no such event
     void this.callAction("get_itms");
     // @ts-expect-error no such push

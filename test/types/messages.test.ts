@@ -11,6 +11,8 @@ const folder = `${repository}test/types/mistakes/`;
 const before = `
 import type { Server } from "socket.io";
 import { Controller, type ControllerHandler, type EventContext, type EventMap, type EventsOf, Handler, SocketIngress } from "socket-ingress";
+import type { Client } from "socket-ingress/client";
+import { group, type Realtime } from "socket-ingress/realtime";
 import { z } from "zod";
 
 interface ClientToServer {
@@ -27,6 +29,13 @@ abstract class Methods extends Handler<App> {
   handleDate(_context: EventContext<App>, _beat: { since: Date }) { return { ok: true as const }; }
   handleLate(_context: EventContext<App>, _beat: { since: number }) { return Promise.resolve("late"); }
 }
+interface Asked {
+  get_item(query: { id: number }, reply: (item: { id: number }) => void): void;
+  items_between(first: number, last: number, reply: (items: string[]) => void): void;
+}
+interface Pushed { items_changed(change: { source: string }): void; typing(): void }
+declare const client: Client<Server<Asked, Pushed>>;
+declare const realtime: Realtime<Server<Asked, Pushed>>;
 function ofADoor(this: { door: string }) { return { ok: this.door === "open" } as { ok: true }; }
 `;
 
@@ -156,6 +165,42 @@ const mistakes: Record<string, { program: string; says: string[]; not?: string[]
   "an event that no client can send is told so on an untyped server too": {
     program: code(`untyped.on("newListener", () => {});`),
     says: [`NotForSubscribers<"newListener is not an event that a client can send">`],
+  },
+  "a listener for a push that is misspelt is told with the names there are": {
+    program: code(`client.on("items_chnged", () => {});`),
+    says: [`Argument of type '"items_chnged"' is not assignable`, `"items_changed"`, `"typing"`],
+    not: ["keyof", "PushName"],
+  },
+  "a refetch on a misspelt signal is told with the names there are": {
+    program: code(`client.refetchOnSocket("items_chnged", "get_item", () => {}, { payload: { id: 7 } });`),
+    says: [`Argument of type '"items_chnged"' is not assignable`, `"items_changed"`, `"typing"`],
+    not: ["overload", "keyof"],
+  },
+  "a refetch of a misspelt action is told with the names there are": {
+    program: code(`client.refetchOnSocket("items_changed", "get_itm", () => {});`),
+    says: [`Argument of type '"get_itm"' is not assignable`, `"get_item"`, `"items_between"`],
+    not: ["overload"],
+  },
+  "a refetch without the payload its action needs is told that something is missing": {
+    program: code(`client.refetchOnSocket("items_changed", "get_item", () => {});`),
+    says: [`Expected 4 arguments, but got 3.`],
+  },
+  "a refetch whose options lack the payload is told so": {
+    program: code(`client.refetchOnSocket("items_changed", "get_item", () => {}, { immediate: true });`),
+    says: [`Property 'payload' is missing`, `{ payload: { id: number; } | undefined; }`],
+    not: ["overload"],
+  },
+  "a refetch of an action with two arguments is told what to do instead": {
+    program: code(`client.refetchOnSocket("items_changed", "items_between", () => {});`),
+    says: [`'"items_between" & OnePayloadOnly'`],
+  },
+  "a misspelt signal of the server's shorthand gets a suggestion": {
+    program: code(`void realtime.emitSocketRefetch("get_item", { event: "itmes_changed" });`),
+    says: [`Type '"itmes_changed"' is not assignable to type`, `Did you mean '"items_changed"'?`],
+  },
+  "a notice that carries something else than the push of its name is told with what that carries": {
+    program: code(`void realtime.notify({} as never, group("g"), 3.5, { event: "items_changed" });`),
+    says: [`Argument of type 'number' is not assignable to parameter of type '{ source: string; }'.`],
   },
   "what is neither handler nor controller has no events for a client": {
     program: code(`declare const events: EventsOf<ClientToServer>; void events;`),

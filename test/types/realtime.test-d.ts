@@ -41,6 +41,14 @@ void realtime.emitSocket("reload", undefined, { except: user("u1") });
 void realtime.emitSocketRefetch("get_items", { event: "items_changed", topic: "room:42" });
 void realtime.emitSocketRefetch("get_item", { payload: { id: 7 } });
 void realtime.notify(context, otherInGroup(context), { anything: true }, { event: "NewOffer" });
+// A notice of a push's name carries what that carries, as the client's listeners are promised; any other, anything.
+void realtime.notify(context, group("g"), { source: "a" }, { event: "items_changed" });
+void realtime.notify(context, group("g"), undefined, { event: "typing" });
+declare const someName: string;
+void realtime.notify(context, group("g"), 1, { event: someName, volatile: true });
+expectTypeOf(realtime.sendTo(group("g"), { source: "a" }, { event: "items_changed", count: true })).toEqualTypeOf<
+  Promise<Reach>
+>();
 void realtime.sendTo({ user: "ada" }, 1);
 expectTypeOf(realtime.sendTo(group("g"), 1, { count: true })).toEqualTypeOf<Promise<Reach>>();
 
@@ -60,7 +68,8 @@ realtime.topics.define(pattern, { join: (_context, params) => params["anything"]
 // Without types of its own, an application may push anything.
 const untyped = new Realtime();
 void untyped.emitSocket("whatever", { x: 1 }, { topic: "t" });
-void untyped.emitSocketRefetch("whatever", { payload: 1 });
+void untyped.emitSocketRefetch("whatever", { payload: 1, event: "anything" });
+void untyped.sendTo(group("g"), 1, { event: "anything" });
 
 new Realtime<App>({ user: ({ data }) => data.user, session: async () => "s", namespace: "/chat" });
 
@@ -72,6 +81,8 @@ class Items extends RealtimeController<App> {
     void this.emitSocket("items_changed", { from: "a" });
     // @ts-expect-error no such event
     void this.emitSocket("items_change", { source: "a" });
+    // @ts-expect-error the notice of this name carries something else
+    void this.notify(context, group("g"), 5, { event: "items_changed" });
   }
 }
 class Prices extends RealtimeService<App> {
@@ -114,6 +125,16 @@ user(5);
 void realtime.emitSocketRefetch("get_itemz");
 // @ts-expect-error the action takes another payload
 void realtime.emitSocketRefetch("get_item", { payload: { id: "7" } });
+// @ts-expect-error nobody can listen to a signal of this name
+void realtime.emitSocketRefetch("get_items", { event: "itmes_changed" });
+// @ts-expect-error `client.onCustomEvent("items_changed", ({ source }) => ...)` is promised a source
+void realtime.notify(context, group("g"), 3.5, { event: "items_changed" });
+// @ts-expect-error nor when it is sent from anywhere
+void realtime.sendTo(group("g"), 3.5, { event: "items_changed" });
+// @ts-expect-error nor when it is counted
+void realtime.sendTo(group("g"), 3.5, { event: "items_changed", count: true });
+// @ts-expect-error misspelt
+void realtime.notify(context, group("g"), 3.5, { evnt: "NewOffer" });
 // @ts-expect-error no such parameter
 realtime.topics.define("room:{id}", { join: (_context, { room }) => room === "x" });
 // @ts-expect-error the context of an event comes first

@@ -53,11 +53,19 @@ export interface Refetches {
   close(): void;
 }
 
+/**
+ * How long after the beginning of a fetch the next one of its lane may begin, in milliseconds: the signals of a burst come one by one,
+ * and where the answer is quick each would be asked for.
+ */
+const GAP_MS = 25;
+
 /** Fetches of one subscription with one payload: at most one runs and one waits. */
 interface Lane {
   readonly payload: unknown;
   running: AbortController | undefined;
   waiting: boolean;
+  /** Between the end of a fetch and the beginning of the next. */
+  rest: ReturnType<typeof setTimeout> | undefined;
   /** The connection went while it ran: nobody knows what changed. */
   cutOff: boolean;
   data: unknown;
@@ -130,6 +138,7 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
   const run = async (key: unknown, lane: Lane): Promise<void> => {
     const controller = new AbortController();
     const current = (): boolean => lane.running === controller;
+    const from = Date.now();
     lane.running = controller;
     lane.waiting = lane.cutOff = false;
     try {
@@ -146,12 +155,22 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
     }
     if (!current()) return;
     lane.running = undefined;
-    if (lane.waiting && !lane.cutOff) void run(key, lane);
-    else if (!lane.cutOff) lanes.delete(key);
+    if (!lane.cutOff) pause(key, lane, from + GAP_MS - Date.now());
+  };
+  const pause = (key: unknown, lane: Lane, ms: number): void => {
+    // A clock that was set back is no reason to wait longer.
+    if (ms > 0) lane.rest = setTimeout(() => pause(key, lane, 0), Math.min(ms, GAP_MS));
+    else {
+      lane.rest = undefined;
+      if (lane.waiting) void run(key, lane);
+      else lanes.delete(key);
+    }
   };
   const abandon = (lane: Lane): void => {
     const { running } = lane;
     lane.running = undefined;
+    clearTimeout(lane.rest);
+    lane.rest = undefined;
     running?.abort();
   };
 
@@ -162,11 +181,11 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
       const key = keyOf(payload);
       let lane = lanes.get(key);
       if (lane === undefined) {
-        lane = { payload, running: undefined, waiting: false, cutOff: false, data };
+        lane = { payload, running: undefined, waiting: false, rest: undefined, cutOff: false, data };
         lanes.set(key, lane);
       }
       lane.data = data;
-      if (lane.running) lane.waiting = true;
+      if (lane.running || lane.rest) lane.waiting = true;
       else void run(key, lane);
     },
     onReconnect(recovered) {

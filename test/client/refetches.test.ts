@@ -1,10 +1,14 @@
 import { createClient } from "socket-ingress/client";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Deferred, deferred } from "./fixtures/deferred.js";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 
+beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+
+/** The time after the beginning of a fetch, after which the next one may begin. */
+const gap = (): Promise<unknown> => vi.advanceTimersByTimeAsync(25);
 
 /** A fetching function whose answers the test gives, one by one. */
 function fetching(): { fetch: () => Promise<string>; runs: Deferred<string>[] } {
@@ -71,12 +75,57 @@ describe("refetchOnSocket", () => {
     await settled();
     expect(runs).toHaveLength(1);
     runs[0]?.resolve("old");
-    await settled();
+    await gap();
     expect(runs).toHaveLength(2);
     runs[1]?.resolve("fresh");
-    await settled();
+    await gap();
     expect(runs).toHaveLength(2);
     expect(seen).toEqual(["old", "fresh"]);
+  });
+
+  it("turns fifty signals spread over 20 ms into two calls, however quickly they are answered", async () => {
+    const socket = FakeSocket.connected();
+    const seen: unknown[] = [];
+    let news = 0;
+    const fetch = vi.fn<() => number>(() => news);
+    createClient(socket).refetchOnSocket("items_changed", fetch, (value) => seen.push(value));
+    for (let n = 1; n <= 50; n++) {
+      news = n;
+      socket.push("items_changed", n);
+      await vi.advanceTimersByTimeAsync(n % 5 === 0 ? 2 : 0);
+    }
+    await gap();
+    expect(fetch).toHaveBeenCalledTimes(2);
+    expect(seen).toEqual([1, 50]);
+    await gap();
+    expect([fetch.mock.calls.length, vi.getTimerCount()]).toEqual([2, 0]);
+  });
+
+  it("asks at once where the first answer took longer than a burst", async () => {
+    const socket = FakeSocket.connected();
+    const { fetch, runs } = fetching();
+    createClient(socket).refetchOnSocket("items_changed", fetch, () => {});
+    socket.push("items_changed");
+    socket.push("items_changed");
+    await vi.advanceTimersByTimeAsync(1_000);
+    runs[0]?.resolve("old");
+    await settled();
+    expect(runs).toHaveLength(2);
+  });
+
+  it("undone between two fetches leaves no timer", async () => {
+    const socket = FakeSocket.connected();
+    const { fetch, runs } = fetching();
+    const off = createClient(socket).refetchOnSocket("items_changed", fetch, () => {});
+    socket.push("items_changed");
+    socket.push("items_changed");
+    runs[0]?.resolve("x");
+    await settled();
+    expect(vi.getTimerCount()).toBe(1);
+    off();
+    expect(vi.getTimerCount()).toBe(0);
+    await gap();
+    expect(runs).toHaveLength(1);
   });
 
   it("is free again after that", async () => {
@@ -86,7 +135,7 @@ describe("refetchOnSocket", () => {
     for (let n = 0; n < 3; n++) {
       socket.push("items_changed");
       runs[n]?.resolve("x");
-      await settled();
+      await gap();
     }
     expect(runs).toHaveLength(3);
   });
@@ -191,7 +240,7 @@ describe("the server's shorthand", () => {
     const first = socket.take();
     expect(first.map(({ args }) => args[0])).toEqual([{ id: 0 }, { id: 1 }]);
     for (const { reply } of first) reply("x");
-    await settled();
+    await gap();
     expect(socket.frames()).toEqual(['get_item {"id":0}', 'get_item {"id":1}']);
   });
 });
@@ -255,9 +304,9 @@ describe("a refetch that fails", () => {
       throw new Error("no");
     });
     socket.push("items_changed");
-    await settled();
+    await gap();
     socket.push("items_changed");
-    await settled();
+    await gap();
     const line = 'warn: socket-ingress: the refetch of "items_changed" failed Error: no';
     expect(logger.lines).toEqual([line, line]);
   });
@@ -270,7 +319,7 @@ describe("a refetch that fails", () => {
     socket.push("items_changed");
     socket.push("items_changed");
     runs[0]?.reject(new Error("no"));
-    await settled();
+    await gap();
     runs[1]?.resolve("fresh");
     await settled();
     expect(seen).toEqual(["fresh"]);
@@ -403,7 +452,6 @@ describe("a reconnect", () => {
   });
 
   it("whose topics are joined late fetches again then", async () => {
-    vi.useFakeTimers();
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     void client.joinTopic("room:42");

@@ -215,6 +215,8 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       await stage.caughtUp(ann);
       market.gate.resolve();
       await fresh.promise;
+      // The second begins a moment after the first.
+      await vi.waitFor(() => expect(seen).toHaveLength(2));
       await stage.caughtUp(ann);
       expect(market.ran.filter((name) => name === "get_items").length).toBe(2);
       expect(seen.at(-1)).toBe(50);

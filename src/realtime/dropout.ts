@@ -6,10 +6,15 @@ interface Watch {
   readonly run: () => unknown;
   readonly ms: number;
   timer: NodeJS.Timeout | undefined;
+  /** Since when the user has been away, on the clock of this process. */
+  since: number;
 }
 
 /** The longest delay a timer of Node can have; above it, it would fire at once. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
+/** What a node says of a user: they are there, or were until so many milliseconds ago. */
+type Sighting = string | readonly [user: string, awayMs: number];
 
 interface Online extends NodeMessage {
   readonly kind: "online";
@@ -18,7 +23,8 @@ interface Online extends NodeMessage {
 
 /** What the other nodes say about users. */
 interface Elsewhere {
-  readonly online: ReadonlySet<string>;
+  /** How long ago each was seen last; 0 for those who are there. */
+  readonly awayMs: ReadonlyMap<string, number>;
   /** False while a node that may have more of them has not answered, and may still. */
   readonly known: boolean;
 }
@@ -34,6 +40,8 @@ export class Dropouts {
   readonly #heartbeatMs: number;
   readonly #isHere: (user: string) => boolean;
   readonly #watches = new Map<string, Set<Watch>>();
+  /** When users were here last, for a few heartbeats: long enough that every node that watches for them has asked. */
+  readonly #left = new Map<string, number>();
   /** Since when some node has left every question open. */
   #silentSince: number | undefined;
 
@@ -43,7 +51,7 @@ export class Dropouts {
     this.#log = log;
     this.#heartbeatMs = heartbeatMs;
     this.#isHere = isHere;
-    cluster.on<Online>("online", ({ users }) => users.filter((user) => isHere(user)));
+    cluster.on<Online>("online", ({ users }) => users.flatMap((user) => this.#sighting(user)));
   }
 
   /** How many watches there are. */
@@ -55,10 +63,10 @@ export class Dropouts {
 
   /** Runs `run` once, when the user has been away for `ms` in one piece. Returns the function that ends the watch. */
   watch(user: string, run: () => unknown, ms: number): () => void {
-    const watch: Watch = { user, run, ms, timer: undefined };
+    const watch: Watch = { user, run, ms, timer: undefined, since: 0 };
     const watches = this.#watches.get(user) ?? new Set();
     this.#watches.set(user, watches.add(watch));
-    if (!this.#isHere(user)) this.#start(watch);
+    if (!this.#isHere(user)) this.#start(watch, 0);
     return () => this.#end(watch);
   }
 
@@ -70,20 +78,26 @@ export class Dropouts {
   /** A user's last socket on this node may be gone. */
   went(user: string): void {
     if (this.#isHere(user)) return;
-    for (const watch of this.#watches.get(user) ?? []) this.#start(watch);
+    this.#left.set(user, performance.now());
+    this.#away(user, 0);
   }
 
   /** Looks on the other nodes for those who are not here. Called at every heartbeat. */
   async look(): Promise<void> {
+    const oldest = performance.now() - this.#heartbeatMs * MISSED_BEATS;
+    for (const [user, at] of this.#left) if (at < oldest) this.#left.delete(user);
     const away = [...this.#watches.keys()].filter((user) => !this.#isHere(user));
     if (away.length === 0) {
       this.#silentSince = undefined;
       return;
     }
-    const { online, known } = await this.#elsewhere(away);
+    const { awayMs, known } = await this.#elsewhere(away);
     for (const user of away) {
-      if (online.has(user)) this.came(user);
-      else if (known) this.went(user);
+      const ms = awayMs.get(user);
+      if (this.#isHere(user)) continue;
+      if (ms === 0) this.came(user);
+      else if (ms !== undefined) this.#away(user, ms);
+      else if (known) this.#away(user, Infinity);
     }
   }
 
@@ -91,11 +105,29 @@ export class Dropouts {
   clear(): void {
     for (const watches of this.#watches.values()) for (const watch of watches) this.#stop(watch);
     this.#watches.clear();
+    this.#left.clear();
   }
 
-  #start(watch: Watch): void {
-    if (watch.timer !== undefined) return;
-    this.#wait(watch, watch.ms);
+  #sighting(user: string): Sighting[] {
+    if (this.#isHere(user)) return [user];
+    const at = this.#left.get(user);
+    return at === undefined ? [] : [[user, performance.now() - at]];
+  }
+
+  /** A user is away, and was seen so long ago, if it is known; what began before that was not one piece. */
+  #away(user: string, ms: number): void {
+    for (const watch of this.#watches.get(user) ?? []) {
+      if (watch.timer === undefined) this.#start(watch, ms === Infinity ? 0 : ms);
+      else if (watch.since < performance.now() - ms) {
+        this.#stop(watch);
+        this.#start(watch, ms);
+      }
+    }
+  }
+
+  #start(watch: Watch, awayMs: number): void {
+    watch.since = performance.now() - awayMs;
+    this.#wait(watch, Math.max(0, watch.ms - awayMs));
   }
 
   #wait(watch: Watch, ms: number): void {
@@ -118,10 +150,12 @@ export class Dropouts {
 
   async #expired(watch: Watch): Promise<void> {
     const { timer } = watch;
-    const { online, known } = await this.#elsewhere([watch.user]);
+    const { awayMs, known } = await this.#elsewhere([watch.user]);
     // Ended, or back, or gone again, while the others were asked.
     if (watch.timer !== timer) return;
-    if (online.has(watch.user)) return this.#stop(watch);
+    const ms = awayMs.get(watch.user);
+    if (ms === 0) return this.#stop(watch);
+    if (ms !== undefined && watch.since < performance.now() - ms) return this.#start(watch, ms);
     if (!known) {
       watch.timer = setTimeout(() => void this.#expired(watch), this.#heartbeatMs);
       return;
@@ -135,13 +169,18 @@ export class Dropouts {
   }
 
   async #elsewhere(users: readonly string[]): Promise<Elsewhere> {
-    const { answers, complete } = await this.#cluster.ask<readonly string[]>({
+    const { answers, complete } = await this.#cluster.ask<readonly Sighting[]>({
       kind: "online",
       users,
     } satisfies Online);
     const now = performance.now();
     this.#silentSince = complete ? undefined : (this.#silentSince ?? now);
     const silentMs = now - (this.#silentSince ?? now);
-    return { online: new Set(answers.flat()), known: complete || silentMs >= this.#heartbeatMs * MISSED_BEATS };
+    const awayMs = new Map<string, number>();
+    for (const sighting of answers.flat()) {
+      const [user, ms] = typeof sighting === "string" ? ([sighting, 0] as const) : sighting;
+      awayMs.set(user, Math.min(ms, awayMs.get(user) ?? Infinity));
+    }
+    return { awayMs, known: complete || silentMs >= this.#heartbeatMs * MISSED_BEATS };
   }
 }

@@ -8,10 +8,12 @@ const HEARTBEAT_MS = 1_000;
 /** Watches on a node beside another one, which answers what the test says; at every heartbeat it is asked. */
 function start(): {
   dropouts: Dropouts;
-  other: { now: Answers<readonly string[]> };
+  other: { now: Answers<readonly (string | readonly [string, number])[]> };
   pass(ms: number): Promise<void>;
 } {
-  const other: { now: Answers<readonly string[]> } = { now: { answers: [[]], complete: true } };
+  const other: { now: Answers<readonly (string | readonly [string, number])[]> } = {
+    now: { answers: [[]], complete: true },
+  };
   const cluster = { on: () => undefined, ask: () => Promise.resolve(other.now) } as unknown as Cluster;
   const dropouts = new Dropouts(cluster, recordingLog(), HEARTBEAT_MS, () => false);
   const timer = setInterval(() => void dropouts.look(), HEARTBEAT_MS);
@@ -23,9 +25,9 @@ function start(): {
 }
 
 let stop: () => void = () => undefined;
-const online: Answers<readonly string[]> = { answers: [["ada"]], complete: true };
-const away: Answers<readonly string[]> = { answers: [[]], complete: true };
-const silent: Answers<readonly string[]> = { answers: [], complete: false };
+const online: Answers<readonly (string | readonly [string, number])[]> = { answers: [["ada"]], complete: true };
+const away: Answers<readonly (string | readonly [string, number])[]> = { answers: [[]], complete: true };
+const silent: Answers<readonly (string | readonly [string, number])[]> = { answers: [], complete: false };
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -97,4 +99,35 @@ it("a player who comes while a silent node is waited for has not dropped out", a
   other.now = online;
   await pass(60_000);
   expect(fn).not.toHaveBeenCalled();
+});
+
+it("a player who looked in on another node between two heartbeats has not been away in one piece", async () => {
+  const { dropouts, other, pass } = start();
+  const fn = vi.fn();
+  dropouts.watch("ada", fn, 2_500);
+  await pass(1_900);
+  // There, and gone again, a quarter of a second before the heartbeat.
+  await pass(100);
+  other.now = { answers: [[["ada", 250]]], complete: true };
+  await pass(1_000);
+  other.now = away;
+  await pass(2_249);
+  expect(fn).not.toHaveBeenCalled();
+  await pass(1);
+  expect(fn).toHaveBeenCalledTimes(1);
+});
+
+it("a player who looked in on another node since the last heartbeat has not been away when time is up", async () => {
+  const { dropouts, other, pass } = start();
+  const fn = vi.fn();
+  dropouts.watch("ada", fn, 1_500);
+  await pass(1_400);
+  other.now = { answers: [[], [["ada", 400]]], complete: true };
+  await pass(100);
+  expect(fn).not.toHaveBeenCalled();
+  other.now = away;
+  await pass(1_099);
+  expect(fn).not.toHaveBeenCalled();
+  await pass(1);
+  expect(fn).toHaveBeenCalledTimes(1);
 });

@@ -130,7 +130,7 @@ export interface Client<App = Server> extends Caller<App>, Disposable {
    * `emitSocketRefetch` (with its payload, and only for an action named here), and after a reconnect that was not recovered, when
    * the topics are joined again.
    *
-   * Coalesced: at most one fetch runs and one waits (for each payload), and they begin at least 25 ms apart, so fifty signals cost
+   * Coalesced: at most one fetch runs and one waits (for each payload), and they begin at least 50 ms apart, so fifty signals cost
    * two calls, and the last result was asked for after the last signal. An answer that comes after a newer one was asked for is dropped. A fetch that a
    * lost connection cut off is made again when it is back, and is no error.
    *

@@ -8,7 +8,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** The time after the beginning of a fetch, after which the next one may begin. */
-const gap = (): Promise<unknown> => vi.advanceTimersByTimeAsync(25);
+const gap = (): Promise<unknown> => vi.advanceTimersByTimeAsync(50);
 
 /** A fetching function whose answers the test gives, one by one. */
 function fetching(): { fetch: () => Promise<string>; runs: Deferred<string>[] } {

@@ -489,7 +489,7 @@ describe("an eviction", () => {
       // What was pushed to the topic meanwhile was missed.
       expect(refetched).toHaveBeenCalledOnce();
       expect(client.presence("room:42")).toEqual([{ user: "bob" }]);
-      await vi.advanceTimersByTimeAsync(25); // the pause after a refetch
+      await vi.advanceTimersByTimeAsync(50); // the pause after a refetch
       expect(refetched).toHaveBeenCalledOnce();
       expect([onLost.mock.calls, logger.lines, vi.getTimerCount()]).toEqual([[], [], 0]);
     },

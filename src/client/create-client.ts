@@ -47,7 +47,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   const calls = createCalls(socket, timeoutMs);
   const presence = createPresence(logger);
   const refetches = createRefetches(socket, logger, pushes.add);
-  const topics = createTopics(socket, calls, presence, logger, () => refetches.onReconnect(false));
+  const topics = createTopics(socket, calls, presence, logger, refetches.onMissed);
   let connections = socket.connected ? 1 : 0;
 
   const attached = [
@@ -60,7 +60,8 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
       if (connection > 1) {
         // And what changes after a refetch must be signalled: not before the server has let us in again.
         if (rejoined === undefined) refetches.onReconnect(recovered);
-        else void rejoined.then(() => connection === connections && refetches.onReconnect(recovered));
+        // Something had to be asked for, so something was missed, whatever was recovered.
+        else void rejoined.then(() => connection === connections && refetches.onReconnect(false));
         lifecycle.tell(RECONNECT, { recovered });
       }
       lifecycle.tell(READY, { recovered });

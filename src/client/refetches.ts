@@ -49,6 +49,8 @@ export interface Refetches {
   onRefetch(refetch: Refetch): void;
   /** Fetches what may have changed meanwhile; after a recovery only what was cut off. */
   onReconnect(recovered: boolean): void;
+  /** Something was missed on a connection that lasts: as if everything had been signalled. */
+  onMissed(): void;
   /** Forgets everything; what runs is aborted. */
   close(): void;
 }
@@ -75,6 +77,7 @@ interface Subscription {
   readonly registration: Registration;
   trigger(payload: unknown, data: unknown): void;
   onReconnect(recovered: boolean): void;
+  onMissed(): void;
   stop(): void;
 }
 
@@ -118,7 +121,12 @@ export function createRefetches(
       }
     },
     onReconnect(recovered) {
-      for (const subscription of [...subscriptions]) subscription.onReconnect(recovered);
+      for (const subscription of [...subscriptions]) {
+        if (subscriptions.has(subscription)) subscription.onReconnect(recovered);
+      }
+    },
+    onMissed() {
+      for (const subscription of [...subscriptions]) if (subscriptions.has(subscription)) subscription.onMissed();
     },
     close() {
       closed = true;
@@ -195,6 +203,9 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
         void run(key, lane);
       }
       if (!recovered && !lanes.has(keyOf(latest))) subscription.trigger(latest, undefined);
+    },
+    onMissed() {
+      for (const { payload } of [...lanes.values(), { payload: latest }]) subscription.trigger(payload, undefined);
     },
     stop() {
       for (const lane of lanes.values()) abandon(lane);

@@ -149,7 +149,8 @@ export function createTopics(
     if (isUnanswered(failure)) topic.server = "unknown";
     // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
     if (failure.code === "DISCONNECTED") return;
-    const again = PASSING.has(failure.code);
+    // A conflict on the way back passes, too: who this is may have changed while it was asked.
+    const again = PASSING.has(failure.code) || failure.code === "CONFLICT";
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (!share.joined) {

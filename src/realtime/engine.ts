@@ -236,7 +236,7 @@ export class Engine<App extends AppServer = Server> {
         ),
       );
       if (!isPending(result)) return result;
-      const inTime = until === undefined ? result : Promise.race([result, givenUp(until())]);
+      const inTime = until === undefined ? result : orAborted(result, until());
       return inTime.catch((error: unknown) => this.#refuse(socket, error));
     } catch (error) {
       return this.#refuse(socket, error);
@@ -276,9 +276,14 @@ export class Engine<App extends AppServer = Server> {
     this.#enter(socket, user, await places);
     const entered = new Set<string>();
     this.#entering.set(socket, entered);
-    const still = await this.#options.memberships.places(user);
-    this.#entering.delete(socket);
-    if (this.identities.of(socket).user !== user) return;
+    let still: readonly Place[];
+    try {
+      still = await this.#options.memberships.places(user);
+    } finally {
+      // A later run for the same socket has its own.
+      if (this.#entering.get(socket) === entered) this.#entering.delete(socket);
+    }
+    if (!socket.connected || this.identities.of(socket).user !== user) return;
     const rooms = new Set([...still.map(({ kind, id }) => roomOf(kind, id)), ...entered]);
     for (const room of [...socket.rooms])
       if (isPlace(room) && !rooms.has(room)) moveRooms(this.#options.log, () => socket.leave(room));
@@ -320,12 +325,18 @@ function isPlace(room: string): boolean {
   return room.startsWith(roomOf("group", "")) || room.startsWith(roomOf("players", ""));
 }
 
-/** Rejects when the signal aborts, with its reason. */
-function givenUp(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
+/** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */
+async function orAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
     // A reason of ours is an error; whatever it is, it is what happened.
-    const abort = (): void => reject(signal.reason as Error);
+    abort = () => reject(signal.reason as Error);
     if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
+    else signal.addEventListener("abort", abort);
   });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    if (abort) signal.removeEventListener("abort", abort);
+  }
 }

@@ -3,6 +3,7 @@ import type { EventContext } from "../event-context.js";
 import type { AppServer, AppSocket } from "../event-map.js";
 import type { Logger } from "../logger.js";
 import { EventError } from "../wire/event-error.js";
+import { isPending } from "./awaitable.js";
 import { unsendable } from "./encodable.js";
 import type { PresenceSync } from "./presence-sync.js";
 import { EVICTED, PASSING, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
@@ -99,6 +100,8 @@ export class Joins<App extends AppServer = Server> {
     for (const [topic, entry] of this.#sockets.get(socketId) ?? []) {
       this.#cancel(entry, new Cancelled("CONFLICT", "the connection ended"));
       this.#absent(topic, entry, socketId, false);
+      // What a policy still says of this life is not to be heeded in the next one.
+      entry.joined = entry.admitted = false;
     }
     this.#sockets.delete(socketId);
   }
@@ -111,8 +114,10 @@ export class Joins<App extends AppServer = Server> {
   /** Forgets every socket, telling nobody. */
   clear(): void {
     for (const entries of this.#sockets.values()) {
-      for (const entry of entries.values())
+      for (const entry of entries.values()) {
         this.#cancel(entry, new Cancelled("SHUTTING_DOWN", "the server is going away"));
+        entry.joined = entry.admitted = false;
+      }
     }
     this.#sockets.clear();
   }
@@ -155,6 +160,7 @@ export class Joins<App extends AppServer = Server> {
       this.#cancel(entry, new Cancelled("CONFLICT", "the user of this connection changed meanwhile"));
       if (!entry.admitted) this.#out(socket, topic, entry, true);
       else {
+        entry.admissions++; // what was asked before was asked for somebody else
         moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
         this.#absent(topic, entry, socket.id, true);
       }
@@ -191,9 +197,11 @@ export class Joins<App extends AppServer = Server> {
     const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
     await Promise.all(
       [...reviewed].map(async (topic) => {
-        Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
+        const entry = Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
         try {
           const tell: Answer = ({ presence }) => {
+            // Refused by another attempt meanwhile, and told so.
+            if (!entry.admitted) return false;
             if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
             return true;
           };
@@ -246,9 +254,12 @@ export class Joins<App extends AppServer = Server> {
       check(attempt, socket);
       await this.#admit(context, topic, matched, entry, attempt, answer);
     };
-    entry.tail = run();
+    const result = run();
+    // Not before the one ahead has ended, even if this one is given up first.
+    entry.tail = turn ? Promise.allSettled([turn, result]) : result;
+    entry.tail.catch(() => undefined); // told below
     try {
-      await entry.tail;
+      await result;
     } catch (error) {
       // Whoever cancelled the attempt has seen to it already.
       if (attempt.cancelled === undefined && !(entry.admitted && keeps(error))) {
@@ -273,7 +284,9 @@ export class Joins<App extends AppServer = Server> {
     answer: Answer,
   ): Promise<void> {
     const { socket } = context;
-    const asked = definition.join?.(context, params, topic);
+    const verdictOrPromise = definition.join?.(context, params, topic);
+    // Once: there are thenables that ask their database at each `then`.
+    const asked = isPending(verdictOrPromise) ? Promise.resolve(verdictOrPromise) : verdictOrPromise;
     if (entry.admitted) this.#heed(socket, topic, entry, attempt, asked);
     const verdict = await attempt.wait(asked);
     if (verdict === false) throw notAllowed();
@@ -375,7 +388,8 @@ export class Joins<App extends AppServer = Server> {
     moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
     this.#absent(topic, entry, socket.id, now);
     // An attempt under way keeps its entry; it removes it when it sees that it was refused.
-    if (entry.attempts.size === 0) this.#sockets.get(socket.id)?.delete(topic);
+    const entries = this.#sockets.get(socket.id);
+    if (entry.attempts.size === 0 && entries?.get(topic) === entry) entries.delete(topic);
   }
 
   #absent(topic: string, entry: Entry, socketId: string, now: boolean): void {

@@ -469,6 +469,44 @@ describe("a reconnect", () => {
     expect(socket.frames()).toEqual(["get_items"]);
   });
 
+  it("whose topics are joined late one by one fetches twice, not once for each", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const rooms = Array.from({ length: 10 }, (_, index) => `room:${index}`);
+    for (const room of rooms) {
+      void client.joinTopic(room);
+      socket.takeOne().reply({});
+    }
+    await settled();
+    const fetch = vi.fn<() => number>(() => 1);
+    client.refetchOnSocket("items_changed", fetch, () => {});
+    for (const room of rooms) socket.push("ingress:evicted", { topic: room, code: "INTERNAL", message: "" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetch).not.toHaveBeenCalled();
+    for (const { reply } of socket.take()) {
+      reply({});
+      await settled();
+    }
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetch).toHaveBeenCalledTimes(2);
+  });
+
+  it("that was recovered fetches all the same if a topic had to be asked for again", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({});
+    await settled();
+    const fetch = vi.fn<() => number>(() => 1);
+    client.refetchOnSocket("items_changed", fetch, () => {});
+    socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    socket.drop();
+    socket.connect({ recovered: true });
+    socket.takeOne().reply({});
+    await settled();
+    expect(fetch).toHaveBeenCalledOnce();
+  });
+
   it("gives up a fetch that hangs, and tells it so", async () => {
     const socket = FakeSocket.connected();
     const signals: AbortSignal[] = [];

@@ -263,3 +263,61 @@ describe("an adapter whose promises reject", () => {
     expect(seen).toEqual([]);
   });
 });
+
+describe("what a policy says too late", () => {
+  it("of one user does not take the topic from the next user of the connection", async () => {
+    await using door = await open({ ingress: { timeoutMs: 50 } });
+    const late = deferred<boolean>();
+    let asked = 0;
+    door.realtime.topics.define("t", { join: () => (++asked === 2 ? late.promise : undefined) });
+    const client = await door.enter({ user: "ada" });
+    expect(await client.join("t")).toEqual({});
+    expect(code(await client.join("t"))).toBe("TIMEOUT");
+    await door.realtime.setUser(door.served.serverSide(client.socket), "bob");
+    late.resolve(false);
+    await client.caughtUp();
+    expect(client.got("ingress:evicted")).toEqual([]);
+    expect(await door.realtime.count(topic("t"))).toMatchObject({ sockets: 1 });
+  });
+
+  it("about a connection that was recovered meanwhile does not touch what it is in now", async () => {
+    await using door = await open({ server: { connectionStateRecovery: {} }, ingress: { timeoutMs: 50 } });
+    const late = deferred<boolean>();
+    let asked = 0;
+    door.realtime.topics.define("t", { join: () => (++asked === 2 ? late.promise : undefined), presence: true });
+    const client = await door.enter(
+      { user: "ada" },
+      { reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 5 },
+    );
+    await client.join("t");
+    expect(code(await client.join("t"))).toBe("TIMEOUT");
+    await door.realtime.emitSocket("offset", 0, user("ada"));
+    await client.next("offset");
+    const back = new Promise<void>((resolve) => client.socket.once("connect", resolve));
+    client.socket.io.engine.close();
+    await back;
+    expect(client.socket.recovered).toBe(true);
+    await client.caughtUp();
+    late.resolve(false);
+    await client.caughtUp();
+    expect(await door.realtime.count(topic("t"))).toMatchObject({ sockets: 1 });
+    expect(door.realtime.list("t")).toEqual([{ user: "ada" }]);
+  });
+
+  it("is asked for once, also of a thenable that asks its database at each `then`", async () => {
+    await using door = await open();
+    let queries = 0;
+    const query: PromiseLike<boolean> = {
+      then: (done, failed) => {
+        queries++;
+        return Promise.resolve(true).then(done, failed);
+      },
+    };
+    door.realtime.topics.define("t", { join: () => query });
+    const client = await door.enter();
+    for (let n = 1; n <= 3; n++) {
+      expect(await client.join("t")).toEqual({});
+      expect(queries).toBe(n);
+    }
+  });
+});

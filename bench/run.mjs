@@ -6,7 +6,7 @@
  * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
  * - `--rounds=5`: how many server processes a median is of (three unless told otherwise; five at least in the sections that
  *   compare processes, or a few per cent);
- * - `--part=many`: of the memory section, the 10,000 connections alone;
+ * - `--part=many`, `--part=attaching`: of the memory section, the 10,000 connections alone, or what attaching takes;
  * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (eighty unless told otherwise).
  *
  * How long each section took is printed at the end.

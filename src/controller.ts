@@ -1,11 +1,11 @@
 import type { Server } from "socket.io";
-import { ControllerHandler } from "./controller-handler.js";
-import type { AppServer, InputSchema, Interceptor } from "./event-map.js";
-import { bindHost, type Host } from "./host.js";
-import { describeValue } from "./ownership.js";
+import { ControllerHandler } from "./events/controller-handler.js";
+import type { AppServer, InputSchema, Interceptor } from "./events/event-map.js";
+import { bindHost, type Host } from "./events/host.js";
+import { describeValue } from "./lifecycle/cleanups.js";
 import { afterStart, beforeStop, Service, type ServiceHealth } from "./service.js";
-import { checkInterceptors } from "./subscribe-options.js";
-import { subscribeAll } from "./subscriber-list.js";
+import { checkInterceptors } from "./events/subscribe-options.js";
+import { subscribeAll } from "./events/subscriber-list.js";
 
 /** The {@link ServiceHealth} of a controller. */
 export interface ControllerHealth extends ServiceHealth {

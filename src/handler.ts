@@ -1,20 +1,20 @@
 import type { Server } from "socket.io";
-import type { AppServer, HandlerEvents, Interceptor } from "./event-map.js";
-import { printable } from "./fault.js";
-import { bindHost, checkWiring, type Host } from "./host.js";
-import type { Logger } from "./logger.js";
-import { defaultLogger, writeLog } from "./log.js";
-import { Cleanups, describeValue } from "./ownership.js";
-import { type Key, Registry } from "./registry.js";
+import type { AppServer, HandlerEvents, Interceptor } from "./events/event-map.js";
+import { printable } from "./dispatch/failures.js";
+import { bindHost, checkWiring, type Host } from "./events/host.js";
+import type { Logger } from "./lifecycle/logger.js";
+import { defaultLogger, writeLog } from "./lifecycle/log.js";
+import { Cleanups, describeValue } from "./lifecycle/cleanups.js";
+import { type Key, Registry } from "./lifecycle/registry.js";
 import { SocketIngress } from "./socket-ingress.js";
-import { checkInterceptors } from "./subscribe-options.js";
+import { checkInterceptors } from "./events/subscribe-options.js";
 import {
   checkEntries,
   readEventMap,
   subscribeAll,
   type SubscriberEntry,
   type SubscriberOwner,
-} from "./subscriber-list.js";
+} from "./events/subscriber-list.js";
 
 /**
  * A class that owns some events: it says which in `events`, and has a method for each.

@@ -22,14 +22,14 @@
  * manager.shutdownOnSignals();
  * ```
  */
-export type { BackgroundTask } from "./background.js";
-export type { AnyBusEvents, Bus, BusArgs, ListenOptions } from "./bus.js";
-export type { CloseInBatches } from "./connections.js";
+export type { BackgroundTask } from "./lifecycle/background.js";
+export type { AnyBusEvents, Bus, BusArgs, ListenOptions } from "./lifecycle/bus.js";
+export type { CloseInBatches } from "./socket-io/connections.js";
 export { Controller } from "./controller.js";
 export type { ControllerHealth } from "./controller.js";
-export type { ControllerEventOptions, ControllerHandler } from "./controller-handler.js";
-export type { ErrorInfo, ErrorSubscriber } from "./error-subscribers.js";
-export type { EventContext } from "./event-context.js";
+export type { ControllerEventOptions, ControllerHandler } from "./events/controller-handler.js";
+export type { ErrorInfo, ErrorSubscriber } from "./dispatch/error-subscribers.js";
+export type { EventContext } from "./events/event-context.js";
 export type {
   Answer,
   AppServer,
@@ -48,28 +48,28 @@ export type {
   SubscribeOptions,
   Subscriber,
   SubscriberArgs,
-} from "./event-map.js";
+} from "./events/event-map.js";
 export { Handler } from "./handler.js";
-export type { CutEvent } from "./flow.js";
-export type { IngressCounters } from "./hub.js";
-export type { SocketIngressOptions } from "./ingress-options.js";
-export type { Logger, LogLine } from "./logger.js";
-export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager-health.js";
-export type { ManagerDescription, PartDescription } from "./manager-description.js";
-export type { Owner } from "./ownership.js";
-export { token } from "./registry.js";
-export type { Key, ProvideOptions, Registry, Token, WaitForOptions } from "./registry.js";
+export type { CutEvent } from "./dispatch/flow/in-flight.js";
+export type { IngressCounters } from "./dispatch/hub.js";
+export type { SocketIngressOptions } from "./socket-io/ingress-options.js";
+export type { Logger, LogLine } from "./lifecycle/logger.js";
+export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager/health.js";
+export type { ManagerDescription, PartDescription } from "./manager/description.js";
+export type { Owner } from "./lifecycle/cleanups.js";
+export { token } from "./lifecycle/registry.js";
+export type { Key, ProvideOptions, Registry, Token, WaitForOptions } from "./lifecycle/registry.js";
 export { Service } from "./service.js";
 export type { Adoptable, ServiceHealth, ServiceStatus } from "./service.js";
-export type { StateSubscriber } from "./service-state.js";
+export type { StateSubscriber } from "./lifecycle/service-state.js";
 export { ServiceManager } from "./service-manager.js";
 export type { ServiceManagerOptions } from "./service-manager.js";
-export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./shutdown.js";
-export type { ShutdownSignalOptions } from "./shutdown-signals.js";
-export type { WriteCoalescingOptions } from "./write-coalescing.js";
+export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./manager/shutdown.js";
+export type { ShutdownSignalOptions } from "./manager/shutdown-signals.js";
+export type { WriteCoalescingOptions } from "./socket-io/write-coalescing.js";
 export { SocketIngress } from "./socket-ingress.js";
 export type { DispatchInit, DrainReport } from "./socket-ingress.js";
-export type { SubscriptionDescription } from "./subscriptions.js";
+export type { SubscriptionDescription } from "./dispatch/subscriptions.js";
 export { errorCodes } from "./wire/codes.js";
 export type { ErrorCode } from "./wire/codes.js";
 export { EventError } from "./wire/event-error.js";

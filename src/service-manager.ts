@@ -1,18 +1,18 @@
 import type { Server } from "socket.io";
-import { Bus } from "./bus.js";
-import { Connections } from "./connections.js";
+import { Bus } from "./lifecycle/bus.js";
+import { Connections } from "./socket-io/connections.js";
 import type { Controller } from "./controller.js";
-import type { AppServer } from "./event-map.js";
+import type { AppServer } from "./events/event-map.js";
 import type { Handler } from "./handler.js";
-import { describeManager, type ManagerDescription } from "./manager-description.js";
-import { type ManagerHealth, managerHealth } from "./manager-health.js";
-import { Lifecycle } from "./lifecycle.js";
-import { defaultLogger, writeLog } from "./log.js";
-import type { Logger } from "./logger.js";
-import { describeValue } from "./ownership.js";
-import { handlerPart, type Part, servicePart } from "./part.js";
-import { type Key, type ProvideOptions, Registry, type WaitForOptions } from "./registry.js";
-import { Roster } from "./roster.js";
+import { describeManager, type ManagerDescription } from "./manager/description.js";
+import { type ManagerHealth, managerHealth } from "./manager/health.js";
+import { Lifecycle } from "./lifecycle/lifecycle.js";
+import { defaultLogger, writeLog } from "./lifecycle/log.js";
+import type { Logger } from "./lifecycle/logger.js";
+import { describeValue } from "./lifecycle/cleanups.js";
+import { handlerPart, type Part, servicePart } from "./manager/managed-part.js";
+import { type Key, type ProvideOptions, Registry, type WaitForOptions } from "./lifecycle/registry.js";
+import { Roster } from "./manager/roster.js";
 import type { Service } from "./service.js";
 import {
   checkShutdownOptions,
@@ -20,9 +20,9 @@ import {
   shutDown,
   type ShutdownOptions,
   type ShutdownReport,
-} from "./shutdown.js";
-import { listenToSignals, type ShutdownSignalOptions } from "./shutdown-signals.js";
-import type { SocketIngressOptions } from "./ingress-options.js";
+} from "./manager/shutdown.js";
+import { listenToSignals, type ShutdownSignalOptions } from "./manager/shutdown-signals.js";
+import type { SocketIngressOptions } from "./socket-io/ingress-options.js";
 import { SocketIngress } from "./socket-ingress.js";
 
 /** How a manager works; whatever a `SocketIngress` can be told is passed on to the one it makes. */

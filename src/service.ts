@@ -1,13 +1,13 @@
-import { Background, type BackgroundTask } from "./background.js";
-import type { AppServer } from "./event-map.js";
-import { printable } from "./fault.js";
-import { bindHost, type Host } from "./host.js";
-import { Lifecycle } from "./lifecycle.js";
-import { defaultLogger, writeLog } from "./log.js";
-import type { Logger } from "./logger.js";
-import { Cleanups, describeValue, type Owner } from "./ownership.js";
-import type { Key, WaitForOptions } from "./registry.js";
-import { changed, type StateSubscriber, StateWatchers } from "./service-state.js";
+import { Background, type BackgroundTask } from "./lifecycle/background.js";
+import type { AppServer } from "./events/event-map.js";
+import { printable } from "./dispatch/failures.js";
+import { bindHost, type Host } from "./events/host.js";
+import { Lifecycle } from "./lifecycle/lifecycle.js";
+import { defaultLogger, writeLog } from "./lifecycle/log.js";
+import type { Logger } from "./lifecycle/logger.js";
+import { Cleanups, describeValue, type Owner } from "./lifecycle/cleanups.js";
+import type { Key, WaitForOptions } from "./lifecycle/registry.js";
+import { changed, type StateSubscriber, StateWatchers } from "./lifecycle/service-state.js";
 
 /**
  * Where a service is in its life. `degraded` runs, but some of its background work failed and has not succeeded since;

@@ -1,9 +1,9 @@
 import type { Server, Socket } from "socket.io";
-import { afterArrivals, Channel } from "./channel.js";
-import { Context, listedArguments } from "./context.js";
-import { dispatch } from "./dispatcher.js";
-import { type ErrorSubscriber, ErrorSubscribers } from "./error-subscribers.js";
-import type { EventContext } from "./event-context.js";
+import { afterArrivals, Channel } from "./dispatch/event-entry.js";
+import { Context, listedArguments } from "./dispatch/context.js";
+import { dispatch } from "./dispatch/dispatch.js";
+import { type ErrorSubscriber, ErrorSubscribers } from "./dispatch/error-subscribers.js";
+import type { EventContext } from "./events/event-context.js";
 import type {
   AppServer,
   AppSocket,
@@ -12,18 +12,22 @@ import type {
   SubscribableEvent,
   SubscribeOptions,
   Subscriber,
-} from "./event-map.js";
-import type { CutEvent } from "./flow.js";
-import { Hub, type IngressCounters } from "./hub.js";
-import { checkIngressOptions, type CheckedIngressOptions, type SocketIngressOptions } from "./ingress-options.js";
-import { defaultLogger } from "./log.js";
-import { namespacePattern } from "./namespace-pattern.js";
-import { describeValue, isOwner, type Owner } from "./ownership.js";
-import { type AnyInterceptor, type AnySubscriber, compile } from "./pipeline.js";
-import { ServerBinding } from "./server-binding.js";
-import { asRecord, checkOptions, checkPriority, expected } from "./subscribe-options.js";
-import { Subscription } from "./subscription.js";
-import { type SubscriptionDescription, Subscriptions } from "./subscriptions.js";
+} from "./events/event-map.js";
+import type { CutEvent } from "./dispatch/flow/in-flight.js";
+import { Hub, type IngressCounters } from "./dispatch/hub.js";
+import {
+  checkIngressOptions,
+  type CheckedIngressOptions,
+  type SocketIngressOptions,
+} from "./socket-io/ingress-options.js";
+import { defaultLogger } from "./lifecycle/log.js";
+import { namespacePattern } from "./events/namespace-pattern.js";
+import { describeValue, isOwner, type Owner } from "./lifecycle/cleanups.js";
+import { type AnyInterceptor, type AnySubscriber, compile } from "./dispatch/pipeline.js";
+import { ServerBinding } from "./socket-io/server-binding.js";
+import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
+import { Subscription } from "./dispatch/subscription.js";
+import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { EventError } from "./wire/event-error.js";
 
 /** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */

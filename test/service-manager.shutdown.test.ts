@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Server } from "socket.io";
 import { io as openClient } from "socket.io-client";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { EventContext } from "../src/event-context.js";
+import type { EventContext } from "../src/events/event-context.js";
 import { Handler } from "../src/handler.js";
 import { Service } from "../src/service.js";
 import { ServiceManager, type ServiceManagerOptions } from "../src/service-manager.js";

@@ -1,8 +1,8 @@
 import { Server, type Socket } from "socket.io";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { ControllerHandler } from "../src/controller-handler.js";
+import type { ControllerHandler } from "../src/events/controller-handler.js";
 import { Controller } from "../src/controller.js";
-import type { EventContext } from "../src/event-context.js";
+import type { EventContext } from "../src/events/event-context.js";
 import { Handler } from "../src/handler.js";
 import { Service } from "../src/service.js";
 import { ServiceManager, type ServiceManagerOptions } from "../src/service-manager.js";

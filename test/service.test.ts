@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Bus } from "../src/bus.js";
-import { bindHost, type Host } from "../src/host.js";
-import { Registry } from "../src/registry.js";
+import { Bus } from "../src/lifecycle/bus.js";
+import { bindHost, type Host } from "../src/events/host.js";
+import { Registry } from "../src/lifecycle/registry.js";
 import { reasonOf, Service } from "../src/service.js";
 import { recordingLog } from "./fixtures/recording-log.js";
 

@@ -1,4 +1,4 @@
-import { CALL, REQUEST_ID_MAX } from "../realtime/protocol.js";
+import { CALL, REQUEST_ID_MAX } from "../features/realtime/protocol.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure, fromFailure, LONGEST_MS } from "./event-failure.js";

@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { Member } from "../realtime/protocol.js";
+import type { Member } from "../features/realtime/protocol.js";
 import type {
   EmitEventsOf,
   EventArgs,

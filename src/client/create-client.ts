@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../realtime/protocol.js";
+import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
 import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
 import type { Caller, Client, ClientOptions } from "./client.js";
 import type { ClientSocket } from "./client-socket.js";

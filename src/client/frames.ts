@@ -8,7 +8,7 @@ import {
   type PresenceChange,
   REFETCH,
   type Refetch,
-} from "../realtime/protocol.js";
+} from "../features/realtime/protocol.js";
 
 // A listener that throws ends a program in Node, so what comes from the wire is looked at before anybody reads it: the server may
 // be another version, or none of ours.

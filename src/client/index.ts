@@ -36,7 +36,7 @@
  * @module
  */
 
-export type { Member } from "../realtime/protocol.js";
+export type { Member } from "../features/realtime/protocol.js";
 export type { CallOptions } from "./calls.js";
 export type {
   CallArgs,

@@ -1,4 +1,4 @@
-import type { Member, PresenceChange } from "../realtime/protocol.js";
+import type { Member, PresenceChange } from "../features/realtime/protocol.js";
 import { areMembers } from "./frames.js";
 import { keyOf } from "./key-of.js";
 import { type ClientLogger, createSubscribers, guarded } from "./subscribers.js";

@@ -1,4 +1,4 @@
-import type { Refetch } from "../realtime/protocol.js";
+import type { Refetch } from "../features/realtime/protocol.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
 import { keyOf } from "./key-of.js";

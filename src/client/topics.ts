@@ -1,4 +1,4 @@
-import { type Evicted, JOIN, type Joined, LEAVE, PASSING } from "../realtime/protocol.js";
+import { type Evicted, JOIN, type Joined, LEAVE, PASSING } from "../features/realtime/protocol.js";
 import { type Calls, isUnanswered } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";

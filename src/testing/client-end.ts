@@ -1,6 +1,6 @@
-import type { AppServer, AppSocket } from "../event-map.js";
+import type { AppServer, AppSocket } from "../events/event-map.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
-import { describeValue } from "../ownership.js";
+import { describeValue } from "../lifecycle/cleanups.js";
 import type { FakeClient } from "./fake-client.js";
 import type { LostReason } from "./fake-connection.js";
 import type { FakeDisconnectReason, FakeSocket, FakeSocketEvents, SentEvent, SentName } from "./fake-socket.js";

@@ -1,7 +1,7 @@
 import type { Server } from "socket.io";
-import type { EventContext } from "../event-context.js";
-import type { AppServer, AppSocket } from "../event-map.js";
-import type { Logger } from "../logger.js";
+import type { EventContext } from "../events/event-context.js";
+import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { Logger } from "../lifecycle/logger.js";
 import type { FakeSocket } from "./fake-socket.js";
 
 /** What a context is made of; whatever a test does not say has a plain default. */

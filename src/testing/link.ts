@@ -1,4 +1,4 @@
-import { describeValue } from "../ownership.js";
+import { describeValue } from "../lifecycle/cleanups.js";
 
 /** Which way a packet travels. */
 export type Direction = "toServer" | "toClient";

@@ -2,7 +2,7 @@ import { createClient, type EventFailure } from "socket-ingress/client";
 import { expect, it, vi } from "vitest";
 import { deferred } from "../client/fixtures/deferred.js";
 import { recordingLogger } from "../client/fixtures/recorder.js";
-import { open } from "../realtime/door.js";
+import { open } from "../features/realtime/door.js";
 
 it("a policy that fails for a moment while a recovered connection is reviewed does not cost the client its topic", async () => {
   await using door = await open({ server: { connectionStateRecovery: {} } });

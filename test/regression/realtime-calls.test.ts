@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
-import { RequestWindow } from "../../src/realtime/request-window.js";
+import { RequestWindow } from "../../src/features/realtime/request-window.js";
 import { codeOf } from "../fixtures/ingress.js";
-import { deferred, open } from "../realtime/door.js";
+import { deferred, open } from "../features/realtime/door.js";
 
 describe("a call that was not run", () => {
   it("because too many waited is run when it is sent again under its request id", async () => {

@@ -2,7 +2,7 @@ import type { Server } from "socket.io";
 import { describe, expect, it, vi } from "vitest";
 import { type Memberships, MemoryMemberships, user } from "socket-ingress/realtime";
 import { memoryCluster } from "socket-ingress/testing";
-import { type Door, type DoorOptions, open } from "../realtime/door.js";
+import { type Door, type DoorOptions, open } from "../features/realtime/door.js";
 
 /** Two nodes in memory, the second with options of its own. */
 async function openTwo(options: DoorOptions = {}): Promise<{ here: Door; there: Door } & AsyncDisposable> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Group, MemoryMemberships, MemoryWaitingRoom } from "socket-ingress/realtime";
 import { memoryCluster } from "socket-ingress/testing";
-import { deferred, open, type Door, type DoorOptions } from "../realtime/door.js";
+import { deferred, open, type Door, type DoorOptions } from "../features/realtime/door.js";
 
 /** What is in a waiting room, which its users have no need to know. */
 class OpenRoom extends MemoryWaitingRoom {

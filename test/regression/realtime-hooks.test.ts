@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
 import { group, Realtime, topic, user, type Memberships, type Place } from "socket-ingress/realtime";
 import { memoryCluster } from "socket-ingress/testing";
-import { deferred, open } from "../realtime/door.js";
+import { deferred, open } from "../features/realtime/door.js";
 import { unhandledDuring } from "../fixtures/unhandled.js";
 
 const never = new Promise<never>(() => undefined);

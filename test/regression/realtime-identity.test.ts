@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { group, othersInGroup } from "socket-ingress/realtime";
-import { roomOf } from "../../src/realtime/rooms.js";
+import { roomOf } from "../../src/push/rooms.js";
 import { codeOf } from "../fixtures/ingress.js";
-import { deferred, open, type Client, type Door, type DoorOptions } from "../realtime/door.js";
+import { deferred, open, type Client, type Door, type DoorOptions } from "../features/realtime/door.js";
 
 /** An application that lets its clients name rooms, which it should not. */
 async function careless(options: DoorOptions = {}): Promise<Door> {

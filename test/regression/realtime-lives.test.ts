@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { deferred, open, record, type As } from "../realtime/door.js";
+import { deferred, open, record, type As } from "../features/realtime/door.js";
 
 it("who leaves is gone, also when an interceptor keeps the door from being told", async () => {
   await using door = await open({

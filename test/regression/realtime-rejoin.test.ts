@@ -6,7 +6,7 @@ import { FakeSocket, settled } from "../client/fixtures/fake-socket.js";
 import { recordingLogger } from "../client/fixtures/recorder.js";
 import { rejection } from "../client/fixtures/rejection.js";
 import { codeOf } from "../fixtures/ingress.js";
-import { deferred, open, type Client, type Door, type DoorOptions } from "../realtime/door.js";
+import { deferred, open, type Client, type Door, type DoorOptions } from "../features/realtime/door.js";
 
 /** A client that is in a topic whose policy does what the test says from then on. */
 async function joined(

@@ -1,0 +1,99 @@
+import type { ErrorCode } from "../wire/codes.js";
+import { EventError } from "../wire/event-error.js";
+import type { Failure } from "../wire/failure.js";
+
+/** What a caller hears of everything that was not meant for it. */
+const internal: Failure = Object.freeze({
+  error: Object.freeze({ code: "INTERNAL", message: "internal error" }),
+});
+
+function refusal(code: ErrorCode, message: string): Failure {
+  return Object.freeze({ error: Object.freeze({ code, message }) });
+}
+
+/**
+ * What is answered to events that do not run. Made once: whoever floods a server must not make it collect a stack for each event
+ * that it refuses.
+ */
+export const refusals: Readonly<Record<"overloaded" | "shuttingDown" | "unknownEvent", Failure>> = {
+  overloaded: refusal("OVERLOADED", "too many events of this connection are waiting"),
+  shuttingDown: refusal("SHUTTING_DOWN", "this server is shutting down"),
+  unknownEvent: refusal("UNKNOWN_EVENT", "nobody listens to this event"),
+};
+
+/** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */
+export function isEventError(thrown: unknown): thrown is EventError {
+  try {
+    return thrown instanceof EventError;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The one place where something thrown becomes a failure: an {@link EventError} as it was written, anything else `INTERNAL`.
+ * Total: a subclass whose getters throw is `INTERNAL`, too.
+ */
+export function toFailure(thrown: unknown): Failure {
+  defuse(thrown);
+  if (!isEventError(thrown)) return internal;
+  try {
+    const { code, message, retryAfterMs } = thrown;
+    if (typeof code !== "string" || typeof message !== "string") return internal;
+    const details = withRetry(thrown.details, retryAfterMs);
+    return { error: details === undefined ? { code, message } : { code, message, details } };
+  } catch {
+    return internal;
+  }
+}
+
+/** A promise may be thrown, or stand where a value should: if it rejects and nobody listens, Node ends the process. */
+export function defuse(thrown: unknown): void {
+  try {
+    if (thrown instanceof Promise) thrown.then(ignore, ignore);
+  } catch {
+    // A revoked proxy is no promise.
+  }
+}
+
+function ignore(): void {
+  // It has been told of already.
+}
+
+/** The same failure without what may have made it impossible to send. */
+export function bareFailure(failure: Failure): Failure {
+  return { error: { code: failure.error.code, message: failure.error.message } };
+}
+
+function withRetry(details: unknown, retryAfterMs: number | undefined): unknown {
+  if (retryAfterMs === undefined) return details;
+  if (typeof details === "object" && details !== null && !Array.isArray(details)) return { ...details, retryAfterMs };
+  return details === undefined ? { retryAfterMs } : { value: details, retryAfterMs };
+}
+
+/**
+ * Whatever was thrown as an `Error` that a logger can print: reading it, or marking it as pino's serializer does, can't throw
+ * afterwards.
+ */
+export function printable(thrown: unknown): Error {
+  defuse(thrown);
+  try {
+    if (thrown instanceof Error) {
+      const { name, message, stack } = thrown;
+      JSON.stringify(thrown);
+      return Object.isExtensible(thrown) ? thrown : Object.assign(new Error(message), thrown, { name, stack });
+    }
+  } catch {
+    return new Error("an error that can't be read was thrown");
+  }
+  return new Error(`a value that is no Error was thrown: ${describeThrown(thrown)}`);
+}
+
+function describeThrown(thrown: unknown): string {
+  try {
+    const text = typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown);
+    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  } catch {
+    return typeof thrown;
+  }
+}

@@ -1,0 +1,252 @@
+import type { EventEmitter } from "node:events";
+import type { Namespace, Socket } from "socket.io";
+import type { Admission } from "./admission.js";
+import { type Acknowledge, Context, oneArgument } from "../dispatch/context.js";
+import { Channel } from "../dispatch/event-entry.js";
+import { dispatch } from "../dispatch/dispatch.js";
+import { hasForeignListener } from "./own-listeners.js";
+import type { Hub } from "../dispatch/hub.js";
+import { attach, OpenChannels } from "./open-channels.js";
+import type { Subscription } from "../dispatch/subscription.js";
+import type { UnknownEvents } from "./unknown-events.js";
+
+/** The subscribers of one event in one namespace, in order. */
+export type PlanOf = (event: string, namespace: string) => readonly Subscription[];
+
+/** What a {@link NamespaceBinding} needs beside its namespace. */
+export interface NamespaceBindingOptions {
+  readonly hub: Hub;
+  readonly planOf: PlanOf;
+  readonly createAdmission: (channel: Channel) => Admission;
+  /** Answers what nobody handles; absent if that is left alone. */
+  readonly unknown: UnknownEvents | undefined;
+  /** Whether sockets carry all dispatchers from the start. */
+  readonly eager: boolean;
+}
+
+/**
+ * Names that no client may send: Socket.IO's JSON parser ends the connection of whoever does (`Decoder.isPayloadValid` in
+ * socket.io-parser), a custom parser may let them through.
+ */
+const forgeries: ReadonlySet<unknown> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);
+
+/**
+ * One namespace of a server, as the ingress serves it.
+ *
+ * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
+ * sends that event for the first time: catch-alls run before the middleware and the listeners (`Socket.onevent` in
+ * socket.io/lib/socket.ts), so the dispatcher is in place in time, runs after the middleware, and an idle socket costs nothing.
+ */
+export class NamespaceBinding {
+  readonly namespace: Namespace;
+  readonly #hub: Hub;
+  readonly #planOf: PlanOf;
+  readonly #unknown: UnknownEvents | undefined;
+  readonly #admission: Admission;
+  readonly #channels: OpenChannels;
+  readonly #connect: Channel;
+  readonly #connection: Channel;
+  readonly #disconnecting: Channel;
+  readonly #disconnect: Channel;
+  readonly #reserved: ReadonlyMap<string, Channel>;
+  #bound = false;
+
+  constructor(namespace: Namespace, options: NamespaceBindingOptions) {
+    this.namespace = namespace;
+    this.#hub = options.hub;
+    this.#planOf = options.planOf;
+    this.#unknown = options.unknown;
+    this.#channels = new OpenChannels(namespace, options.hub, options.eager);
+    this.#connect = new Channel(this.#hub, "connect", []);
+    this.#connection = new Channel(this.#hub, "connection", []);
+    this.#disconnecting = new Channel(this.#hub, "disconnecting", []);
+    this.#disconnect = new Channel(this.#hub, "disconnect", []);
+    const reserved = [this.#connect, this.#connection, this.#disconnecting, this.#disconnect];
+    this.#reserved = new Map(reserved.map((channel) => [channel.event, channel]));
+    this.#admission = options.createAdmission(this.#connect);
+  }
+
+  /** Serve the namespace: the sockets it has, and those to come. */
+  bind(): void {
+    if (this.#bound) return;
+    this.#bound = true;
+    this.namespace.on("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) this.#serve(socket);
+  }
+
+  /** Leave the namespace as it was: no listener of ours stays on it or on a socket. */
+  unbind(): void {
+    if (!this.#bound) return;
+    this.#bound = false;
+    this.namespace.off("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) {
+      this.#leave(socket);
+      this.#hub.frames.unguard(socket.conn);
+    }
+    this.#channels.clear();
+    for (const channel of this.#reserved.values()) channel.plan = [];
+  }
+
+  /** Whether events have been observed whose dispatcher has not been called yet. */
+  get arriving(): boolean {
+    return this.#channels.arriving;
+  }
+
+  /** The channel of an event, if anybody listens to it. */
+  channel(event: string): Channel | undefined {
+    return this.#channels.get(event);
+  }
+
+  /** The subscribers of `event` changed. */
+  update(event: string): void {
+    if (!this.#bound) return;
+    const plan = this.#planOf(event, this.namespace.name);
+    const reserved = this.#reserved.get(event);
+    if (reserved !== undefined) return this.#updateReserved(reserved, plan);
+    this.#channels.update(event, plan);
+  }
+
+  /** The middleware of the namespace: asks the `connect` subscribers. */
+  admit(socket: Socket, next: (error?: Error) => void): void {
+    this.#admission.admit(socket, next);
+  }
+
+  /** A signal waits for this socket to disconnect. */
+  watch(socket: Socket): void {
+    attach(socket, "disconnect", this.#onDisconnect);
+  }
+
+  #updateReserved(channel: Channel, plan: readonly Subscription[]): void {
+    channel.plan = plan;
+    for (const socket of this.namespace.sockets.values()) this.#attachReserved(socket);
+  }
+
+  #serve(socket: Socket): void {
+    this.#hub.frames.guard(socket.conn);
+    socket.onAny(this.#observe);
+    this.#channels.serve(socket);
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
+  }
+
+  #attachReserved(socket: Socket): void {
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
+    else socket.off("disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
+    else socket.off("disconnect", this.#onDisconnect);
+  }
+
+  #watchesDisconnect(socket: Socket): boolean {
+    return this.#disconnect.plan.length > 0 || this.#hub.signals.has(socket);
+  }
+
+  #leave(socket: Socket): void {
+    socket.offAny(this.#observe);
+    socket.off("disconnecting", this.#onDisconnecting);
+    socket.off("disconnect", this.#onDisconnect);
+    this.#channels.leave(socket);
+    this.#unknown?.forget(socket);
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    // A listener of the application's own may have closed it already.
+    if (!socket.connected) return;
+    this.#serve(socket);
+    this.#hub.signals.admitted(socket);
+    // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
+    if (!socket.recovered || !this.#admission.wanted || this.#admission.wasAsked(socket))
+      return this.#tellConnection(socket);
+    this.#hub.hold(socket);
+    this.#admission.ask(socket, (failure) => {
+      if (failure === undefined) return this.#tellConnection(socket);
+      // Nothing of it ran, so nothing is told of its end.
+      this.#leave(socket);
+      this.#hub.drop(socket);
+      socket.disconnect();
+    });
+  };
+
+  #tellConnection(socket: Socket): void {
+    // Nobody to tell: most applications have no such subscriber, and connections come in crowds.
+    if (this.#connection.plan.length === 0) return this.#hub.release(socket);
+    let told = false;
+    const context = Context.of(this.#connection, socket, () => {
+      told = true;
+      this.#hub.release(socket);
+    });
+    dispatch(this.#hub, this.#connection, context);
+    // Its events wait only if its `connection` subscribers take time; none can have arrived in between.
+    if (!told) this.#hub.hold(socket);
+  }
+
+  /** Called for every event of every socket, before anything else of the application runs; `last` is its last argument. */
+  observe(socket: Socket, event: unknown, last: unknown): void {
+    const channel = this.#channels.get(event);
+    if (channel !== undefined) {
+      const target = emitter(socket);
+      channel.arriving++;
+      const listeners = target.listenerCount(channel.event);
+      const ours = listeners === 0 ? 0 : target.listenerCount(channel.event, channel.dispatcher);
+      // Told now: by the end of the event a `once` of the application has gone.
+      if (listeners > ours && typeof last === "function" && hasForeignListener(target, channel.event)) {
+        this.#hub.share(last as Acknowledge);
+      }
+      if (ours === 0) this.#channels.attach(target, channel);
+    } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
+    else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
+    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+  }
+
+  readonly #observe = observer(this);
+
+  readonly #onDisconnecting = listener((socket, reason) => {
+    if (this.#disconnecting.plan.length === 0) return;
+    // The rooms are complete only now, so it does not wait for anything.
+    const context = new Context(this.#disconnecting, socket, reason, oneArgument, undefined);
+    dispatch(this.#hub, this.#disconnecting, context);
+  });
+
+  readonly #onDisconnect = listener((socket, reason) => {
+    this.#hub.signals.disconnected(socket);
+    if (this.#disconnect.plan.length === 0) return;
+    this.#hub.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
+  });
+}
+
+/** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */
+function isKey(event: unknown): boolean {
+  if (typeof event !== "object") return true;
+  try {
+    Reflect.has({}, event as unknown as PropertyKey); // converts it, as the emitter would
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A socket as the emitter it is: its typed methods don't know names that are only known at run time. */
+function emitter(socket: Socket): EventEmitter {
+  return socket;
+}
+
+// Socket.IO calls these with the socket as `this`; each is made once for a namespace and shared by all its sockets.
+
+function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
+  return function (this: Socket, event: unknown): void {
+    // Not a rest parameter: it would be an array for every event, and only few need to look.
+    binding.observe(this, event, arguments[arguments.length - 1]);
+  };
+}
+
+function listener(run: (socket: Socket, reason: string) => void): (this: Socket, reason: string) => void {
+  return function (this: Socket, reason: string): void {
+    run(this, reason);
+  };
+}

@@ -1,10 +1,10 @@
+import { describeValue, printable } from "./wire/values.js";
 import type { Server } from "socket.io";
 import type { AppServer, HandlerEvents, Interceptor } from "./events/event-map.js";
-import { printable } from "./dispatch/failures.js";
 import { bindHost, checkWiring, type Host } from "./events/host.js";
 import type { Logger } from "./lifecycle/logger.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
-import { Cleanups, describeValue } from "./lifecycle/cleanups.js";
+import { Cleanups } from "./lifecycle/cleanups.js";
 import { type Key, Registry } from "./lifecycle/registry.js";
 import { SocketIngress } from "./socket-ingress.js";
 import { checkInterceptors } from "./events/subscribe-options.js";

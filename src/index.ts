@@ -82,11 +82,10 @@ export type {
   EventSource,
   EventsOf,
   EventValue,
-  ForbiddenEventName,
   ListenEventsOf,
-  ReservedEventName,
   ServerSideEventsOf,
   SocketDataOf,
 } from "./wire/event-types.js";
 export { isFailure } from "./wire/failure.js";
 export type { Failure } from "./wire/failure.js";
+export type { ForbiddenEventName, ReservedEventName } from "./wire/event-names.js";

@@ -1,3 +1,4 @@
+import { describeValue } from "./wire/values.js";
 import type { Server } from "socket.io";
 import { Bus } from "./lifecycle/bus.js";
 import { Connections } from "./socket-io/connections.js";
@@ -9,7 +10,6 @@ import { type ManagerHealth, managerHealth } from "./manager/health.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
-import { describeValue } from "./lifecycle/cleanups.js";
 import { handlerPart, type Part, servicePart } from "./manager/managed-part.js";
 import { type Key, type ProvideOptions, Registry, type WaitForOptions } from "./lifecycle/registry.js";
 import { Roster } from "./manager/roster.js";

@@ -1,11 +1,11 @@
+import { describeValue, printable, reasonOf } from "./wire/values.js";
 import { Background, type BackgroundTask } from "./lifecycle/background.js";
 import type { AppServer } from "./events/event-map.js";
-import { printable } from "./dispatch/failures.js";
 import { bindHost, type Host } from "./events/host.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
-import { Cleanups, describeValue, type Owner } from "./lifecycle/cleanups.js";
+import { Cleanups, type Owner } from "./lifecycle/cleanups.js";
 import type { Key, WaitForOptions } from "./lifecycle/registry.js";
 import { changed, type StateSubscriber, StateWatchers } from "./lifecycle/service-state.js";
 
@@ -421,15 +421,6 @@ export abstract class Service<State extends object = object> implements Owner, A
 
   #write(error: unknown, message: string, fields: Record<string, unknown> = {}): void {
     writeLog(this.log, "error", { err: printable(error), ...fields }, message);
-  }
-}
-
-/** An error in one line. What was thrown may be anything, and may even refuse to be read. */
-export function reasonOf(error: unknown): string {
-  try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${describeValue(error)}`;
-  } catch {
-    return "an error that can't be read";
   }
 }
 

@@ -1,3 +1,5 @@
+import { forbiddenEvents } from "./wire/event-names.js";
+import { describeValue } from "./wire/values.js";
 import type { Server, Socket } from "socket.io";
 import { afterArrivals, Channel } from "./dispatch/event-entry.js";
 import { Context, listedArguments } from "./dispatch/context.js";
@@ -22,7 +24,7 @@ import {
 } from "./socket-io/ingress-options.js";
 import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
-import { describeValue, isOwner, type Owner } from "./lifecycle/cleanups.js";
+import { isOwner, type Owner } from "./lifecycle/cleanups.js";
 import { type AnyInterceptor, type AnySubscriber, compile } from "./dispatch/pipeline.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
@@ -60,9 +62,6 @@ export interface SubscriberIdentity {
 
 /** Subscribes with an identity; for the classes of this package. */
 export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
-
-/** Names that are Socket.IO's or Node's own and can't be subscribed to. */
-const forbiddenEvents: ReadonlySet<string> = new Set(["connect_error", "error", "newListener", "removeListener"]);
 
 /** The ingress that stands for a server where nobody brings their own. Keyed by the server, so it goes when the server goes. */
 const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();

@@ -1,8 +1,9 @@
+import { reasonOf } from "../src/wire/values.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bus } from "../src/lifecycle/bus.js";
 import { bindHost, type Host } from "../src/events/host.js";
 import { Registry } from "../src/lifecycle/registry.js";
-import { reasonOf, Service } from "../src/service.js";
+import { Service } from "../src/service.js";
 import { recordingLog } from "./fixtures/recording-log.js";
 
 interface Count {

@@ -1,7 +1,8 @@
+import { describeValue, longestTimerMs } from "../wire/values.js";
 import { CALL, REQUEST_ID_MAX } from "../features/realtime/protocol.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
-import { EventFailure, fromFailure, LONGEST_MS } from "./event-failure.js";
+import { EventFailure, fromFailure } from "./event-failure.js";
 
 /** How one call is made; given to {@link Client.with}. */
 export interface CallOptions {
@@ -98,7 +99,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
         fail: (failure) => finish(() => reject(failure)),
       };
       const timer =
-        timeoutMs <= LONGEST_MS &&
+        timeoutMs <= longestTimerMs &&
         setTimeout(
           () =>
             entry.fail(
@@ -152,10 +153,10 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
 /** @throws TypeError for what no call could be made with */
 export function checkCallOptions({ timeoutMs, retries, requestId }: CallOptions): void {
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new TypeError(`timeoutMs must be a number of milliseconds above 0, got ${String(timeoutMs)}`);
+    throw new TypeError(`timeoutMs must be a number of milliseconds above 0, got ${describeValue(timeoutMs)}`);
   }
   if (retries !== undefined && !(retries >= 0)) {
-    throw new TypeError(`retries must be a number from 0, got ${String(retries)}`);
+    throw new TypeError(`retries must be a number from 0, got ${describeValue(retries)}`);
   }
   if (requestId !== undefined && !(requestId.length > 0 && requestId.length <= REQUEST_ID_MAX)) {
     throw new TypeError(`requestId must be a string of 1 to ${REQUEST_ID_MAX} characters`);

@@ -1,13 +1,7 @@
+import type { ForbiddenEventName, ReservedEventName, UnsendableEventName } from "../wire/event-names.js";
 import type { Server } from "socket.io";
 import type { Member } from "../features/realtime/protocol.js";
-import type {
-  EmitEventsOf,
-  EventArgs,
-  EventValue,
-  ForbiddenEventName,
-  ListenEventsOf,
-  ReservedEventName,
-} from "../wire/event-types.js";
+import type { EmitEventsOf, EventArgs, EventValue, ListenEventsOf } from "../wire/event-types.js";
 import type { CallOptions } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
 import type { PresenceListener } from "./presence.js";
@@ -30,10 +24,7 @@ export type PushesOf<App> = App extends AnyServer ? EmitEventsOf<App> : Record<s
 export type CallName<App> = Exclude<keyof CallsOf<App> & string, ReservedEventName | ForbiddenEventName>;
 
 /** The names of the events that the server pushes. */
-export type PushName<App> = Exclude<keyof PushesOf<App> & string, Kept>;
-
-/** What Socket.IO keeps for itself: no server can send it. */
-type Kept = Exclude<ReservedEventName | ForbiddenEventName, "connection" | "error">;
+export type PushName<App> = Exclude<keyof PushesOf<App> & string, UnsendableEventName>;
 
 /** What a call of this event is given, its acknowledgement left out. */
 export type CallArgs<App, Event extends CallName<App>> = EventArgs<CallsOf<App>[Event]>;

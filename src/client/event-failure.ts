@@ -1,3 +1,4 @@
+import { longestTimerMs } from "../wire/values.js";
 import type { ErrorCode } from "../wire/codes.js";
 import type { Failure } from "../wire/failure.js";
 
@@ -9,9 +10,6 @@ import type { Failure } from "../wire/failure.js";
  * - `ABORTED`: the caller's own signal, or `client.close()`. What was sent is not taken back.
  */
 export type ClientCode = "DISCONNECTED" | "ABORTED";
-
-/** Timers overflow above this: `setTimeout(fn, 2 ** 31)` fires at once. */
-export const LONGEST_MS = 0x7fffffff;
 
 /** What {@link EventFailure} takes beside code and message. */
 export interface EventFailureOptions {
@@ -57,7 +55,7 @@ export class EventFailure extends Error {
     this.details = options.details;
     this.answered = options.answered ?? false;
     const after = (options.details as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
-    this.retryAfterMs = typeof after === "number" && after >= 0 ? Math.min(after, LONGEST_MS) : undefined;
+    this.retryAfterMs = typeof after === "number" && after >= 0 ? Math.min(after, longestTimerMs) : undefined;
   }
 }
 

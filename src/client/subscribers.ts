@@ -1,3 +1,4 @@
+import { describeValue } from "../wire/values.js";
 /** Where the client says what nobody else can be told: `console`, or anything with these two methods. */
 export interface ClientLogger {
   /** Something that may be meant so: nobody listens, a topic was taken away. */
@@ -55,7 +56,7 @@ export function createSubscribers<Args extends unknown[]>(
   return {
     add(key, fn) {
       if (typeof fn !== "function")
-        throw new TypeError(`${label(key)}: a listener must be a function, got ${typeof fn}`);
+        throw new TypeError(`${label(key)}: a listener must be a function, got ${describeValue(fn)}`);
       if (closed) return () => {};
       const group = groups.get(key) ?? { entries: new Set(), off: attach(key) };
       groups.set(key, group);

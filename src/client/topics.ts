@@ -1,4 +1,6 @@
-import { type Evicted, JOIN, type Joined, LEAVE, PASSING } from "../features/realtime/protocol.js";
+import { passes } from "../wire/codes.js";
+import { describeValue } from "../wire/values.js";
+import { type Evicted, JOIN, type Joined, LEAVE } from "../features/realtime/protocol.js";
 import { type Calls, isUnanswered } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
@@ -150,7 +152,7 @@ export function createTopics(
     // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
     if (failure.code === "DISCONNECTED") return;
     // A conflict on the way back passes, too: who this is may have changed while it was asked.
-    const again = PASSING.has(failure.code) || failure.code === "CONFLICT";
+    const again = passes(failure.code) || failure.code === "CONFLICT";
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (!share.joined) {
@@ -188,7 +190,7 @@ export function createTopics(
   return {
     join(name, options) {
       if (typeof name !== "string" || name === "") {
-        throw new TypeError(`joinTopic: a topic must be a non-empty string, got ${name === "" ? '""' : typeof name}`);
+        throw new TypeError(`joinTopic: a topic must be a non-empty string, got ${describeValue(name)}`);
       }
       let topic = topics.get(name);
       if (topic === undefined) {
@@ -229,7 +231,7 @@ export function createTopics(
       topic.server = "out";
       const failure = new EventFailure(code, message, { answered: true });
       topic.doubted = topic.busy;
-      if (!PASSING.has(code)) {
+      if (!passes(code)) {
         for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
       } else if (topic.shares.size > 0 && !topic.busy) pause(name, topic);
       presence.forget(name);

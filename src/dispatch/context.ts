@@ -1,9 +1,9 @@
+import { defuse, isThenable } from "../wire/values.js";
 import type { Server, Socket } from "socket.io";
 import type { Channel } from "./event-entry.js";
 import type { Run } from "./dispatch.js";
-import { isThenable } from "./error-subscribers.js";
 import type { EventContext } from "../events/event-context.js";
-import { bareFailure, defuse, refusals, toFailure } from "./failures.js";
+import { bareFailure, refusals, toFailure } from "./failures.js";
 import type { CutEvent } from "./flow/in-flight.js";
 import type { Hub } from "./hub.js";
 import { shortName } from "../lifecycle/log.js";

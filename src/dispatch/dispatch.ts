@@ -1,6 +1,6 @@
+import { isThenable } from "../wire/values.js";
 import type { Socket } from "socket.io";
 import { type Acknowledge, type Arguments, Context, listedArguments, oneArgument } from "./context.js";
-import { isThenable } from "./error-subscribers.js";
 import type { Channel, Dispatcher } from "./event-entry.js";
 import { toFailure } from "./failures.js";
 import type { Flow } from "./flow/in-flight.js";

@@ -1,5 +1,7 @@
+import { isThenable, printable } from "../wire/values.js";
+import { isEventError } from "../wire/event-error.js";
 import type { Socket } from "socket.io";
-import { isEventError, printable, toFailure } from "./failures.js";
+import { toFailure } from "./failures.js";
 import type { Logger } from "../lifecycle/logger.js";
 import { type LogFields, shortName, writeLog } from "../lifecycle/log.js";
 
@@ -85,15 +87,6 @@ export class ErrorSubscribers {
       );
     }
   }
-}
-
-/** Whether `value` is to be awaited. Reading `then` may throw, as on a revoked proxy. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === "object" || typeof value === "function") &&
-    typeof (value as { then?: unknown }).then === "function"
-  );
 }
 
 function fields(info: ErrorInfo): LogFields {

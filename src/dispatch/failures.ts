@@ -1,5 +1,6 @@
+import { EventError, isEventError } from "../wire/event-error.js";
+import { defuse } from "../wire/values.js";
 import type { ErrorCode } from "../wire/codes.js";
-import { EventError } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
 
 /** What a caller hears of everything that was not meant for it. */
@@ -21,15 +22,6 @@ export const refusals: Readonly<Record<"overloaded" | "shuttingDown" | "unknownE
   unknownEvent: refusal("UNKNOWN_EVENT", "nobody listens to this event"),
 };
 
-/** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */
-export function isEventError(thrown: unknown): thrown is EventError {
-  try {
-    return thrown instanceof EventError;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * The one place where something thrown becomes a failure: an {@link EventError} as it was written, anything else `INTERNAL`.
  * Total: a subclass whose getters throw is `INTERNAL`, too.
@@ -47,19 +39,6 @@ export function toFailure(thrown: unknown): Failure {
   }
 }
 
-/** A promise may be thrown, or stand where a value should: if it rejects and nobody listens, Node ends the process. */
-export function defuse(thrown: unknown): void {
-  try {
-    if (thrown instanceof Promise) thrown.then(ignore, ignore);
-  } catch {
-    // A revoked proxy is no promise.
-  }
-}
-
-function ignore(): void {
-  // It has been told of already.
-}
-
 /** The same failure without what may have made it impossible to send. */
 export function bareFailure(failure: Failure): Failure {
   return { error: { code: failure.error.code, message: failure.error.message } };
@@ -69,31 +48,4 @@ function withRetry(details: unknown, retryAfterMs: number | undefined): unknown 
   if (retryAfterMs === undefined) return details;
   if (typeof details === "object" && details !== null && !Array.isArray(details)) return { ...details, retryAfterMs };
   return details === undefined ? { retryAfterMs } : { value: details, retryAfterMs };
-}
-
-/**
- * Whatever was thrown as an `Error` that a logger can print: reading it, or marking it as pino's serializer does, can't throw
- * afterwards.
- */
-export function printable(thrown: unknown): Error {
-  defuse(thrown);
-  try {
-    if (thrown instanceof Error) {
-      const { name, message, stack } = thrown;
-      JSON.stringify(thrown);
-      return Object.isExtensible(thrown) ? thrown : Object.assign(new Error(message), thrown, { name, stack });
-    }
-  } catch {
-    return new Error("an error that can't be read was thrown");
-  }
-  return new Error(`a value that is no Error was thrown: ${describeThrown(thrown)}`);
-}
-
-function describeThrown(thrown: unknown): string {
-  try {
-    const text = typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown);
-    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  } catch {
-    return typeof thrown;
-  }
 }

@@ -1,9 +1,7 @@
+import { andThen, defuse, describeValue, ignore, isThenable } from "../wire/values.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Context } from "./context.js";
-import { isThenable } from "./error-subscribers.js";
-import { defuse } from "./failures.js";
 import { Lanes, type Overflow } from "./flow/concurrency.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { Invoke, Subscription } from "./subscription.js";
 import type { Turn } from "./flow/lane-turn.js";
 import { type InputIssue, invalidInput, readIssues } from "../wire/schema.js";
@@ -92,19 +90,14 @@ function tracked(invoke: Invoke, subscription: Subscription): Invoke {
   };
 }
 
-/** `next` for the value of something that may be a promise; a promise only if it is one. */
-function then(value: unknown, next: (value: unknown) => unknown): unknown {
-  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
-}
-
 // --- output -----------------------------------------------------------------------------------------------------------------
 
 /** A reply that does not fit is the server's fault. What the schema makes of it is not sent: production would not either. */
 function checked(invoke: Invoke, schema: StandardSchemaV1): Invoke {
   return (context, args, count) =>
-    then(invoke(context, args, count), (value) => {
+    andThen(invoke(context, args, count), (value) => {
       if (value === undefined) return undefined;
-      return then(schema["~standard"].validate(value), (result) => {
+      return andThen(schema["~standard"].validate(value), (result) => {
         const { issues } = result as StandardSchemaV1.Result<unknown>;
         if (issues === undefined) return value;
         const { path, message } = readIssues(issues)[0] ?? { path: [], message: "no issue given" };
@@ -191,10 +184,6 @@ function validated(invoke: Invoke, input: StandardSchemaV1 | readonly StandardSc
     });
     return entered.then(({ result }) => result);
   };
-}
-
-function ignore(): void {
-  // Told elsewhere.
 }
 
 /** The same as {@link validated} for a subscriber with one argument and nothing else around it: no list is made of it. */
@@ -301,7 +290,7 @@ function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
       // Nobody was asked: a door is not open because its guard was kept away.
       return inside === undefined && context.event === "connect" ? false : inside;
     };
-    return then(interceptor(context, next), end);
+    return andThen(interceptor(context, next), end);
   };
 }
 

@@ -1,3 +1,4 @@
+import { describeValue } from "../wire/values.js";
 import type { Server } from "socket.io";
 import type {
   AppServer,
@@ -7,7 +8,6 @@ import type {
   SubscribeOptions,
   Subscriber,
 } from "./event-map.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { AnySubscriber } from "../dispatch/pipeline.js";
 import { checkEntry, type SubscriberEntry } from "./subscriber-list.js";
 

@@ -1,3 +1,4 @@
+import type { ForbiddenEventName, ReservedEventName } from "../wire/event-names.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Server, Socket } from "socket.io";
 import type { EventContext } from "./event-context.js";
@@ -7,9 +8,7 @@ import type {
   EventArgs,
   EventName,
   EventReply,
-  ForbiddenEventName,
   ListenEventsOf,
-  ReservedEventName,
   ServerSideEventsOf,
   SocketDataOf,
 } from "../wire/event-types.js";

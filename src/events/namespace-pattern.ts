@@ -1,5 +1,3 @@
-import { describeValue } from "../lifecycle/cleanups.js";
-
 /** Which namespaces something is for: one by its name, or all whose name fits a regular expression. */
 export interface NamespacePattern {
   /** What `io.of` is given so that clients may connect. */
@@ -28,3 +26,4 @@ export function namespacePattern(namespace: string | RegExp, subject: string): N
     `${subject}: namespace must be a name like "/chat" or a RegExp without the g and y flags, got ${given}`,
   );
 }
+import { describeValue } from "../wire/values.js";

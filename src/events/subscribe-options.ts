@@ -1,6 +1,6 @@
+import { describeValue, longestTimerMs } from "../wire/values.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Overflow } from "../dispatch/flow/concurrency.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { AnyInterceptor, AnySubscriber } from "../dispatch/pipeline.js";
 
 /** The limits of an event that the ingress may set for all, with what holds if nobody says anything. */
@@ -13,9 +13,6 @@ export interface Limits {
 
 /** What holds unless the ingress or the event says otherwise. */
 export const defaultLimits: Limits = { timeoutMs: 30_000, concurrency: Infinity, queueMax: 100, overflow: "reject" };
-
-/** The longest delay a timer of Node can have; above it, it would fire at once (`setTimeout` in Node's documentation). */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The `priority` of whoever says none. */
 export const defaultPriority = 100;
@@ -88,8 +85,8 @@ export function checkLimits(subject: string, given: Record<string, unknown>, lim
 /** A number of milliseconds from 1 to what a timer can wait for, or `Infinity` for no limit. */
 export function checkDuration(subject: string, name: string, value: unknown): number {
   if (value === Infinity) return Infinity;
-  if (typeof value === "number" && value >= 1 && value <= LONGEST_TIMER_MS) return value;
-  throw expected(subject, name, `milliseconds from 1 to ${LONGEST_TIMER_MS}, or Infinity for no limit`, value);
+  if (typeof value === "number" && value >= 1 && value <= longestTimerMs) return value;
+  throw expected(subject, name, `milliseconds from 1 to ${longestTimerMs}, or Infinity for no limit`, value);
 }
 
 /** A whole number from `least`, or `Infinity` for no limit. */

@@ -1,5 +1,5 @@
+import { describeValue } from "../wire/values.js";
 import type { AppServer } from "./event-map.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { AnyInterceptor, AnySubscriber } from "../dispatch/pipeline.js";
 import { namespacePattern } from "./namespace-pattern.js";
 import { checkEvent, type SocketIngress, subscribeAs } from "../socket-ingress.js";

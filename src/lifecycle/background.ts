@@ -1,5 +1,5 @@
+import { describeValue, longestTimerMs } from "../wire/values.js";
 import type { Cleanups } from "./cleanups.js";
-import { describeValue } from "./cleanups.js";
 
 /** Work that runs beside everything else. Its signal aborts when it is to end. */
 export type BackgroundTask = (signal: AbortSignal) => unknown;
@@ -14,9 +14,6 @@ export interface BackgroundJob {
   /** The name of its function, which may be empty. */
   readonly task: string;
 }
-
-/** The longest delay a timer of Node can have; above it, it would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is needed to run one piece of work and to end it. */
 class Job implements BackgroundJob {
@@ -182,8 +179,8 @@ function assertTask(method: string, fn: unknown): void {
 }
 
 function assertDelay(method: string, ms: unknown, least: number): void {
-  if (typeof ms === "number" && ms >= least && ms <= LONGEST_TIMER_MS) return;
+  if (typeof ms === "number" && ms >= least && ms <= longestTimerMs) return;
   throw new TypeError(
-    `${method} expects milliseconds from ${least} to ${LONGEST_TIMER_MS} (24.8 days), got ${describeValue(ms)}`,
+    `${method} expects milliseconds from ${least} to ${longestTimerMs} (24.8 days), got ${describeValue(ms)}`,
   );
 }

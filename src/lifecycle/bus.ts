@@ -1,7 +1,7 @@
-import { printable } from "../dispatch/failures.js";
+import { describeValue, isThenable, printable } from "../wire/values.js";
 import { writeLog } from "./log.js";
 import type { Logger } from "./logger.js";
-import { describeValue, isOwner, type Owner } from "./cleanups.js";
+import { isOwner, type Owner } from "./cleanups.js";
 
 /** The events of a bus nobody described: any name, any arguments. */
 // `any` is what lets a listener name its own arguments when there is no map to check them against.
@@ -125,10 +125,6 @@ export class Bus<Events extends object = AnyBusEvents> {
     if (rest.length === 0) this.#listeners.delete(event);
     else this.#listeners.set(event, rest);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 function assertEvent(method: string, event: unknown): void {

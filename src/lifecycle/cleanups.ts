@@ -1,3 +1,5 @@
+import { describeValue, isObject } from "../wire/values.js";
+
 /**
  * Anything that owns things: what is handed to `addCleanup` runs when the owner goes.
  *
@@ -142,28 +144,6 @@ async function attempt(fn: () => unknown): Promise<{ readonly error: unknown } |
   } catch (error) {
     return { error };
   }
-}
-
-/** A value in a few words, for the messages of wiring mistakes: never throws and never prints what the value holds. */
-export function describeValue(value: unknown): string {
-  if (value === null) return "null";
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "symbol" || typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (value === undefined) return "undefined";
-  try {
-    if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
-    if (Array.isArray(value)) return "an array";
-    const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
-    if (typeof name === "string" && name !== "" && name !== "Object") return `an instance of ${name}`;
-    return "an object";
-  } catch {
-    return "an object";
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
 function readMember(value: unknown, key: PropertyKey): unknown {

@@ -1,11 +1,9 @@
+import { longestTimerMs } from "../wire/values.js";
 /** How waiting for something ended. */
 export type Settled =
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "late" };
-
-/** The longest delay a timer of Node can have; above it, it would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A moment that no waiting goes beyond. Time is monotonic: a clock that is stepped changes nothing. */
 export class Deadline {
@@ -33,7 +31,7 @@ export class Deadline {
       (error: unknown): Settled => ({ kind: "failed", error }),
     );
     const late = new Promise<Settled>((resolve) => {
-      if (ms <= LONGEST_TIMER_MS) timer = setTimeout(resolve, ms, { kind: "late" });
+      if (ms <= longestTimerMs) timer = setTimeout(resolve, ms, { kind: "late" });
     });
     const settled = await Promise.race([outcome, late]);
     clearTimeout(timer);

@@ -1,4 +1,5 @@
-import { describeValue, isOwner, type Owner } from "./cleanups.js";
+import { describeValue, longestTimerMs } from "../wire/values.js";
+import { isOwner, type Owner } from "./cleanups.js";
 
 /** A key with a type: what is provided under it is what `require` gives back. Two tokens of one name are two keys. */
 export class Token<T> {
@@ -49,9 +50,6 @@ export interface WaitForOptions {
   /** Ends the wait with the signal's reason. */
   readonly signal?: AbortSignal;
 }
-
-/** The longest delay a timer of Node can have; above it, it would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Where the parts of one manager find each other. It belongs to its manager: two managers in one process never meet.
@@ -158,7 +156,7 @@ export class Registry {
       };
       waiting.add(onValue);
       signal?.addEventListener("abort", onAbort);
-      if (timeoutMs <= LONGEST_TIMER_MS) timer = setTimeout(onTimeout, timeoutMs);
+      if (timeoutMs <= longestTimerMs) timer = setTimeout(onTimeout, timeoutMs);
     });
   }
 

@@ -1,8 +1,8 @@
-import { describeValue } from "../lifecycle/cleanups.js";
+import { describeValue, reasonOf } from "../wire/values.js";
 import type { Handler } from "../handler.js";
 import type { PartKind } from "./managed-part.js";
 import type { Roster } from "./roster.js";
-import { reasonOf, type Service, type ServiceHealth } from "../service.js";
+import { type Service, type ServiceHealth } from "../service.js";
 import type { AppServer } from "../events/event-map.js";
 
 /** Where a manager is in its life, and whether all is well. */

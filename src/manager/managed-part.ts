@@ -1,8 +1,8 @@
+import { describeValue } from "../wire/values.js";
 import { Controller } from "../controller.js";
 import type { AppServer } from "../events/event-map.js";
 import { Handler } from "../handler.js";
 import { bindHost, checkWiring, type Host } from "../events/host.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import { describeKey, isKey, type Key } from "../lifecycle/registry.js";
 import { Service } from "../service.js";
 

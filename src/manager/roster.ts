@@ -1,10 +1,9 @@
+import { printable, reasonOf } from "../wire/values.js";
 import { Deadline, type Settled } from "../lifecycle/deadline.js";
-import { printable } from "../dispatch/failures.js";
 import { writeLog } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
 import { describePart, missingRequirement, type Part, type PartKind, startOrder } from "./managed-part.js";
 import type { Registry } from "../lifecycle/registry.js";
-import { reasonOf } from "../service.js";
 
 /** A part that did not start, or did not stop cleanly or in time. */
 export interface PartFailure {

@@ -1,5 +1,5 @@
+import { describeValue } from "../wire/values.js";
 import { constants } from "node:os";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { ShutdownOptions, ShutdownReport } from "./shutdown.js";
 
 /** Which signals shut the manager down, and how. */

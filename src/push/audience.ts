@@ -1,3 +1,4 @@
+import { describeValue } from "../wire/values.js";
 /** What an audience is as plain data: fit for a queue, a database or another process. */
 export type AudienceData =
   | {
@@ -135,24 +136,24 @@ function named(kind: AudienceName, id: string): Audience {
 
 function dataOf(audience: unknown, where: string): AudienceData {
   if (audience instanceof Audience) return audience.data;
-  throw new TypeError(`${where}: expected an audience such as topic("news"), got ${describe(audience)}`);
+  throw new TypeError(`${where}: expected an audience such as topic("news"), got ${describeValue(audience)}`);
 }
 
 function read(data: unknown, depth: number): AudienceData {
   if (depth > DEPTH_MAX) throw new TypeError(`Audience: nested deeper than ${DEPTH_MAX}`);
   if (typeof data !== "object" || data === null) {
-    throw new TypeError(`Audience: expected the data of an audience, got ${describe(data)}`);
+    throw new TypeError(`Audience: expected the data of an audience, got ${describeValue(data)}`);
   }
   const { kind, id, of, from, without } = data as Record<string, unknown>;
   if (kind === "everyone" || kind === "nobody") return frozen({ kind });
   if (typeof kind === "string" && names.has(kind)) {
     if (typeof id !== "string" || id === "") {
-      throw new TypeError(`Audience: the id of a ${kind} must be a non-empty string, got ${describe(id)}`);
+      throw new TypeError(`Audience: the id of a ${kind} must be a non-empty string, got ${describeValue(id)}`);
     }
     return frozen({ kind: kind as AudienceName, id });
   }
   if (kind === "union" || kind === "and") {
-    if (!Array.isArray(of)) throw new TypeError(`Audience: "${kind}" needs a list in "of", got ${describe(of)}`);
+    if (!Array.isArray(of)) throw new TypeError(`Audience: "${kind}" needs a list in "of", got ${describeValue(of)}`);
     if (kind === "and" && of.length === 0) throw new TypeError(`Audience: "and" needs at least one audience in "of"`);
     return list(
       kind,
@@ -160,7 +161,7 @@ function read(data: unknown, depth: number): AudienceData {
     );
   }
   if (kind === "except") return subtract(read(from, depth + 1), read(without, depth + 1));
-  throw new TypeError(`Audience: unknown kind ${describe(kind)}`);
+  throw new TypeError(`Audience: unknown kind ${describeValue(kind)}`);
 }
 
 // Both are kept flat, so that an audience put together in a loop does not grow deeper with every turn.
@@ -176,12 +177,4 @@ function subtract(from: AudienceData, without: AudienceData): AudienceData {
 
 function frozen(data: AudienceData): AudienceData {
   return Object.freeze(data);
-}
-
-/** A value as it reads in a message, short and total. */
-function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean")
-    return String(value);
-  return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "../lifecycle/logger.js";
-import { PREFIX } from "../features/realtime/protocol.js";
+import { ownPrefix } from "../wire/event-names.js";
 
 /** What a room of ours stands for. */
 export type RoomKind = "topic" | "user" | "session" | "group" | "players";
@@ -7,11 +7,11 @@ export type RoomKind = "topic" | "user" | "session" | "group" | "players";
 // Socket.IO keeps rooms and sockets' ids in one name space. Whatever a client may name is put behind a prefix of its kind, so
 // no topic spells a user, a session, a group or somebody's private room.
 const prefixes: Readonly<Record<RoomKind, string>> = {
-  topic: `${PREFIX}t:`,
-  user: `${PREFIX}u:`,
-  session: `${PREFIX}s:`,
-  group: `${PREFIX}g:`,
-  players: `${PREFIX}p:`,
+  topic: `${ownPrefix}t:`,
+  user: `${ownPrefix}u:`,
+  session: `${ownPrefix}s:`,
+  group: `${ownPrefix}g:`,
+  players: `${ownPrefix}p:`,
 };
 
 /** The room of one topic, user, session, group or set of players. */
@@ -29,7 +29,7 @@ export function idsOf(kind: RoomKind, rooms: Iterable<string>): string[] {
 
 /** Whether a room is one of ours, and so never a socket's private room. */
 export function isOurs(room: string): boolean {
-  return room.startsWith(PREFIX);
+  return room.startsWith(ownPrefix);
 }
 
 /** Has a socket enter or leave rooms. An adapter that fails is logged: nobody waits for it, and a rejection must not end the process. */

@@ -1,3 +1,4 @@
+import { describeValue } from "../wire/values.js";
 import { Audience, everyone, group, session, socket, topic, union, user } from "./audience.js";
 
 /** One name, or several of which any will do. An empty list reaches nobody. */
@@ -41,7 +42,9 @@ export function audienceFrom(target: unknown): Audience {
   if (target instanceof Audience) return target;
   if (Array.isArray(target)) return union(...target.map(audienceFrom));
   if (typeof target !== "object" || target === null) {
-    throw new TypeError(`target: expected an audience or options such as { topic: "news" }, got ${String(target)}`);
+    throw new TypeError(
+      `target: expected an audience or options such as { topic: "news" }, got ${describeValue(target)}`,
+    );
   }
   const parts: Audience[] = [];
   let without: Audience[] | undefined;
@@ -71,5 +74,5 @@ function namesOf(make: (id: string) => Audience, value: unknown): Audience {
 
 function audienceOf(value: unknown): Audience {
   if (value instanceof Audience) return value;
-  throw new TypeError(`target: expected an audience such as user("u1"), got ${typeof value}`);
+  throw new TypeError(`target: expected an audience such as user("u1"), got ${describeValue(value)}`);
 }

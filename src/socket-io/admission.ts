@@ -1,9 +1,10 @@
+import { printable } from "../wire/values.js";
 import type { EventEmitter } from "node:events";
 import type { Socket } from "socket.io";
 import { Context } from "../dispatch/context.js";
 import type { Channel } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
-import { printable, toFailure } from "../dispatch/failures.js";
+import { toFailure } from "../dispatch/failures.js";
 import type { Hub } from "../dispatch/hub.js";
 import { writeLog } from "../lifecycle/log.js";
 import { EventError } from "../wire/event-error.js";

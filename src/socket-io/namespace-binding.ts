@@ -1,3 +1,4 @@
+import { isUnsendable } from "../wire/event-names.js";
 import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
@@ -23,19 +24,6 @@ export interface NamespaceBindingOptions {
   /** Whether sockets carry all dispatchers from the start. */
   readonly eager: boolean;
 }
-
-/**
- * Names that no client may send: Socket.IO's JSON parser ends the connection of whoever does (`Decoder.isPayloadValid` in
- * socket.io-parser), a custom parser may let them through.
- */
-const forgeries: ReadonlySet<unknown> = new Set([
-  "connect",
-  "connect_error",
-  "disconnect",
-  "disconnecting",
-  "newListener",
-  "removeListener",
-]);
 
 /**
  * One namespace of a server, as the ingress serves it.
@@ -199,7 +187,7 @@ export class NamespaceBinding {
         this.#hub.share(last as Acknowledge);
       }
       if (ours === 0) this.#channels.attach(target, channel);
-    } else if (forgeries.has(event) || !isKey(event)) socket.disconnect(true);
+    } else if (isUnsendable(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
   }

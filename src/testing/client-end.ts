@@ -1,6 +1,7 @@
+import { isUnsendable } from "../wire/event-names.js";
+import { describeValue } from "../wire/values.js";
 import type { AppServer, AppSocket } from "../events/event-map.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
-import { describeValue } from "../lifecycle/cleanups.js";
 import type { FakeClient } from "./fake-client.js";
 import type { LostReason } from "./fake-connection.js";
 import type { FakeDisconnectReason, FakeSocket, FakeSocketEvents, SentEvent, SentName } from "./fake-socket.js";
@@ -21,9 +22,6 @@ export interface ClientHome<App extends AppServer> {
 
 type Acknowledge = (...args: unknown[]) => void;
 type Listener = (...args: unknown[]) => void;
-
-// What socket.io-client refuses to emit.
-const reserved = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
 
 /** The machine behind a {@link FakeSocket}. */
 export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
@@ -106,7 +104,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     listener: E extends keyof FakeSocketEvents ? FakeSocketEvents[E] : EmitEventsOf<App>[E & SentName<App>],
   ): () => void {
     if (typeof listener !== "function")
-      throw new TypeError(`on("${event}"): expected a function, got ${typeof listener}`);
+      throw new TypeError(`on("${event}"): expected a function, got ${describeValue(listener)}`);
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners);
     // Of its own, so that one function listening twice is two listeners.
@@ -180,7 +178,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     args: readonly unknown[],
     acknowledge?: { resolve: Acknowledge; reject: (error: Error) => void },
   ): void {
-    if (reserved.has(event)) throw new Error(`"${event}" is a reserved event name`);
+    if (isUnsendable(event)) throw new Error(`"${event}" is a reserved event name`);
     if (!this.#connected) {
       throw new Error(
         `"${event}" can't be sent: the fake socket is not connected, and unlike socket.io-client it keeps nothing for later`,

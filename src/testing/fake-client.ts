@@ -1,5 +1,4 @@
-import type { FakeConnection } from "./fake-connection.js";
-import { type FakeEngine, type FakePeer, type FakeRequest, type LostReason } from "./fake-connection.js";
+import type { FakeConnection, FakeEngine, FakePeer, FakeRequest, LostReason } from "./fake-connection.js";
 import { Link } from "./link.js";
 import { faultable, packetType, type Packet, type Parser } from "./socket-io-parts.js";
 

@@ -1,5 +1,3 @@
-import { describeValue } from "../lifecycle/cleanups.js";
-
 /** Which way a packet travels. */
 export type Direction = "toServer" | "toClient";
 
@@ -153,3 +151,4 @@ export class Link {
     };
   }
 }
+import { describeValue } from "../wire/values.js";

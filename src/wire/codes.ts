@@ -17,4 +17,38 @@ const meanings = {
 export type ErrorCode = keyof typeof meanings;
 
 /** Every code of ours with what it means. Codes of your own may stand beside them: any non-empty string will do. */
-export const errorCodes: Readonly<Record<ErrorCode, string>> = Object.freeze(meanings);
+export const errorCodes: Readonly<Record<ErrorCode, string>> = /* @__PURE__ */ Object.freeze(meanings);
+
+// The traits of a code. Apart from the meanings, which no browser has to load.
+
+const passing: ReadonlySet<string> = /* @__PURE__ */ new Set<ErrorCode>([
+  "RATE_LIMITED",
+  "TIMEOUT",
+  "OVERLOADED",
+  "SHUTTING_DOWN",
+  "INTERNAL",
+]);
+
+const forgotten: ReadonlySet<string> = /* @__PURE__ */ new Set<ErrorCode>([
+  "UNAUTHENTICATED",
+  "RATE_LIMITED",
+  "OVERLOADED",
+  "UNKNOWN_EVENT",
+  "SHUTTING_DOWN",
+]);
+
+/**
+ * Whether a failure with this code passes, so that asking again makes sense: the server may well say yes a little later. A join
+ * that is answered with one of them has changed nothing; any other code refuses it, and ends what there was.
+ */
+export function passes(code: string): boolean {
+  return passing.has(code);
+}
+
+/**
+ * Whether a failure with this code is forgotten, so that the same request id may run: the event was refused before any of it was
+ * done, and kept, the refusal would answer every retry. Whatever else failed may be done in part.
+ */
+export function isForgotten(code: string): boolean {
+  return forgotten.has(code);
+}

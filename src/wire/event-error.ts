@@ -1,3 +1,4 @@
+import { describeValue } from "./values.js";
 import type { ErrorCode } from "./codes.js";
 
 /** What {@link EventError} takes beside code and message. */
@@ -30,20 +31,28 @@ export class EventError extends Error {
   /** @throws TypeError if the code is not a non-empty string, the message no string, or `retryAfterMs` no positive number */
   constructor(code: ErrorCode | (string & {}), message: string, options: EventErrorOptions = {}) {
     if (typeof code !== "string" || code === "") {
-      throw new TypeError(
-        `EventError: code must be a non-empty string, got ${typeof code === "string" ? '""' : typeof code}`,
-      );
+      throw new TypeError(`EventError: code must be a non-empty string, got ${describeValue(code)}`);
     }
-    if (typeof message !== "string") throw new TypeError(`EventError: message must be a string, got ${typeof message}`);
+    if (typeof message !== "string")
+      throw new TypeError(`EventError: message must be a string, got ${describeValue(message)}`);
     const { retryAfterMs } = options;
     if (retryAfterMs !== undefined && !(Number.isFinite(retryAfterMs) && retryAfterMs >= 0)) {
       throw new TypeError(
-        `EventError: retryAfterMs must be a number of milliseconds from 0, got ${String(retryAfterMs)}`,
+        `EventError: retryAfterMs must be a number of milliseconds from 0, got ${describeValue(retryAfterMs)}`,
       );
     }
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.details = options.details;
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */
+export function isEventError(thrown: unknown): thrown is EventError {
+  try {
+    return thrown instanceof EventError;
+  } catch {
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import type { ForbiddenEventName, ReservedEventName } from "./event-names.js";
 import type { Server } from "socket.io";
 import type { Failure } from "./failure.js";
 
@@ -15,12 +16,6 @@ export type ServerSideEventsOf<App> = App extends Server<any, any, infer ServerS
 
 /** What `socket.data` holds: the fourth type argument of the application's `Server<...>`. */
 export type SocketDataOf<App> = App extends Server<any, any, any, infer Data> ? Data : never;
-
-/** The names that Socket.IO keeps for a socket's own life. Subscribers may use them; no client can send them. */
-export type ReservedEventName = "connect" | "connection" | "disconnecting" | "disconnect";
-
-/** The names that are nobody's event: Node's and Socket.IO's own, which never reach a subscriber. */
-export type ForbiddenEventName = "error" | "connect_error" | "newListener" | "removeListener";
 
 /** The names a client of this application can emit; any string if the server is untyped. */
 export type EventName<App> = Exclude<keyof ListenEventsOf<App> & string, ReservedEventName | ForbiddenEventName>;

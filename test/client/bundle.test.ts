@@ -15,12 +15,12 @@ describe("the client's bundle", () => {
       format: "esm",
     });
     const inputs = Object.keys(metafile.inputs).filter(
-      (path) => !/^src\/(client|wire)\/|^src\/\w+\/protocol\.ts$/.test(path),
+      (path) => !/^src\/(client|wire)\/|^src\/features\/\w+\/protocol\.ts$/.test(path),
     );
     expect(inputs).toEqual([]);
   });
 
-  it("is at most 6 kB, minified and gzipped", async () => {
+  it("is at most 6.3 kB, minified and gzipped", async () => {
     const { outputFiles } = await build({
       entryPoints: [door],
       bundle: true,
@@ -28,7 +28,7 @@ describe("the client's bundle", () => {
       minify: true,
       format: "esm",
     });
-    expect(gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length).toBeLessThanOrEqual(6_000);
+    expect(gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length).toBeLessThanOrEqual(6_300);
   });
 
   it("runs in a browser: it builds for one, without a module of Node", async () => {

@@ -100,7 +100,7 @@ describe("a topic", () => {
     const client = createClient(FakeSocket.connected());
     expect(() => client.joinTopic("")).toThrow(new TypeError('joinTopic: a topic must be a non-empty string, got ""'));
     expect(() => client.joinTopic(5 as never)).toThrow(
-      new TypeError("joinTopic: a topic must be a non-empty string, got number"),
+      new TypeError("joinTopic: a topic must be a non-empty string, got 5"),
     );
   });
 });

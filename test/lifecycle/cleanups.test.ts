@@ -1,5 +1,6 @@
+import { describeValue } from "../../src/wire/values.js";
 import { describe, expect, it, vi } from "vitest";
-import { Cleanups, describeValue, isOwner } from "../../src/lifecycle/cleanups.js";
+import { Cleanups, isOwner } from "../../src/lifecycle/cleanups.js";
 
 function fixture() {
   const late: unknown[] = [];

@@ -1,28 +1,36 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { errorCodes } from "../../src/wire/codes.js";
+import { errorCodes, isForgotten, passes } from "../../src/wire/codes.js";
 import { codeBlocks } from "./code-blocks.js";
 import { files, root } from "./source-files.js";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** The rows of the first table whose head is `code | meaning`, without backticks around the code. */
-function codeTable(markdown: string): Record<string, string> {
+/** The rows of the first table whose head begins with `code | meaning`: cells by code, without backticks around the code. */
+function codeTable(markdown: string): Record<string, string[]> {
   const lines = markdown.split("\n");
-  const head = lines.findIndex((line) => /^\|?\s*code\s*\|\s*meaning\s*\|?\s*$/i.test(line));
-  const rows: Record<string, string> = {};
+  const head = lines.findIndex((line) => line.startsWith("| code | meaning |"));
+  const rows: Record<string, string[]> = {};
   for (const line of lines.slice(head + 2)) {
-    const row = /^\|?\s*`?([^`|]+?)`?\s*\|\s*(.+?)\s*\|?\s*$/.exec(line);
-    if (head < 0 || row === null) break;
-    rows[row[1] ?? ""] = row[2] ?? "";
+    if (head < 0 || !line.startsWith("|")) break;
+    const [code = "", ...cells] = line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    rows[code.replaceAll("`", "")] = cells;
   }
   return rows;
 }
 
 describe("the documents", () => {
-  it("PROTOCOL.md lists every error code with its meaning, word for word, and no other", () => {
-    expect(codeTable(read("PROTOCOL.md"))).toEqual({ ...errorCodes });
+  it("PROTOCOL.md lists every error code with its meaning, word for word, and its traits, and no other", () => {
+    const said = (is: boolean): string => (is ? "yes" : "");
+    const codes = Object.entries(errorCodes).map(([code, meaning]) => [
+      code,
+      [meaning, said(passes(code)), said(isForgotten(code))],
+    ]);
+    expect(codeTable(read("PROTOCOL.md"))).toEqual(Object.fromEntries(codes));
   });
 
   it("README.md is a door of at most 200 lines", () => {

@@ -35,7 +35,7 @@ test("a fake socket that has left has no id, is told nothing twice, and says wha
 test("a listener of a fake socket has to be a function, and stops listening when told", async () => {
   await using io = fakeServer();
   const socket = await io.connect();
-  expect(() => socket.on("news", 5 as never)).toThrow(new TypeError('on("news"): expected a function, got number'));
+  expect(() => socket.on("news", 5 as never)).toThrow(new TypeError('on("news"): expected a function, got 5'));
   const heard: unknown[] = [];
   const listener = (value: unknown): void => void heard.push(value);
   const offs = [socket.on("news", listener), socket.on("news", listener)];

@@ -14,12 +14,12 @@ describe("an EventError", () => {
   it.each([
     [[""], /code must be a non-empty string, got ""/],
     [[undefined], /code must be a non-empty string, got undefined/],
-    [[404], /code must be a non-empty string, got number/],
+    [[404], /code must be a non-empty string, got 404/],
     [["X"], /message must be a string, got undefined/],
     [["X", "x", { retryAfterMs: -1 }], /retryAfterMs must be a number of milliseconds from 0, got -1/],
     [["X", "x", { retryAfterMs: NaN }], /got NaN/],
     [["X", "x", { retryAfterMs: Infinity }], /got Infinity/],
-    [["X", "x", { retryAfterMs: "1s" }], /got 1s/],
+    [["X", "x", { retryAfterMs: "1s" }], /got "1s"/],
   ])("made of %j is a TypeError that says what was expected", (args, message) => {
     const make = (): EventError => Reflect.construct(EventError, args) as EventError;
     expect(make).toThrow(TypeError);

@@ -1,6 +1,7 @@
+import { isKept, ownPrefix } from "../../wire/event-names.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { EventError } from "../../wire/event-error.js";
-import { PREFIX, REQUEST_ID_MAX } from "./protocol.js";
+import { REQUEST_ID_MAX } from "./protocol.js";
 
 // What clients send to the door is three strings. Written by hand as Standard Schemas, so that nothing is depended on for them.
 
@@ -8,18 +9,6 @@ import { PREFIX, REQUEST_ID_MAX } from "./protocol.js";
 export function topicName(maxLength: number): StandardSchemaV1<string> {
   return text(maxLength);
 }
-
-/** What no client can call: names of Socket.IO's and Node's own, and those of this door. */
-const uncallable: ReadonlySet<string> = new Set([
-  "connect",
-  "connect_error",
-  "connection",
-  "disconnect",
-  "disconnecting",
-  "error",
-  "newListener",
-  "removeListener",
-]);
 
 const requestIdSchema = text(REQUEST_ID_MAX);
 
@@ -38,7 +27,7 @@ export function readCall(requestId: unknown, event: unknown): { requestId: strin
     const issues = [{ path: [1], message: "expected the name of an event" }];
     throw new EventError("INVALID_INPUT", "the event does not fit", { details: { issues } });
   }
-  if (uncallable.has(event) || event.startsWith(PREFIX))
+  if (isKept(event) || event.startsWith(ownPrefix))
     throw new EventError("UNKNOWN_EVENT", "nobody listens to this event");
   return { requestId: requestId as string, event };
 }

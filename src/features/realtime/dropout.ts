@@ -1,3 +1,4 @@
+import { longestTimerMs } from "../../wire/values.js";
 import { MISSED_BEATS, type Cluster, type NodeMessage } from "../../push/cluster.js";
 import type { Logger } from "../../lifecycle/logger.js";
 
@@ -9,9 +10,6 @@ interface Watch {
   /** Since when the user has been away, on the clock of this process. */
   since: number;
 }
-
-/** The longest delay a timer of Node can have; above it, it would fire at once. */
-export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 
 /** What a node says of a user: they are there, or were until so many milliseconds ago. */
 type Sighting = string | readonly [user: string, awayMs: number];
@@ -131,9 +129,9 @@ export class Dropouts {
   }
 
   #wait(watch: Watch, ms: number): void {
-    const rest = ms - LONGEST_TIMER_MS;
+    const rest = ms - longestTimerMs;
     if (rest <= 0) watch.timer = setTimeout(() => void this.#expired(watch), ms);
-    else watch.timer = setTimeout(() => this.#wait(watch, rest), LONGEST_TIMER_MS);
+    else watch.timer = setTimeout(() => this.#wait(watch, rest), longestTimerMs);
   }
 
   #stop(watch: Watch): void {

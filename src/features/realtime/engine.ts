@@ -1,8 +1,8 @@
+import { andThen, isThenable, type Awaitable } from "../../wire/values.js";
 import type { Namespace, Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/event-map.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { type Awaitable, isPending, andThen } from "./awaitable.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/cluster.js";
 import { Dropouts } from "./dropout.js";
 import type { Group } from "./group.js";
@@ -235,7 +235,7 @@ export class Engine<App extends AppServer = Server> {
           this.#identified(socket, { user: readId("user", userId), session: readId("session", sessionId) }),
         ),
       );
-      if (!isPending(result)) return result;
+      if (!isThenable(result)) return result;
       const inTime = until === undefined ? result : orAborted(result, until());
       return inTime.catch((error: unknown) => this.#refuse(socket, error));
     } catch (error) {
@@ -261,7 +261,7 @@ export class Engine<App extends AppServer = Server> {
     if (user === undefined) return undefined;
     this.dropouts.came(user);
     const places = this.#options.memberships.places(user);
-    if (isPending(places)) return this.#enterLater(socket, user, places);
+    if (isThenable(places)) return this.#enterLater(socket, user, places);
     return this.#enter(socket, user, places);
   }
 

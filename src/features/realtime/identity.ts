@@ -1,3 +1,4 @@
+import { describeValue } from "../../wire/values.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { idsOf, moveRooms, roomOf, type RoomKind } from "../../push/rooms.js";
 
@@ -127,5 +128,5 @@ export class Identities<Of extends IdentifiedSocket> {
 export function readId(kind: "user" | "session", id: unknown): string | undefined {
   if (id === undefined || id === null) return undefined;
   if (typeof id === "string" && id !== "") return id;
-  throw new TypeError(`the ${kind} of a socket must be a non-empty string, got ${id === "" ? '""' : typeof id}`);
+  throw new TypeError(`the ${kind} of a socket must be a non-empty string, got ${describeValue(id)}`);
 }

@@ -42,7 +42,6 @@ export {
   user,
 } from "../../push/audience.js";
 export type { AudienceData, AudienceName } from "../../push/audience.js";
-export type { Awaitable } from "./awaitable.js";
 export type { Reach } from "../../push/cluster.js";
 export type { Group, WaitForGroupOptions } from "./group.js";
 export type { IdentifiedSocket, Identity } from "./identity.js";
@@ -66,3 +65,4 @@ export { Topics } from "./topics.js";
 export type { MatchedTopic, TopicDefinition } from "./topics.js";
 export { MemoryWaitingRoom } from "./waiting-room.js";
 export type { WaitingRoom } from "./waiting-room.js";
+export type { Awaitable } from "../../wire/values.js";

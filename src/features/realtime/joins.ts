@@ -1,12 +1,13 @@
+import { passes } from "../../wire/codes.js";
+import { isThenable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/event-map.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { EventError } from "../../wire/event-error.js";
-import { isPending } from "./awaitable.js";
+import { EventError, isEventError } from "../../wire/event-error.js";
 import { unsendable } from "../../push/encodable.js";
 import type { PresenceSync } from "./presence-sync.js";
-import { EVICTED, PASSING, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
+import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
 import { idsOf, moveRooms, roomOf } from "../../push/rooms.js";
 import type { MatchedTopic, Topics } from "./topics.js";
 
@@ -131,7 +132,7 @@ export class Joins<App extends AppServer = Server> {
    */
   async join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
     try {
-      await this.#join(context, topic, answer, passes);
+      await this.#join(context, topic, answer, isPassing);
       this.#joined++;
     } catch (error) {
       this.#refused++;
@@ -207,7 +208,7 @@ export class Joins<App extends AppServer = Server> {
           };
           await this.#join(context, topic, tell, () => false);
         } catch (error) {
-          if (!eventError(error)) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
+          if (!isEventError(error)) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
         }
       }),
     );
@@ -286,7 +287,7 @@ export class Joins<App extends AppServer = Server> {
     const { socket } = context;
     const verdictOrPromise = definition.join?.(context, params, topic);
     // Once: there are thenables that ask their database at each `then`.
-    const asked = isPending(verdictOrPromise) ? Promise.resolve(verdictOrPromise) : verdictOrPromise;
+    const asked = isThenable(verdictOrPromise) ? Promise.resolve(verdictOrPromise) : verdictOrPromise;
     if (entry.admitted) this.#heed(socket, topic, entry, attempt, asked);
     const verdict = await attempt.wait(asked);
     if (verdict === false) throw notAllowed();
@@ -349,9 +350,9 @@ export class Joins<App extends AppServer = Server> {
     const { admissions } = entry;
     const refused = (error: unknown): void => {
       // Given up by the clock, and by nobody else.
-      if (attempt.cancelled === undefined || !passes(attempt.cancelled)) return;
+      if (attempt.cancelled === undefined || !isPassing(attempt.cancelled)) return;
       if (!entry.admitted || entry.admissions !== admissions) return;
-      if (!passes(error)) this.#refuse(socket, topic, entry, error);
+      if (!isPassing(error)) this.#refuse(socket, topic, entry, error);
     };
     Promise.resolve(asked).then((verdict) => {
       if (verdict === false) refused(notAllowed());
@@ -367,7 +368,7 @@ export class Joins<App extends AppServer = Server> {
     reason: unknown,
     keeps: (error: unknown) => boolean,
   ): void {
-    const { code, message } = eventError(reason) ?? new EventError("TIMEOUT", "no answer in time");
+    const { code, message } = isEventError(reason) ? reason : new EventError("TIMEOUT", "no answer in time");
     const cancelled = new Cancelled(code, message);
     attempt.cancel(cancelled);
     if (!(entry.admitted && keeps(cancelled))) this.#refuse(socket, topic, entry, cancelled);
@@ -377,7 +378,7 @@ export class Joins<App extends AppServer = Server> {
     const { admitted } = entry;
     this.#out(socket, topic, entry, true);
     if (!admitted || !socket.connected) return;
-    const { code, message } = eventError(error) ?? new EventError("INTERNAL", "the server failed");
+    const { code, message } = isEventError(error) ? error : new EventError("INTERNAL", "the server failed");
     this.#evicted++;
     this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
   }
@@ -409,20 +410,11 @@ function check({ cancelled }: Attempt, { connected }: { readonly connected: bool
   if (!connected) throw new EventError("CONFLICT", "the connection ended");
 }
 
-/** What was thrown, if it was meant for the client. Total: a policy may throw what can't even be looked at. */
-function eventError(thrown: unknown): EventError | undefined {
-  try {
-    return thrown instanceof EventError ? thrown : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function notAllowed(): EventError {
   return new EventError("FORBIDDEN", "you may not join this topic");
 }
 
-function passes(thrown: unknown): boolean {
-  const { code } = eventError(thrown) ?? { code: "INTERNAL" };
-  return PASSING.has(code);
+/** Whether a refusal passes; what was not meant for the client is `INTERNAL`. */
+function isPassing(thrown: unknown): boolean {
+  return passes(isEventError(thrown) ? thrown.code : "INTERNAL");
 }

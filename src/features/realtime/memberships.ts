@@ -1,5 +1,3 @@
-import type { Awaitable } from "./awaitable.js";
-
 /** A set of users the server keeps: the players of an experiment session, or one of its groups. */
 export interface Place {
   /** `players` for everyone in it, `group` for a part that plays together. */
@@ -62,3 +60,4 @@ export class MemoryMemberships implements Memberships {
 function keyOf({ kind, id }: Place): string {
   return `${kind}:${id}`;
 }
+import type { Awaitable } from "../../wire/values.js";

@@ -27,26 +27,11 @@ export const PRESENCE = "ingress:presence";
 /** Server to client: `(evicted: Evicted)`. The server took a topic away; nothing of it arrives from here on. */
 export const EVICTED = "ingress:evicted";
 
-/** What every name of ours begins with. */
-export const PREFIX = "ingress:";
-
 /** The longest request id a server accepts, in characters. */
 export const REQUEST_ID_MAX = 128;
 
 /** The longest topic a server accepts unless it is told otherwise, in characters. */
 export const TOPIC_MAX = 256;
-
-/**
- * Codes of failures that pass: the server may well say yes a little later. A join that is answered with one of them has changed
- * nothing; any other code refuses it, and ends what there was.
- */
-export const PASSING: ReadonlySet<string> = new Set([
-  "TIMEOUT",
-  "OVERLOADED",
-  "RATE_LIMITED",
-  "SHUTTING_DOWN",
-  "INTERNAL",
-]);
 
 /** One user who is present at a topic, however many tabs they have open. */
 export interface Member {

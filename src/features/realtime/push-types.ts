@@ -1,10 +1,8 @@
+import type { UnsendableEventName } from "../../wire/event-names.js";
 import type { EmitEventsOf, EventArgs, EventName, ListenEventsOf } from "../../wire/event-types.js";
 
-/** Names that Socket.IO keeps for itself: no server can send them. */
-type Kept = "connect" | "connect_error" | "disconnect" | "disconnecting" | "newListener" | "removeListener";
-
 /** What a server of this application can push: its server-to-client events. */
-export type PushEvent<App> = Exclude<keyof EmitEventsOf<App> & string, Kept | `ingress:${string}`>;
+export type PushEvent<App> = Exclude<keyof EmitEventsOf<App> & string, UnsendableEventName | `ingress:${string}`>;
 
 /** Stands for the data of an event that can't be pushed, so that the compiler says why. */
 export interface OneArgumentOnly {

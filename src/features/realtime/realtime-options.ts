@@ -1,7 +1,6 @@
+import { type Awaitable, describeValue, longestTimerMs } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { AppServer, AppSocket } from "../../events/event-map.js";
-import type { Awaitable } from "./awaitable.js";
-import { LONGEST_TIMER_MS } from "./dropout.js";
 import type { Memberships } from "./memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
@@ -46,31 +45,31 @@ export interface RealtimeOptions<App extends AppServer = Server> {
 /** @throws TypeError naming the option that does not fit */
 export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
   if (typeof options !== "object" || options === null)
-    throw new TypeError(`Realtime: expected options, got ${typeof options}`);
+    throw new TypeError(`Realtime: expected options, got ${describeValue(options)}`);
   const { namespace, user, session, topicMaxLength, topicsPerSocket, presence } = options;
   if (namespace !== undefined && (typeof namespace !== "string" || namespace.trim() === "")) {
-    throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${typeof namespace}`);
+    throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${describeValue(namespace)}`);
   }
   for (const [name, value] of Object.entries({ user, session })) {
     if (value !== undefined && typeof value !== "function")
-      throw new TypeError(`Realtime: ${name} must be a function, got ${typeof value}`);
+      throw new TypeError(`Realtime: ${name} must be a function, got ${describeValue(value)}`);
   }
   for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
-      throw new TypeError(`Realtime: ${name} must be a whole number from 1, got ${String(value)}`);
+      throw new TypeError(`Realtime: ${name} must be a whole number from 1, got ${describeValue(value)}`);
     }
   }
   // Its constructor knows what fits.
   if (options.calls !== undefined && options.calls !== false) new RequestWindow(options.calls);
   const { graceMs, heartbeatMs } = presence ?? {};
-  if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= LONGEST_TIMER_MS)) {
+  if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= longestTimerMs)) {
     throw new TypeError(
-      `Realtime: presence.graceMs must be milliseconds from 0 to ${LONGEST_TIMER_MS}, got ${String(graceMs)}`,
+      `Realtime: presence.graceMs must be milliseconds from 0 to ${longestTimerMs}, got ${describeValue(graceMs)}`,
     );
   }
-  if (heartbeatMs !== undefined && !(heartbeatMs > 0 && heartbeatMs <= LONGEST_TIMER_MS)) {
+  if (heartbeatMs !== undefined && !(heartbeatMs > 0 && heartbeatMs <= longestTimerMs)) {
     throw new TypeError(
-      `Realtime: presence.heartbeatMs must be a positive number of milliseconds up to ${LONGEST_TIMER_MS}, got ${String(heartbeatMs)}`,
+      `Realtime: presence.heartbeatMs must be a positive number of milliseconds up to ${longestTimerMs}, got ${describeValue(heartbeatMs)}`,
     );
   }
 }

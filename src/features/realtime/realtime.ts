@@ -1,27 +1,17 @@
+import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
+import { type Awaitable, describeValue, isThenable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/event-map.js";
 import { Handler } from "../../handler.js";
 import { EventError } from "../../wire/event-error.js";
 import { Audience, everyone } from "../../push/audience.js";
-import { type Awaitable, isPending } from "./awaitable.js";
 import type { Reach } from "../../push/cluster.js";
 import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
 import { MemoryMemberships, type Memberships, type Place } from "./memberships.js";
-import {
-  CALL,
-  JOIN,
-  LEAVE,
-  NOTIFY,
-  PREFIX,
-  REFETCH,
-  TOPIC_MAX,
-  type Member,
-  type Notice,
-  type Refetch,
-} from "./protocol.js";
+import { CALL, JOIN, LEAVE, NOTIFY, REFETCH, TOPIC_MAX, type Member, type Notice, type Refetch } from "./protocol.js";
 import type { PushOptions } from "../../push/pusher.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./recipients.js";
@@ -77,16 +67,6 @@ export interface RealtimeStats {
   /** Watches for users who may drop out. */
   watched: number;
 }
-
-/** Names no server can send, and why not to try. */
-const kept: ReadonlySet<string> = new Set([
-  "connect",
-  "connect_error",
-  "disconnect",
-  "disconnecting",
-  "newListener",
-  "removeListener",
-]);
 
 /** Before other `connection` subscribers, so that they find the socket in its rooms. */
 const FIRST = -1_000_000;
@@ -184,16 +164,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const options = given.length === 0 ? {} : given[0];
     // A target that happens to be undefined, or a list, must not be taken for "everyone".
     if (typeof options !== "object" || options === null || Array.isArray(options)) {
-      throw new TypeError(
-        `emitSocketRefetch: options must be an object, got ${Array.isArray(options) ? "an array" : typeof options}`,
-      );
+      throw new TypeError(`emitSocketRefetch: options must be an object, got ${describeValue(options)}`);
     }
     const { event, payload, origin, ...target } = options;
     if (typeof action !== "string" || action === "")
-      throw new TypeError(`emitSocketRefetch: expected an action, got ${typeof action}`);
+      throw new TypeError(`emitSocketRefetch: expected an action, got ${describeValue(action)}`);
     for (const [key, value] of Object.entries({ event, origin })) {
       if (value !== undefined && (typeof value !== "string" || value === "")) {
-        throw new TypeError(`emitSocketRefetch: ${key} must be a non-empty string, got ${typeof value}`);
+        throw new TypeError(`emitSocketRefetch: ${key} must be a non-empty string, got ${describeValue(value)}`);
       }
     }
     const refetch: Refetch = {
@@ -248,13 +226,13 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     { event, ...options }: NotifyOptions = {},
   ): Promise<Reach | void> {
     if (event !== undefined && (typeof event !== "string" || event === "")) {
-      throw new TypeError(`notify: event must be a non-empty string, got ${typeof event}`);
+      throw new TypeError(`notify: event must be a non-empty string, got ${describeValue(event)}`);
     }
     const notice: Notice = event === undefined ? { data } : { event, data };
     const send = (audience: Audience): Promise<Reach | void> => this.#push(audience, NOTIFY, [notice], options);
     try {
       const audience = this.audienceOf(recipients);
-      if (!isPending(audience)) return send(audience);
+      if (!isThenable(audience)) return send(audience);
       return this.#unawaited(Promise.resolve(audience).then(send));
     } catch (error) {
       if (error instanceof TypeError) throw error;
@@ -270,7 +248,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
     if (typeof recipients !== "object" || recipients === null) {
       throw new TypeError(
-        `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${String(recipients)}`,
+        `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${describeValue(recipients)}`,
       );
     }
     if (!("resolve" in recipients)) return audienceFrom(recipients);
@@ -377,7 +355,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     if (typeof options?.pool !== "string" || options.pool === "")
       throw new TypeError("waitForGroup: pool must be a non-empty string");
     if (!Number.isInteger(options.size) || options.size < 1) {
-      throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${String(options.size)}`);
+      throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${describeValue(options.size)}`);
     }
     if (typeof who === "string") return engine.grouping.wait(userId("waitForGroup", who), options);
     const { user } = this.#identityOf(who.socket);
@@ -393,9 +371,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * @returns the function that ends the watch
    */
   watchForDropout(player: string, fn: () => unknown, ms: number): () => void {
-    if (typeof fn !== "function") throw new TypeError(`watchForDropout: expected a function, got ${typeof fn}`);
+    if (typeof fn !== "function") throw new TypeError(`watchForDropout: expected a function, got ${describeValue(fn)}`);
     if (!(Number.isFinite(ms) && ms >= 0))
-      throw new TypeError(`watchForDropout: expected milliseconds from 0, got ${String(ms)}`);
+      throw new TypeError(`watchForDropout: expected milliseconds from 0, got ${describeValue(ms)}`);
     return this.#required("watchForDropout").dropouts.watch(userId("watchForDropout", player), fn, ms);
   }
 
@@ -515,22 +493,22 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
 function checkEvent(method: string, event: unknown): asserts event is string {
   if (typeof event !== "string" || event === "")
-    throw new TypeError(`${method}: expected the name of an event, got ${String(event)}`);
-  if (kept.has(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
-  if (event.startsWith(PREFIX))
-    throw new TypeError(`${method}: names that begin with "${PREFIX}" are kept for this package`);
+    throw new TypeError(`${method}: expected the name of an event, got ${describeValue(event)}`);
+  if (isUnsendable(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
+  if (event.startsWith(ownPrefix))
+    throw new TypeError(`${method}: names that begin with "${ownPrefix}" are kept for this package`);
 }
 
 function placeOf(method: string, place: unknown): Place {
   const data = place instanceof Audience ? place.data : undefined;
   if (data?.kind === "players" || data?.kind === "group") return { kind: data.kind, id: data.id };
   throw new TypeError(
-    `${method}: expected players(id) or group(id), got ${data ? `the audience "${data.kind}"` : typeof place}`,
+    `${method}: expected players(id) or group(id), got ${data ? `the audience "${data.kind}"` : describeValue(place)}`,
   );
 }
 
 function userId(method: string, user: unknown): string {
   const id = readId("user", user);
-  if (id === undefined) throw new TypeError(`${method}: expected the id of a user, got ${String(user)}`);
+  if (id === undefined) throw new TypeError(`${method}: expected the id of a user, got ${describeValue(user)}`);
   return id;
 }

@@ -1,7 +1,7 @@
+import { andThen, type Awaitable, describeValue } from "../../wire/values.js";
 import { EventError } from "../../wire/event-error.js";
 import { Audience, group, players, user } from "../../push/audience.js";
 import type { IdentifiedSocket } from "./identity.js";
-import { type Awaitable, andThen } from "./awaitable.js";
 import type { Place } from "./memberships.js";
 
 /** What recipients are worked out from. */
@@ -73,7 +73,7 @@ export function resolveRecipients(recipients: Recipients, source: RecipientsSour
   if (typeof (recipients as Partial<RelativeRecipients> | null)?.resolve === "function")
     return recipients.resolve(source);
   throw new TypeError(
-    `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${typeof recipients}`,
+    `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${describeValue(recipients)}`,
   );
 }
 

@@ -1,3 +1,5 @@
+import { isForgotten } from "../../wire/codes.js";
+import { describeValue } from "../../wire/values.js";
 import { isFailure } from "../../wire/failure.js";
 
 /** The bounds of a `RequestWindow`. */
@@ -21,15 +23,6 @@ const NONE: Promise<undefined> = Promise.resolve(undefined);
 /** What {@link RequestWindow.run} says when a request id was used for another event. */
 export const MISMATCH: unique symbol = Symbol("the request id was used for another event");
 
-/** Refusals that tell the caller to come back: kept, they would answer every retry. Whatever else failed may be done in part. */
-const passing: ReadonlySet<string> = new Set([
-  "OVERLOADED",
-  "RATE_LIMITED",
-  "SHUTTING_DOWN",
-  "UNAUTHENTICATED",
-  "UNKNOWN_EVENT",
-]);
-
 /**
  * Runs a request once: the same id from the same identity, while it runs or within a window after it, gets the first answer
  * again. A refusal that passes is no answer: it is forgotten at once, and a retry runs. Memory is bounded per identity, so that
@@ -46,7 +39,7 @@ export class RequestWindow {
   constructor({ windowMs = 120_000, maxPerIdentity = 100, maxTotal = 50_000 }: RequestWindowOptions = {}) {
     for (const [name, value] of Object.entries({ windowMs, maxPerIdentity, maxTotal })) {
       if (!(Number.isFinite(value) && value > 0))
-        throw new TypeError(`calls.${name}: expected a positive number, got ${String(value)}`);
+        throw new TypeError(`calls.${name}: expected a positive number, got ${describeValue(value)}`);
     }
     this.#windowMs = windowMs;
     this.#maxPerIdentity = maxPerIdentity;
@@ -82,7 +75,7 @@ export class RequestWindow {
       entry.settledAt = performance.now();
       // Its identity may have been forgotten meanwhile, and the id used anew.
       const kept = this.#identities.get(identity) === entries && entries.get(requestId) === entry;
-      if (kept && isFailure(answer) && passing.has(answer.error.code)) this.#drop(entries, requestId);
+      if (kept && isFailure(answer) && isForgotten(answer.error.code)) this.#drop(entries, requestId);
     };
     entry.answer.then(settled, () => settled());
     return entry.answer;

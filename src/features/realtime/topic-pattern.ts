@@ -1,3 +1,4 @@
+import { describeValue } from "../../wire/values.js";
 /** The parameters a pattern names: `ParamsOf<"room:{id}">` is `{ id: string }`. */
 export type ParamsOf<Pattern extends string> = string extends Pattern
   ? Readonly<Record<string, string>>
@@ -24,9 +25,7 @@ export class TopicPattern {
   /** @throws TypeError if it is empty, or a parameter is no whole part, badly named or named twice */
   constructor(source: string) {
     if (typeof source !== "string" || source === "") {
-      throw new TypeError(
-        `topic: expected a pattern such as "room:{id}", got ${typeof source === "string" ? '""' : typeof source}`,
-      );
+      throw new TypeError(`topic: expected a pattern such as "room:{id}", got ${describeValue(source)}`);
     }
     this.source = source;
     this.#parts = cut(source);

@@ -1,3 +1,4 @@
+import { describeValue } from "../../wire/values.js";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer } from "../../events/event-map.js";
 import type { Server } from "socket.io";
@@ -68,11 +69,11 @@ export class Topics<App extends AppServer = Server> {
     const parsed = new TopicPattern(pattern);
     const where = `topic ${JSON.stringify(pattern)}`;
     if (typeof definition !== "object" || definition === null)
-      throw new TypeError(`${where}: expected a definition, got ${typeof definition}`);
+      throw new TypeError(`${where}: expected a definition, got ${describeValue(definition)}`);
     for (const key of ["join", "snapshot"] as const) {
       const given: unknown = definition[key];
       if (given !== undefined && typeof given !== "function")
-        throw new TypeError(`${where}: ${key} must be a function, got ${typeof given}`);
+        throw new TypeError(`${where}: ${key} must be a function, got ${describeValue(given)}`);
     }
     if (definition.join === undefined && definition.public !== true) {
       throw new TypeError(`${where}: say who may join, by \`join(context, params)\` or \`public: true\``);

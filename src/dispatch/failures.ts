@@ -1,4 +1,4 @@
-import { EventError, isEventError } from "../wire/event-error.js";
+import { isEventError } from "../wire/event-error.js";
 import { defuse } from "../wire/values.js";
 import type { ErrorCode } from "../wire/codes.js";
 import type { Failure } from "../wire/failure.js";

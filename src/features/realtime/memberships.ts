@@ -1,3 +1,5 @@
+import type { Awaitable } from "../../wire/values.js";
+
 /** A set of users the server keeps: the players of an experiment session, or one of its groups. */
 export interface Place {
   /** `players` for everyone in it, `group` for a part that plays together. */
@@ -60,4 +62,3 @@ export class MemoryMemberships implements Memberships {
 function keyOf({ kind, id }: Place): string {
   return `${kind}:${id}`;
 }
-import type { Awaitable } from "../../wire/values.js";

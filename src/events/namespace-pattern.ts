@@ -1,3 +1,5 @@
+import { describeValue } from "../wire/values.js";
+
 /** Which namespaces something is for: one by its name, or all whose name fits a regular expression. */
 export interface NamespacePattern {
   /** What `io.of` is given so that clients may connect. */
@@ -26,4 +28,3 @@ export function namespacePattern(namespace: string | RegExp, subject: string): N
     `${subject}: namespace must be a name like "/chat" or a RegExp without the g and y flags, got ${given}`,
   );
 }
-import { describeValue } from "../wire/values.js";

@@ -1,3 +1,5 @@
+import { describeValue } from "../wire/values.js";
+
 /** Which way a packet travels. */
 export type Direction = "toServer" | "toClient";
 
@@ -151,4 +153,3 @@ export class Link {
     };
   }
 }
-import { describeValue } from "../wire/values.js";

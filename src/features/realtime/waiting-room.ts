@@ -1,3 +1,5 @@
+import type { Awaitable } from "../../wire/values.js";
+
 /**
  * Where users wait until there are enough of them. Filling up is one atomic step: of all arrivals, on all nodes, exactly one is
  * told that the group is full. Give `Realtime` one that all nodes share when there are several.
@@ -35,4 +37,3 @@ export class MemoryWaitingRoom implements WaitingRoom {
     if (waiting?.size === 0) this.#pools.delete(pool);
   }
 }
-import type { Awaitable } from "../../wire/values.js";

@@ -1,7 +1,7 @@
 import { describeValue } from "./wire/values.js";
 import type { Server } from "socket.io";
 import { ControllerHandler } from "./events/controller-handler.js";
-import type { AppServer, InputSchema, Interceptor } from "./events/event-map.js";
+import type { AppServer, InputSchema, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
 import { afterStart, beforeStop, Service, type ServiceHealth } from "./service.js";
 import { checkInterceptors } from "./events/subscribe-options.js";

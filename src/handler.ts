@@ -1,6 +1,7 @@
 import { describeValue, printable } from "./wire/values.js";
 import type { Server } from "socket.io";
-import type { AppServer, HandlerEvents, Interceptor } from "./events/event-map.js";
+import type { HandlerEvents } from "./events/event-map.js";
+import type { AppServer, Interceptor } from "./events/subscriber.js";
 import { bindHost, checkWiring, type Host } from "./events/host.js";
 import type { Logger } from "./lifecycle/logger.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
@@ -58,7 +59,7 @@ export abstract class Handler<App extends AppServer = Server> {
   readonly use?: readonly Interceptor<App>[];
 
   readonly #cleanups = new Cleanups((error) => this.#reportCleanup(error));
-  #host: Host<App> | undefined;
+  #host: Host<App, SocketIngress<App>> | undefined;
   #ingress: SocketIngress<App> | undefined;
   #io: App | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
@@ -194,7 +195,7 @@ export abstract class Handler<App extends AppServer = Server> {
   }
 
   /** @internal */
-  [bindHost](host: Host<App> | undefined): void {
+  [bindHost](host: Host<App, SocketIngress<App>> | undefined): void {
     if (host !== undefined && this.#host !== undefined && host !== this.#host) {
       throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
     }

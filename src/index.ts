@@ -30,14 +30,13 @@ export type { ControllerHealth } from "./controller.js";
 export type { ControllerEventOptions, ControllerHandler } from "./events/controller-handler.js";
 export type { ErrorInfo, ErrorSubscriber } from "./dispatch/error-subscribers.js";
 export type { EventContext } from "./events/event-context.js";
+export type { EventMap, HandlerEvents } from "./events/event-map.js";
 export type {
   Answer,
   AppServer,
   AppSocket,
   ArgsOf,
-  EventMap,
   EventOptions,
-  HandlerEvents,
   InputSchema,
   Interceptor,
   Permitted,
@@ -48,7 +47,7 @@ export type {
   SubscribeOptions,
   Subscriber,
   SubscriberArgs,
-} from "./events/event-map.js";
+} from "./events/subscriber.js";
 export { Handler } from "./handler.js";
 export type { CutEvent } from "./dispatch/flow/in-flight.js";
 export type { IngressCounters } from "./dispatch/hub.js";

@@ -3,7 +3,7 @@ import type { Server } from "socket.io";
 import { Bus } from "./lifecycle/bus.js";
 import { Connections } from "./socket-io/connections.js";
 import type { Controller } from "./controller.js";
-import type { AppServer } from "./events/event-map.js";
+import type { AppServer } from "./events/subscriber.js";
 import type { Handler } from "./handler.js";
 import { describeManager, type ManagerDescription } from "./manager/description.js";
 import { type ManagerHealth, managerHealth } from "./manager/health.js";

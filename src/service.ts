@@ -1,6 +1,6 @@
 import { describeValue, printable, reasonOf } from "./wire/values.js";
 import { Background, type BackgroundTask } from "./lifecycle/background.js";
-import type { AppServer } from "./events/event-map.js";
+import type { AppServer } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";

@@ -1,4 +1,3 @@
-import { forbiddenEvents } from "./wire/event-names.js";
 import { describeValue } from "./wire/values.js";
 import type { Server, Socket } from "socket.io";
 import { afterArrivals, Channel } from "./dispatch/event-entry.js";
@@ -7,6 +6,7 @@ import { dispatch } from "./dispatch/dispatch.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./dispatch/error-subscribers.js";
 import type { EventContext } from "./events/event-context.js";
 import type {
+  AnySubscriber,
   AppServer,
   AppSocket,
   InputSchema,
@@ -14,7 +14,7 @@ import type {
   SubscribableEvent,
   SubscribeOptions,
   Subscriber,
-} from "./events/event-map.js";
+} from "./events/subscriber.js";
 import type { CutEvent } from "./dispatch/flow/in-flight.js";
 import { Hub, type IngressCounters } from "./dispatch/hub.js";
 import {
@@ -25,7 +25,8 @@ import {
 import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
 import { isOwner, type Owner } from "./lifecycle/cleanups.js";
-import { type AnyInterceptor, type AnySubscriber, compile } from "./dispatch/pipeline.js";
+import { compile } from "./dispatch/pipeline.js";
+import { checkEvent, subscribeAs, type SubscriberIdentity, type SubscribingIngress } from "./events/subscriber-list.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
@@ -50,19 +51,6 @@ export interface DrainReport {
   readonly cut: CutEvent[];
 }
 
-/** Who subscribes, when it is a class: set by handlers and controllers. */
-export interface SubscriberIdentity {
-  /** What the subscriber is called with as `this`. */
-  readonly self: unknown;
-  readonly handler: string;
-  readonly method: string;
-  /** Interceptors between those of the ingress and those of the event. */
-  readonly use: readonly AnyInterceptor[];
-}
-
-/** Subscribes with an identity; for the classes of this package. */
-export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
-
 /** The ingress that stands for a server where nobody brings their own. Keyed by the server, so it goes when the server goes. */
 const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
 
@@ -78,7 +66,7 @@ const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
  * const off = ingress.subscribe("message", ({ socket }, text) => ({ id: save(socket.data.user, text) }), { priority: 10 });
  * ingress.subscribeErrorDefault((error, { event, handler }) => report(error, event, handler));
  */
-export class SocketIngress<App extends AppServer = Server> {
+export class SocketIngress<App extends AppServer = Server> implements SubscribingIngress<App> {
   readonly #options: CheckedIngressOptions;
   readonly #errors: ErrorSubscribers;
   readonly #hub: Hub;
@@ -371,18 +359,6 @@ export class SocketIngress<App extends AppServer = Server> {
         'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
     );
   }
-}
-
-export function checkEvent(by: string, event: unknown): string {
-  if (typeof event !== "string" || event.trim() === "") {
-    throw new TypeError(`${by}: an event must be a non-blank string, got ${describeValue(event)}`);
-  }
-  if (forbiddenEvents.has(event)) {
-    throw new TypeError(
-      `${by}: "${event}" is reserved by Socket.IO or Node.js and never reaches a subscriber; choose another name`,
-    );
-  }
-  return event;
 }
 
 function shuttingDown(): EventError {

@@ -1,16 +1,11 @@
 import { andThen, defuse, describeValue, ignore, isThenable } from "../wire/values.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Context } from "./context.js";
-import { Lanes, type Overflow } from "./flow/concurrency.js";
+import { Lanes } from "./flow/concurrency.js";
+import type { AnyInterceptor, AnySubscriber, Overflow } from "../events/subscriber.js";
 import type { Invoke, Subscription } from "./subscription.js";
 import type { Turn } from "./flow/lane-turn.js";
 import { type InputIssue, invalidInput, readIssues } from "../wire/schema.js";
-
-/** Any subscriber: parameters are contravariant, so only `any` takes every user's function. */
-export type AnySubscriber = (this: any, context: any, ...args: any[]) => unknown;
-
-/** Any interceptor. */
-export type AnyInterceptor = (context: any, next: () => Promise<unknown>) => unknown;
 
 /** What is around a subscriber, outermost first: interceptors, validation, a lane; then itself, and the check of its reply. */
 export interface PipelineOptions {

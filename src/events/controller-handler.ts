@@ -1,14 +1,14 @@
 import { describeValue } from "../wire/values.js";
 import type { Server } from "socket.io";
 import type {
+  AnySubscriber,
   AppServer,
   InputSchema,
   Permitted,
   SubscribableEvent,
   SubscribeOptions,
   Subscriber,
-} from "./event-map.js";
-import type { AnySubscriber } from "../dispatch/pipeline.js";
+} from "./subscriber.js";
 import { checkEntry, type SubscriberEntry } from "./subscriber-list.js";
 
 /** What `on` of a {@link ControllerHandler} takes: the controller itself is the owner, and says the namespace. */

@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { AppServer, AppSocket } from "./event-map.js";
+import type { AppServer, AppSocket } from "./subscriber.js";
 import type { Logger } from "../lifecycle/logger.js";
 
 /**

@@ -1,18 +1,23 @@
-import type { AppServer } from "./event-map.js";
+import type { AppServer } from "./subscriber.js";
 import type { Bus } from "../lifecycle/bus.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { Registry } from "../lifecycle/registry.js";
-import type { SocketIngress } from "../socket-ingress.js";
+import type { SubscribingIngress } from "./subscriber-list.js";
 import type { Server } from "socket.io";
 
 /**
  * What a manager lends to the handlers, services and controllers registered with it.
  *
  * They are told by their {@link bindHost} method and keep the object, not its members: `io` changes when a server is attached.
+ *
+ * @typeParam Ingress - the ingress as the borrower knows it
  */
-export interface Host<App extends AppServer = Server> {
+export interface Host<
+  App extends AppServer = Server,
+  Ingress extends SubscribingIngress<App> = SubscribingIngress<App>,
+> {
   /** The ingress that serves every event of this manager. */
-  readonly ingress: SocketIngress<App>;
+  readonly ingress: Ingress;
   /** What services provide to each other. */
   readonly registry: Registry;
   /** Events inside this process. */

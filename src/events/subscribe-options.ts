@@ -1,7 +1,6 @@
 import { describeValue, longestTimerMs } from "../wire/values.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Overflow } from "../dispatch/flow/concurrency.js";
-import type { AnyInterceptor, AnySubscriber } from "../dispatch/pipeline.js";
+import type { AnyInterceptor, AnySubscriber, Overflow } from "./subscriber.js";
 
 /** The limits of an event that the ingress may set for all, with what holds if nobody says anything. */
 export interface Limits {

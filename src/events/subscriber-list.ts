@@ -1,9 +1,29 @@
+import { forbiddenEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
-import type { AppServer } from "./event-map.js";
-import type { AnyInterceptor, AnySubscriber } from "../dispatch/pipeline.js";
+import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
 import { namespacePattern } from "./namespace-pattern.js";
-import { checkEvent, type SocketIngress, subscribeAs } from "../socket-ingress.js";
 import { checkOptions, defaultLimits } from "./subscribe-options.js";
+
+/** Who subscribes, when it is a class: set by handlers and controllers. */
+export interface SubscriberIdentity {
+  /** What the subscriber is called with as `this`. */
+  readonly self: unknown;
+  readonly handler: string;
+  readonly method: string;
+  /** Interceptors between those of the ingress and those of the event. */
+  readonly use: readonly AnyInterceptor[];
+}
+
+/** The method of an ingress that subscribes with an identity; for the classes of this package. */
+export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
+
+/** The ingress, as far as handlers and controllers need it to subscribe. */
+export interface SubscribingIngress<App extends AppServer> {
+  /** The server it is attached to. */
+  readonly io: App | undefined;
+  /** @returns a function that ends the subscription, and resolves once no run of it is under way */
+  [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
+}
 
 /** One subscriber of a handler or controller, before it is subscribed. */
 export interface SubscriberEntry {
@@ -28,7 +48,7 @@ export interface SubscriberOwner {
  * @returns a function that ends all subscriptions, and resolves once no run of them is under way
  */
 export function subscribeAll<App extends AppServer>(
-  ingress: SocketIngress<App>,
+  ingress: SubscribingIngress<App>,
   owner: SubscriberOwner,
   entries: readonly SubscriberEntry[],
 ): () => Promise<void> {
@@ -116,4 +136,21 @@ function methodsOf(self: object): string[] {
 function isBelowBase(proto: object): boolean {
   const parent = Object.getPrototypeOf(proto) as object | null;
   return parent !== null && parent !== Object.prototype;
+}
+
+/**
+ * The name of an event, checked.
+ *
+ * @throws TypeError naming who subscribes, and what was given
+ */
+export function checkEvent(by: string, event: unknown): string {
+  if (typeof event !== "string" || event.trim() === "") {
+    throw new TypeError(`${by}: an event must be a non-blank string, got ${describeValue(event)}`);
+  }
+  if (forbiddenEvents.has(event)) {
+    throw new TypeError(
+      `${by}: "${event}" is reserved by Socket.IO or Node.js and never reaches a subscriber; choose another name`,
+    );
+  }
+  return event;
 }

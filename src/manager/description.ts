@@ -1,4 +1,4 @@
-import type { AppServer } from "../events/event-map.js";
+import type { AppServer } from "../events/subscriber.js";
 import { describeKey } from "../lifecycle/registry.js";
 import type { PartKind } from "./managed-part.js";
 import type { Roster } from "./roster.js";

@@ -3,7 +3,7 @@ import type { Handler } from "../handler.js";
 import type { PartKind } from "./managed-part.js";
 import type { Roster } from "./roster.js";
 import { type Service, type ServiceHealth } from "../service.js";
-import type { AppServer } from "../events/event-map.js";
+import type { AppServer } from "../events/subscriber.js";
 
 /** Where a manager is in its life, and whether all is well. */
 export type ManagerStatus = "idle" | "starting" | "ok" | "degraded" | "draining" | "stopped";

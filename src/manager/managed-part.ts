@@ -1,8 +1,9 @@
 import { describeValue } from "../wire/values.js";
 import { Controller } from "../controller.js";
-import type { AppServer } from "../events/event-map.js";
+import type { AppServer } from "../events/subscriber.js";
 import { Handler } from "../handler.js";
 import { bindHost, checkWiring, type Host } from "../events/host.js";
+import type { SocketIngress } from "../socket-ingress.js";
 import { describeKey, isKey, type Key } from "../lifecycle/registry.js";
 import { Service } from "../service.js";
 
@@ -52,7 +53,7 @@ export function handlerPart(method: string, value: unknown): Part {
     target: handler,
     requires: [],
     // A manager is made for one App; the type of the host says so no more once it is in a list.
-    bind: (host) => handler[bindHost](host as Host<AppServer> | undefined),
+    bind: (host) => handler[bindHost](host as Host<AppServer, SocketIngress<AppServer>> | undefined),
     start: async () => handler.setup(),
     stop: () => handler.teardown(),
   };

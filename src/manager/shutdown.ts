@@ -2,7 +2,7 @@ import { describeValue } from "../wire/values.js";
 import { closeServer } from "../socket-io/close-server.js";
 import type { CloseInBatches, Connections } from "../socket-io/connections.js";
 import { Deadline, type Settled } from "../lifecycle/deadline.js";
-import type { AppServer } from "../events/event-map.js";
+import type { AppServer } from "../events/subscriber.js";
 import type { CutEvent } from "../dispatch/flow/in-flight.js";
 import type { PartKind } from "./managed-part.js";
 import type { Roster } from "./roster.js";

@@ -1,6 +1,5 @@
-import type { Interceptor } from "../events/event-map.js";
+import type { AnyInterceptor, Interceptor } from "../events/subscriber.js";
 import type { Logger } from "../lifecycle/logger.js";
-import type { AnyInterceptor } from "../dispatch/pipeline.js";
 import {
   asRecord,
   checkCount,

@@ -1,6 +1,6 @@
 import { isUnsendable } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
-import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
 import type { FakeClient } from "./fake-client.js";
 import type { LostReason } from "./fake-connection.js";

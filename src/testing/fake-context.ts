@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 import type { EventContext } from "../events/event-context.js";
-import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { FakeSocket } from "./fake-socket.js";
 

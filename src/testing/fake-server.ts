@@ -1,5 +1,5 @@
 import { Server, type ServerOptions, type Socket } from "socket.io";
-import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { SocketDataOf } from "../wire/event-types.js";
 import { FakeClient } from "./fake-client.js";
 import { FakeEngine, type FakeConnection, type FakeRequest } from "./fake-connection.js";

@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
 import type { LostReason } from "./fake-connection.js";
 import type { Link } from "./link.js";

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { Server } from "socket.io";
 import type { ManagerOptions, Socket as ClientSocket, SocketOptions } from "socket.io-client";
-import type { AppServer, AppSocket } from "../events/event-map.js";
+import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, ListenEventsOf } from "../wire/event-types.js";
 import { faultyParser } from "./faulty-parser.js";
 import { Link } from "./link.js";

@@ -70,12 +70,6 @@ export const house: Readonly<Record<string, Room>> = {
 export const exceptions: Readonly<Record<string, string>> = {
   "dispatch/dispatch.ts -> socket-io/own-listeners.ts": "createDispatcher has yet to move",
   "dispatch/hub.ts -> socket-io/frame-guard.ts": "the frame guard has yet to move to the server's binding",
-  "events/controller-handler.ts -> dispatch/pipeline.ts": "the types of subscribers have yet to move",
-  "events/host.ts -> socket-ingress.ts": "the interface of the ingress has yet to be named",
-  "events/subscribe-options.ts -> dispatch/flow/concurrency.ts": "the types of subscribers have yet to move",
-  "events/subscribe-options.ts -> dispatch/pipeline.ts": "the types of subscribers have yet to move",
-  "events/subscriber-list.ts -> dispatch/pipeline.ts": "the types of subscribers have yet to move",
-  "events/subscriber-list.ts -> socket-ingress.ts": "the interface of the ingress has yet to be named",
 };
 
 /** The room of a file of `src/`, given relative to it. */

@@ -1,8 +1,6 @@
+import type { Overflow } from "../../events/subscriber.js";
 import type { Turn } from "./lane-turn.js";
 import { EventError } from "../../wire/event-error.js";
-
-/** What to do with an event for which there is no place in the queue. */
-export type Overflow = "reject" | "dropOldest";
 
 /** How many runs of one subscriber may overlap, and what becomes of the others. */
 export interface LaneLimits {

@@ -1,7 +1,7 @@
 import { andThen, isThenable, type Awaitable } from "../../wire/values.js";
 import type { Namespace, Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
-import type { AppServer, AppSocket } from "../../events/event-map.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/cluster.js";
 import { Dropouts } from "./dropout.js";

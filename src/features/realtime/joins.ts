@@ -2,7 +2,7 @@ import { passes } from "../../wire/codes.js";
 import { isThenable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
-import type { AppServer, AppSocket } from "../../events/event-map.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { EventError, isEventError } from "../../wire/event-error.js";
 import { unsendable } from "../../push/encodable.js";

@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 import { Controller } from "../../controller.js";
-import type { AppServer } from "../../events/event-map.js";
+import type { AppServer } from "../../events/subscriber.js";
 import { Realtime } from "./realtime.js";
 
 /**

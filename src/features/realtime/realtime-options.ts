@@ -1,6 +1,6 @@
 import { type Awaitable, describeValue, longestTimerMs } from "../../wire/values.js";
 import type { Server } from "socket.io";
-import type { AppServer, AppSocket } from "../../events/event-map.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Memberships } from "./memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";

@@ -2,7 +2,7 @@ import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
 import { type Awaitable, describeValue, isThenable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
-import type { AppServer, AppSocket } from "../../events/event-map.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
 import { EventError } from "../../wire/event-error.js";
 import { Audience, everyone } from "../../push/audience.js";

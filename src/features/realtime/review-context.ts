@@ -1,5 +1,5 @@
 import type { EventContext } from "../../events/event-context.js";
-import type { AppServer, AppSocket } from "../../events/event-map.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { EventError } from "../../wire/event-error.js";
 

@@ -1,6 +1,6 @@
 import { describeValue } from "../../wire/values.js";
 import type { EventContext } from "../../events/event-context.js";
-import type { AppServer } from "../../events/event-map.js";
+import type { AppServer } from "../../events/subscriber.js";
 import type { Server } from "socket.io";
 import { TopicPattern, type ParamsOf } from "./topic-pattern.js";
 

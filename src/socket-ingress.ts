@@ -105,6 +105,11 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     return this.#io;
   }
 
+  /** How long a subscriber may take unless its event says otherwise, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.limits.timeoutMs;
+  }
+
   /** What would otherwise go unseen, counted since the ingress was made. */
   get counters(): IngressCounters {
     return { ...this.#hub.counters };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Answers, Cluster } from "../../src/push/cluster.js";
-import { Dropouts } from "../../src/features/realtime/dropout.js";
+import { Dropouts } from "../../src/features/realtime/groups/dropout.js";
 import { recordingLog } from "../fixtures/recording-log.js";
 
 const HEARTBEAT_MS = 1_000;

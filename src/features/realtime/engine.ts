@@ -4,12 +4,13 @@ import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/cluster.js";
-import { Dropouts } from "./dropout.js";
-import type { Group } from "./group.js";
-import { Grouping } from "./grouping.js";
+import { Dropouts } from "./groups/dropout.js";
+import type { Group } from "./groups/group.js";
+import { Grouping } from "./groups/grouping.js";
 import { Identities, NOBODY, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
-import type { Memberships, Place } from "./memberships.js";
+import type { Memberships } from "./groups/memberships.js";
+import { Places } from "./groups/places.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { PRESENCE } from "./protocol.js";
 import { Pusher } from "../../push/pusher.js";
@@ -17,7 +18,7 @@ import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
 import { ReviewContext } from "./review-context.js";
 import { isOurs, moveRooms, roomOf } from "../../push/rooms.js";
 import type { Topics } from "./topics.js";
-import type { WaitingRoom } from "./waiting-room.js";
+import type { WaitingRoom } from "./groups/waiting-room.js";
 
 /** What an {@link Engine} is made of. */
 export interface EngineOptions<App extends AppServer> {
@@ -31,6 +32,8 @@ export interface EngineOptions<App extends AppServer> {
   readonly waitingRoom: WaitingRoom;
   readonly user: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
   readonly session: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
+  /** How long a policy may think without an event. */
+  readonly reviewTimeoutMs: number | undefined;
 }
 
 interface Rotate extends NodeMessage {
@@ -56,17 +59,16 @@ export class Engine<App extends AppServer = Server> {
   readonly pusher: Pusher;
   readonly presence: PresenceSync;
   readonly joins: Joins<App>;
+  readonly places: Places<App>;
   readonly dropouts: Dropouts;
   readonly grouping: Grouping;
   readonly requests: RequestWindow | undefined;
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
-  /** Sockets whose places are being read, and the rooms they were put into meanwhile. */
-  readonly #entering = new Map<AppSocket<App>, Set<string>>();
   readonly #heartbeat: NodeJS.Timeout;
 
   constructor(options: EngineOptions<App>) {
-    const { namespace, log, topics, topicsPerSocket, presence, calls, waitingRoom } = options;
+    const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
     this.#options = options;
     this.#namespace = namespace;
     this.identities = new Identities(log);
@@ -77,6 +79,7 @@ export class Engine<App extends AppServer = Server> {
     );
     const userOf = (socket: AppSocket<App>): string | undefined => this.identities.of(socket).user;
     this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log, userOf });
+    this.places = new Places<App>({ memberships, identities: this.identities, cluster: this.cluster, log });
     this.dropouts = new Dropouts(
       this.cluster,
       log,
@@ -146,14 +149,11 @@ export class Engine<App extends AppServer = Server> {
     const before = this.identities.of(socket).user;
     if (!this.identities.set(socket, "user", id)) return;
     this.joins.disown(socket);
-    for (const room of [...socket.rooms]) if (isPlace(room)) moveRooms(this.#options.log, () => socket.leave(room));
+    this.places.leaveAll(socket);
     if (before !== undefined) this.dropouts.went(before);
-    try {
-      await this.#userIs(socket, id);
-    } finally {
-      // Whatever became of the new user's places, the topics of the old one are not kept.
-      await this.#review(socket);
-    }
+    // Beside each other: a store of places that hangs keeps no topic from its members.
+    const outcomes = await Promise.allSettled([this.#placesOf(socket, id), this.#review(socket)]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
@@ -172,30 +172,9 @@ export class Engine<App extends AppServer = Server> {
     return this.cluster.sum(this.#revokeHere(message), message);
   }
 
-  /** Puts a user in a place, and the user's sockets in its room. */
-  async enroll(place: Place, user: string): Promise<void> {
-    await this.#options.memberships.add(place, user);
-    const room = roomOf(place.kind, place.id);
-    for (const socket of this.identities.here("user", user)) {
-      this.#entering.get(socket)?.add(room);
-      moveRooms(this.#options.log, () => socket.join(room));
-    }
-    this.#namespace.in(roomOf("user", user)).socketsJoin(room);
-  }
-
-  /** Takes a user out of a place, and the user's sockets out of its room. */
-  async withdraw(place: Place, user: string): Promise<void> {
-    await this.#options.memberships.remove(place, user);
-    const room = roomOf(place.kind, place.id);
-    for (const socket of this.identities.here("user", user)) {
-      this.#entering.get(socket)?.delete(room);
-      moveRooms(this.#options.log, () => socket.leave(room));
-    }
-    this.#namespace.in(roomOf("user", user)).socketsLeave(room);
-  }
-
   async #review(socket: AppSocket<App>): Promise<void> {
-    const context = new ReviewContext<App>(socket, this.#options.log);
+    const { log, reviewTimeoutMs } = this.#options;
+    const context = new ReviewContext<App>(socket, log, reviewTimeoutMs);
     await this.joins.review(context).finally(() => context.end());
   }
 
@@ -257,40 +236,18 @@ export class Engine<App extends AppServer = Server> {
     throw error;
   }
 
+  async #placesOf(socket: AppSocket<App>, user: string | undefined): Promise<void> {
+    await this.#userIs(socket, user);
+  }
+
   #userIs(socket: AppSocket<App>, user: string | undefined): Awaitable<void> {
     if (user === undefined) return undefined;
     this.dropouts.came(user);
-    const places = this.#options.memberships.places(user);
-    if (isThenable(places)) return this.#enterLater(socket, user, places);
-    return this.#enter(socket, user, places);
-  }
-
-  #enter(socket: AppSocket<App>, user: string, places: readonly Place[]): void {
-    if (places.length === 0 || this.identities.of(socket).user !== user) return;
-    moveRooms(this.#options.log, () => socket.join(places.map(({ kind, id }) => roomOf(kind, id))));
-  }
-
-  // Who is taken out of a place while a slow store answers must not get in by the answer, so it is asked once more. Who is put
-  // into one meanwhile gets in by being in the user's room.
-  async #enterLater(socket: AppSocket<App>, user: string, places: PromiseLike<readonly Place[]>): Promise<void> {
-    this.#enter(socket, user, await places);
-    const entered = new Set<string>();
-    this.#entering.set(socket, entered);
-    let still: readonly Place[];
-    try {
-      still = await this.#options.memberships.places(user);
-    } finally {
-      // A later run for the same socket has its own.
-      if (this.#entering.get(socket) === entered) this.#entering.delete(socket);
-    }
-    if (!socket.connected || this.identities.of(socket).user !== user) return;
-    const rooms = new Set([...still.map(({ kind, id }) => roomOf(kind, id)), ...entered]);
-    for (const room of [...socket.rooms])
-      if (isPlace(room) && !rooms.has(room)) moveRooms(this.#options.log, () => socket.leave(room));
+    return this.places.enter(socket, user);
   }
 
   async #enrollAll({ id, members }: Group): Promise<void> {
-    await Promise.all(members.map((user) => this.enroll({ kind: "group", id }, user)));
+    await Promise.all(members.map((user) => this.places.enroll({ kind: "group", id }, user)));
   }
 
   async #rotateHere({ from, to, user }: Rotate): Promise<number> {
@@ -319,10 +276,6 @@ export function requesterOf(socketId: string, { user, session }: Identity): stri
 
 function isTopic(room: string): boolean {
   return room.startsWith(roomOf("topic", ""));
-}
-
-function isPlace(room: string): boolean {
-  return room.startsWith(roomOf("group", "")) || room.startsWith(roomOf("players", ""));
 }
 
 /** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */

@@ -1,10 +1,10 @@
 import { type Awaitable, describeValue, longestTimerMs } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
-import type { Memberships } from "./memberships.js";
+import type { Memberships } from "./groups/memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
 import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
-import type { WaitingRoom } from "./waiting-room.js";
+import type { WaitingRoom } from "./groups/waiting-room.js";
 
 /** How a `Realtime` works. Everything has a default. */
 export interface RealtimeOptions<App extends AppServer = Server> {

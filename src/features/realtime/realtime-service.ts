@@ -1,6 +1,7 @@
 import type { Server } from "socket.io";
 import { Service } from "../../service.js";
 import type { AppServer } from "../../events/subscriber.js";
+import { givePushMethods } from "./push-methods.js";
 import { Realtime } from "./realtime.js";
 
 /**
@@ -22,6 +23,15 @@ export abstract class RealtimeService<
   App extends AppServer = Server,
   State extends object = object,
 > extends Service<State> {
+  /** See `Realtime.emitSocket`. */
+  declare protected readonly emitSocket: Realtime<App>["emitSocket"];
+  /** See `Realtime.emitSocketRefetch`. */
+  declare protected readonly emitSocketRefetch: Realtime<App>["emitSocketRefetch"];
+  /** See `Realtime.notify`. */
+  declare protected readonly notify: Realtime<App>["notify"];
+  /** See `Realtime.sendTo`. */
+  declare protected readonly sendTo: Realtime<App>["sendTo"];
+
   /**
    * The door this service pushes through: the first one registered with the manager. With a door for each of several namespaces,
    * override it to say which.
@@ -31,28 +41,6 @@ export abstract class RealtimeService<
   protected get realtime(): Realtime<App> {
     return this.require<Realtime<App>>(Realtime);
   }
-
-  /** See `Realtime.emitSocket`. */
-  protected get emitSocket(): Realtime<App>["emitSocket"] {
-    const { realtime } = this;
-    return realtime.emitSocket.bind(realtime);
-  }
-
-  /** See `Realtime.emitSocketRefetch`. */
-  protected get emitSocketRefetch(): Realtime<App>["emitSocketRefetch"] {
-    const { realtime } = this;
-    return realtime.emitSocketRefetch.bind(realtime);
-  }
-
-  /** See `Realtime.notify`. */
-  protected get notify(): Realtime<App>["notify"] {
-    const { realtime } = this;
-    return realtime.notify.bind(realtime);
-  }
-
-  /** See `Realtime.sendTo`. */
-  protected get sendTo(): Realtime<App>["sendTo"] {
-    const { realtime } = this;
-    return realtime.sendTo.bind(realtime);
-  }
 }
+
+givePushMethods(RealtimeService.prototype);

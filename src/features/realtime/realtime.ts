@@ -5,22 +5,23 @@ import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
 import { EventError } from "../../wire/event-error.js";
-import { Audience, everyone } from "../../push/audience.js";
+import { type Audience, everyone } from "../../push/audience.js";
 import type { Reach } from "../../push/cluster.js";
 import { Engine, requesterOf } from "./engine.js";
-import type { Group, WaitForGroupOptions } from "./group.js";
+import type { Group, WaitForGroupOptions } from "./groups/group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
-import { MemoryMemberships, type Memberships, type Place } from "./memberships.js";
+import { Groups } from "./groups/groups.js";
+import { MemoryMemberships, type Memberships } from "./groups/memberships.js";
 import { CALL, JOIN, LEAVE, NOTIFY, REFETCH, TOPIC_MAX, type Member, type Notice, type Refetch } from "./protocol.js";
 import type { PushOptions } from "../../push/pusher.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
-import { resolveRecipients, type Recipients } from "./recipients.js";
+import { resolveRecipients, type Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
 import { MISMATCH } from "./request-window.js";
 import { readCall, topicName } from "./call-arguments.js";
 import { audienceFrom, type Target, type TargetOptions } from "../../push/target.js";
 import { Topics } from "./topics.js";
-import { MemoryWaitingRoom } from "./waiting-room.js";
+import { MemoryWaitingRoom } from "./groups/waiting-room.js";
 
 /** What {@link Realtime.emitSocketRefetch} says beside the action, and to whom. */
 export interface RefetchOptions<Payload = unknown, Event extends string = string> extends TargetOptions {
@@ -90,6 +91,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   override readonly namespace: string;
   /** The topics clients may join. */
   readonly topics: Topics<App> = new Topics();
+  /** Who belongs together: players and groups. */
+  readonly groups: Groups<App>;
   readonly events: object;
 
   readonly #options: RealtimeOptions<App>;
@@ -103,6 +106,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     checkRealtimeOptions(options);
     this.#options = options;
     this.#memberships = options.memberships ?? new MemoryMemberships();
+    this.groups = new Groups({
+      memberships: this.#memberships,
+      life: (method) => this.#required(method),
+      identityOf: (socket) => this.#identityOf(socket),
+    });
     const { namespace = "/", topicMaxLength = TOPIC_MAX } = options;
     this.namespace = namespace.startsWith("/") ? namespace : `/${namespace}`;
     this.name = this.namespace === "/" ? "realtime" : `realtime of ${this.namespace}`;
@@ -328,53 +336,29 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   // --- sessions and groups --------------------------------------------------------------------------------------------------
 
-  /** Makes a user one of `players(id)` or a member of `group(id)`, with all their sockets, now and later. */
-  async enroll(place: Audience, user: string): Promise<void> {
-    await this.#required("enroll").enroll(placeOf("enroll", place), userId("enroll", user));
+  /** The same as {@link Groups.enroll}. */
+  enroll(place: Audience, user: string): Promise<void> {
+    return this.groups.enroll(place, user);
   }
 
-  /** Takes a user out of `players(id)` or `group(id)`. */
-  async withdraw(place: Audience, user: string): Promise<void> {
-    await this.#required("withdraw").withdraw(placeOf("withdraw", place), userId("withdraw", user));
+  /** The same as {@link Groups.withdraw}. */
+  withdraw(place: Audience, user: string): Promise<void> {
+    return this.groups.withdraw(place, user);
   }
 
-  /** The users in `players(id)` or `group(id)`, connected or not. */
-  async membersOf(place: Audience): Promise<readonly string[]> {
-    return this.#memberships.members(placeOf("membersOf", place));
+  /** The same as {@link Groups.membersOf}. */
+  membersOf(place: Audience): Promise<readonly string[]> {
+    return this.groups.membersOf(place);
   }
 
-  /**
-   * Waits until enough users wait in the same pool; they are a new group then. Both tabs of one user are one, and one that comes while
-   * the group is being made waits for it. Give it the context of an event and it waits for that event's user, for as long as the event
-   * lives; or the id of a user.
-   *
-   * @returns the group, to everyone who waited, after `afterGrouping` has run once
-   */
-  async waitForGroup(who: EventContext<App> | string, options: WaitForGroupOptions): Promise<Group> {
-    const engine = this.#required("waitForGroup");
-    if (typeof options?.pool !== "string" || options.pool === "")
-      throw new TypeError("waitForGroup: pool must be a non-empty string");
-    if (!Number.isInteger(options.size) || options.size < 1) {
-      throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${describeValue(options.size)}`);
-    }
-    if (typeof who === "string") return engine.grouping.wait(userId("waitForGroup", who), options);
-    const { user } = this.#identityOf(who.socket);
-    if (user === undefined) throw new EventError("UNAUTHENTICATED", "only a user can be in a group");
-    return engine.grouping.wait(user, { ...options, signal: options.signal ?? who.signal });
+  /** The same as {@link Groups.waitForGroup}. */
+  waitForGroup(who: EventContext<App> | string, options: WaitForGroupOptions): Promise<Group> {
+    return this.groups.waitForGroup(who, options);
   }
 
-  /**
-   * Runs `fn` once, when a user has had no socket on any node for `ms` in one piece; not if they return in time. A user who is not
-   * there now counts as gone from now on. While another node does not answer, nobody is taken for gone; one that is silent for three
-   * heartbeats (`presence.heartbeatMs`) is dead, and its users with it. It ends when the handler is torn down.
-   *
-   * @returns the function that ends the watch
-   */
+  /** The same as {@link Groups.watchForDropout}. */
   watchForDropout(player: string, fn: () => unknown, ms: number): () => void {
-    if (typeof fn !== "function") throw new TypeError(`watchForDropout: expected a function, got ${describeValue(fn)}`);
-    if (!(Number.isFinite(ms) && ms >= 0))
-      throw new TypeError(`watchForDropout: expected milliseconds from 0, got ${describeValue(ms)}`);
-    return this.#required("watchForDropout").dropouts.watch(userId("watchForDropout", player), fn, ms);
+    return this.groups.watchForDropout(player, fn, ms);
   }
 
   // --- diagnostics ----------------------------------------------------------------------------------------------------------
@@ -428,6 +412,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       waitingRoom,
       user,
       session,
+      reviewTimeoutMs: this.ingress?.timeoutMs,
     });
     this.#engine = engine;
     this.addCleanup(async () => {
@@ -497,18 +482,4 @@ function checkEvent(method: string, event: unknown): asserts event is string {
   if (isUnsendable(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
   if (event.startsWith(ownPrefix))
     throw new TypeError(`${method}: names that begin with "${ownPrefix}" are kept for this package`);
-}
-
-function placeOf(method: string, place: unknown): Place {
-  const data = place instanceof Audience ? place.data : undefined;
-  if (data?.kind === "players" || data?.kind === "group") return { kind: data.kind, id: data.id };
-  throw new TypeError(
-    `${method}: expected players(id) or group(id), got ${data ? `the audience "${data.kind}"` : describeValue(place)}`,
-  );
-}
-
-function userId(method: string, user: unknown): string {
-  const id = readId("user", user);
-  if (id === undefined) throw new TypeError(`${method}: expected the id of a user, got ${describeValue(user)}`);
-  return id;
 }

@@ -1,10 +1,8 @@
+import { longestTimerMs } from "../../wire/values.js";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { EventError } from "../../wire/event-error.js";
-
-/** How long a policy may think, as long as an event may take unless it says otherwise. */
-const REVIEW_TIMEOUT_MS = 30_000;
 
 /**
  * What a topic's policy is given when it is asked again without an event: there is nobody to answer and nothing to stop. It takes no
@@ -14,12 +12,15 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
   readonly socket: AppSocket<App>;
   readonly event = "ingress:review";
   readonly #log: Logger;
+  readonly #timeoutMs: number;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(socket: AppSocket<App>, log: Logger) {
+  /** @param timeoutMs how long the policy may think: as long as an event may take */
+  constructor(socket: AppSocket<App>, log: Logger, timeoutMs = 30_000) {
     this.socket = socket;
     this.#log = log;
+    this.#timeoutMs = timeoutMs;
   }
 
   get namespace(): string {
@@ -34,12 +35,12 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (this.socket.connected) this.socket.once("disconnect", this.#abort);
-      else this.#controller.abort();
-      this.#timer = setTimeout(
-        () => this.#controller?.abort(new EventError("TIMEOUT", "no answer in time")),
-        REVIEW_TIMEOUT_MS,
-      );
-      this.#timer.unref();
+      else this.#abort();
+      if (this.#timeoutMs <= longestTimerMs) {
+        const late = (): void => this.#controller?.abort(new EventError("TIMEOUT", "no answer in time"));
+        this.#timer = setTimeout(late, this.#timeoutMs);
+        this.#timer.unref();
+      }
     }
     return this.#controller.signal;
   }

@@ -1,4 +1,4 @@
-import type { Awaitable } from "../../wire/values.js";
+import type { Awaitable } from "../../../wire/values.js";
 
 /**
  * Where users wait until there are enough of them. Filling up is one atomic step: of all arrivals, on all nodes, exactly one is

@@ -1,7 +1,7 @@
-import { andThen, type Awaitable, describeValue } from "../../wire/values.js";
-import { EventError } from "../../wire/event-error.js";
-import { Audience, group, players, user } from "../../push/audience.js";
-import type { IdentifiedSocket } from "./identity.js";
+import { andThen, type Awaitable, describeValue } from "../../../wire/values.js";
+import { EventError } from "../../../wire/event-error.js";
+import { Audience, group, players, user } from "../../../push/audience.js";
+import type { IdentifiedSocket } from "../identity.js";
 import type { Place } from "./memberships.js";
 
 /** What recipients are worked out from. */

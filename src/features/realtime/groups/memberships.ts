@@ -1,4 +1,4 @@
-import type { Awaitable } from "../../wire/values.js";
+import type { Awaitable } from "../../../wire/values.js";
 
 /** A set of users the server keeps: the players of an experiment session, or one of its groups. */
 export interface Place {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Logger } from "../../lifecycle/logger.js";
-import { MISSED_BEATS, type Cluster, type NodeMessage } from "../../push/cluster.js";
+import type { Logger } from "../../../lifecycle/logger.js";
+import { MISSED_BEATS, type Cluster, type NodeMessage } from "../../../push/cluster.js";
 import type { Group, WaitForGroupOptions } from "./group.js";
-import { Seats, settle, type Seat, type Waiter } from "./waiting-users.js";
+import { settle, type Waiter, type WaitingUser, WaitingUsers } from "./waiting-users.js";
 import type { WaitingRoom } from "./waiting-room.js";
 
 interface Grouped extends NodeMessage {
@@ -37,7 +37,7 @@ export class Grouping {
   readonly #cluster: Cluster;
   readonly #log: Logger;
   readonly #enroll: (group: Group) => Promise<void>;
-  readonly #seats = new Seats();
+  readonly #users = new WaitingUsers();
   /** What a node has not confirmed to have heard, and how often it is still told. */
   readonly #untold = new Map<Grouped, number>();
   readonly #heard = new Set<string>();
@@ -54,7 +54,7 @@ export class Grouping {
 
   /** How many users wait on this node. */
   get size(): number {
-    return this.#seats.all().filter(({ waiters }) => waiters.size > 0).length;
+    return this.#users.all().filter(({ waiters }) => waiters.size > 0).length;
   }
 
   /** Waits until the user's group is full. @throws whatever `afterGrouping` threw, or the signal's reason */
@@ -62,11 +62,11 @@ export class Grouping {
     return new Promise<Group>((resolve, reject) => {
       const { pool, signal } = options;
       signal?.throwIfAborted();
-      const seat = this.#seats.take(pool, user);
+      const entry = this.#users.take(pool, user);
       const stop = (): void => {
-        seat.waiters.delete(waiter);
+        entry.waiters.delete(waiter);
         reject(signal?.reason);
-        void this.#update(seat);
+        void this.#update(entry);
       };
       const waiter: Waiter = {
         options,
@@ -80,8 +80,8 @@ export class Grouping {
         },
       };
       signal?.addEventListener("abort", stop, { once: true });
-      seat.waiters.add(waiter);
-      void this.#update(seat);
+      entry.waiters.add(waiter);
+      void this.#update(entry);
     });
   }
 
@@ -92,109 +92,109 @@ export class Grouping {
    */
   beat(): void {
     for (const grouped of this.#untold.keys()) void this.#tell(grouped);
-    for (const seat of this.#seats.all()) {
-      if (seat.inRoom === "yes") seat.inRoom = "stale";
-      void this.#update(seat);
+    for (const entry of this.#users.all()) {
+      if (entry.room === "in") entry.room = "unsure";
+      void this.#update(entry);
     }
   }
 
   /** Nobody waits on this node any more. */
   clear(reason: unknown): void {
     this.#untold.clear();
-    for (const seat of this.#seats.all()) {
-      settle(seat, (waiter) => waiter.reject(reason));
-      void this.#update(seat);
+    for (const entry of this.#users.all()) {
+      settle(entry, (waiter) => waiter.reject(reason));
+      void this.#update(entry);
     }
   }
 
   /** Has the room know what is so: whoever waits is in it, whoever does not is out. */
-  async #update(seat: Seat): Promise<void> {
-    if (seat.busy) return;
-    seat.busy = true;
+  async #update(entry: WaitingUser): Promise<void> {
+    if (entry.asking) return;
+    entry.asking = true;
     try {
-      while (seat.taken === undefined && seat.inRoom !== (seat.waiters.size > 0 ? "yes" : "no")) await this.#step(seat);
+      while (entry.group === "none" && entry.room !== (entry.waiters.size > 0 ? "in" : "out")) await this.#step(entry);
     } catch (error) {
-      this.#log.warn({ err: error, pool: seat.pool }, "the waiting room failed");
+      this.#log.warn({ err: error, pool: entry.pool }, "the waiting room failed");
       // Who was in it may be so still; the next heartbeat asks again.
-      if (seat.inRoom === "stale" && seat.waiters.size > 0) seat.inRoom = "yes";
+      if (entry.room === "unsure" && entry.waiters.size > 0) entry.room = "in";
       else {
-        seat.inRoom = "no";
-        settle(seat, (waiter) => waiter.reject(error));
+        entry.room = "out";
+        settle(entry, (waiter) => waiter.reject(error));
       }
     }
-    seat.busy = false;
-    this.#seats.release(seat);
+    entry.asking = false;
+    this.#users.release(entry);
   }
 
-  async #step(seat: Seat): Promise<void> {
-    const { pool, user } = seat;
-    const [waiter] = seat.waiters;
+  async #step(entry: WaitingUser): Promise<void> {
+    const { pool, user } = entry;
+    const [waiter] = entry.waiters;
     if (waiter === undefined) {
       await this.#room.leave(pool, user);
-      seat.inRoom = "no";
+      entry.room = "out";
       return;
     }
     const members = await this.#room.arrive(pool, user, waiter.options.size);
-    seat.inRoom = "yes";
+    entry.room = "in";
     if (members) void this.#full(pool, members, waiter.options);
   }
 
   /** The room gave these away, so they are this node's to take care of. Never rejects. */
   async #full(pool: string, members: readonly string[], options: WaitForGroupOptions): Promise<void> {
     // Who is taken already came in by another node meanwhile, and hears of that group.
-    const seats = members.map((user) => this.#seats.take(pool, user)).filter(({ taken }) => taken === undefined);
-    for (const seat of seats) Object.assign(seat, { taken: "held", inRoom: "no" });
-    const present = await this.#present(pool, seats);
-    if (present.size === members.length) return this.#form(pool, members, seats, options);
-    for (const seat of seats) {
-      seat.taken = undefined;
+    const users = members.map((user) => this.#users.take(pool, user)).filter(({ group }) => group === "none");
+    for (const entry of users) Object.assign(entry, { group: "held", room: "out" });
+    const present = await this.#present(pool, users);
+    if (present.size === members.length) return this.#form(pool, members, users, options);
+    for (const entry of users) {
+      entry.group = "none";
       try {
-        await this.#putBack(seat, present.has(seat), options);
+        await this.#putBack(entry, present.has(entry), options);
       } catch (error) {
-        this.#log.error({ err: error, pool, user: seat.user }, "a user could not be put back into the waiting room");
+        this.#log.error({ err: error, pool, user: entry.user }, "a user could not be put back into the waiting room");
       }
-      this.#seats.release(seat);
+      this.#users.release(entry);
     }
   }
 
-  async #putBack(seat: Seat, present: boolean, options: WaitForGroupOptions): Promise<void> {
+  async #putBack(entry: WaitingUser, present: boolean, options: WaitForGroupOptions): Promise<void> {
     // In a group that another node makes: it will tell.
-    if (!present) seat.inRoom = seat.waiters.size > 0 ? "yes" : "no";
-    else if (seat.waiters.size > 0) await this.#update(seat);
+    if (!present) entry.room = entry.waiters.size > 0 ? "in" : "out";
+    else if (entry.waiters.size > 0) await this.#update(entry);
     else {
       // Who waits on another node is not known there to have left the room.
-      const members = await this.#room.arrive(seat.pool, seat.user, options.size);
-      if (members) void this.#full(seat.pool, members, options);
+      const members = await this.#room.arrive(entry.pool, entry.user, options.size);
+      if (members) void this.#full(entry.pool, members, options);
     }
   }
 
   /** Which of them are waited for, on any node, and in no group that is being made. If a node is silent, it may be waiting for any. */
-  async #present(pool: string, seats: readonly Seat[]): Promise<ReadonlySet<Seat>> {
-    const roll: Roll = { kind: "roll", node: this.#node, pool, users: seats.map(({ user }) => user) };
+  async #present(pool: string, users: readonly WaitingUser[]): Promise<ReadonlySet<WaitingUser>> {
+    const roll: Roll = { kind: "roll", node: this.#node, pool, users: users.map(({ user }) => user) };
     const { answers, complete } = await this.#cluster.ask<Called>(roll);
     const all = [this.#call(roll), ...answers];
     const forming = new Set(all.flatMap((called) => called.forming));
     const waiting = new Set(all.flatMap((called) => called.waiting));
-    return new Set(seats.filter(({ user }) => !forming.has(user) && (!complete || waiting.has(user))));
+    return new Set(users.filter(({ user }) => !forming.has(user) && (!complete || waiting.has(user))));
   }
 
   #call({ node, pool, users }: Roll): Called {
-    const seats = users.map((user) => this.#seats.find(pool, user)).filter((seat) => seat !== undefined);
-    const names = (which: (seat: Seat) => boolean): string[] => seats.filter(which).map(({ user }) => user);
+    const entries = users.map((user) => this.#users.find(pool, user)).filter((entry) => entry !== undefined);
+    const names = (which: (entry: WaitingUser) => boolean): string[] => entries.filter(which).map(({ user }) => user);
     return {
       waiting: names(({ waiters }) => waiters.size > 0),
       // Of two nodes that hold the same user, exactly one lets go.
-      forming: names(({ taken }) => taken === "forming" || (taken === "held" && this.#node < node)),
+      forming: names(({ group }) => group === "forming" || (group === "held" && this.#node < node)),
     };
   }
 
   async #form(
     pool: string,
     members: readonly string[],
-    seats: readonly Seat[],
+    users: readonly WaitingUser[],
     { afterGrouping }: WaitForGroupOptions,
   ): Promise<void> {
-    for (const seat of seats) seat.taken = "forming";
+    for (const entry of users) entry.group = "forming";
     const group: Group = Object.freeze({ id: randomUUID(), pool, members: Object.freeze([...members]) });
     let outcome = (waiter: Waiter): void => waiter.resolve(group);
     let failed = false;
@@ -205,10 +205,10 @@ export class Grouping {
       failed = true;
       outcome = (waiter) => waiter.reject(error);
     }
-    for (const seat of seats) {
-      seat.taken = undefined;
-      settle(seat, outcome);
-      this.#seats.release(seat);
+    for (const entry of users) {
+      entry.group = "none";
+      settle(entry, outcome);
+      this.#users.release(entry);
     }
     const grouped: Grouped = { kind: "grouped", group, failed };
     this.#untold.set(grouped, MISSED_BEATS);
@@ -231,11 +231,11 @@ export class Grouping {
       this.#heard.delete(oldest);
     }
     for (const user of group.members) {
-      const seat = this.#seats.find(group.pool, user);
-      if (!seat) continue;
-      seat.inRoom = "no";
-      settle(seat, (waiter) => (failed ? waiter.reject(new Error("afterGrouping failed")) : waiter.resolve(group)));
-      this.#seats.release(seat);
+      const entry = this.#users.find(group.pool, user);
+      if (!entry) continue;
+      entry.room = "out";
+      settle(entry, (waiter) => (failed ? waiter.reject(new Error("afterGrouping failed")) : waiter.resolve(group)));
+      this.#users.release(entry);
     }
     return true;
   }

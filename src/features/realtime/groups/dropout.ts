@@ -1,6 +1,6 @@
-import { longestTimerMs } from "../../wire/values.js";
-import { MISSED_BEATS, type Cluster, type NodeMessage } from "../../push/cluster.js";
-import type { Logger } from "../../lifecycle/logger.js";
+import { longestTimerMs } from "../../../wire/values.js";
+import { MISSED_BEATS, type Cluster, type NodeMessage } from "../../../push/cluster.js";
+import type { Logger } from "../../../lifecycle/logger.js";
 
 interface Watch {
   readonly user: string;

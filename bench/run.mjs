@@ -27,7 +27,7 @@ if (!existsSync(here("node_modules")))
 if (process.env.INGRESS_DIST === undefined)
   execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
 
-const { start } = await import("./processes.mjs");
+const { start } = await import("./measure/processes.mjs");
 const all = ["one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
 const inQuick = ["one-process", "coalescing", "push", "end-to-end"];
 const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
@@ -37,7 +37,7 @@ const method = 2;
 const stored = here("results.json");
 const before = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : {};
 const results = before.method === method ? before : { method, sections: {} };
-const load = await start("load.mjs");
+const load = await start("load/load.mjs");
 const began = performance.now();
 const log = (text) =>
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);

@@ -3,9 +3,9 @@
  * one after it, and from a `connection` listener before its own to one after it.
  */
 import { Server } from "socket.io";
-import { SocketIngress } from "../build.mjs";
-import { replyTo, serverOptions } from "../workload.mjs";
-import { median } from "../statistics.mjs";
+import { SocketIngress } from "./build.mjs";
+import { replyTo, serverOptions } from "../load/workload.mjs";
+import { median } from "../measure/statistics.mjs";
 import { subscribe } from "./ours.mjs";
 import { listen } from "./raw.mjs";
 

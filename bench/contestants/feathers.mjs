@@ -5,7 +5,7 @@
 import { feathers } from "@feathersjs/feathers";
 import socketio from "@feathersjs/socketio";
 import { z } from "zod4";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

@@ -1,7 +1,7 @@
 /** The layer one writes in an afternoon: a sorted copy of the subscribers, a closure each, `Promise.allSettled`. */
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

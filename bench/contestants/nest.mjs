@@ -4,8 +4,8 @@ import { NestFactory } from "@nestjs/core";
 import { IoAdapter } from "@nestjs/platform-socket.io";
 import { MessageBody, SubscribeMessage, WebSocketGateway } from "@nestjs/websockets";
 import { z } from "zod4";
-import { addMethod } from "../decorate.mjs";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { addMethod } from "./decorate.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

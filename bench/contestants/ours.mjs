@@ -1,8 +1,8 @@
 /** socket-ingress, from its build, with its defaults. */
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { SocketIngress } from "../build.mjs";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { SocketIngress } from "./build.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

@@ -5,8 +5,8 @@
  * by a room each of raw and of the control.
  */
 import { Server } from "socket.io";
-import { loadDoor, ServiceManager } from "../build.mjs";
-import { payload, serverOptions } from "../workload.mjs";
+import { loadDoor, ServiceManager } from "./build.mjs";
+import { payload, serverOptions } from "../load/workload.mjs";
 
 const { Realtime, user } = await loadDoor("realtime");
 

@@ -1,6 +1,6 @@
 /** Socket.IO alone with one function per event shared by all sockets: the least memory `socket.on` can take. */
 import { Server } from "socket.io";
-import { replyTo, serverOptions } from "../workload.mjs";
+import { replyTo, serverOptions } from "../load/workload.mjs";
 
 /** Starts the server and resolves to its port. */
 export async function start({ events, more = [] }) {

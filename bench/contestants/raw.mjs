@@ -1,7 +1,7 @@
 /** Socket.IO alone, written the way its documentation does: closures attached in `io.on("connection")`. */
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

@@ -6,8 +6,8 @@
  * the engine and not of a namespace, is switched while it runs.
  */
 import { Server } from "socket.io";
-import { coalesceWrites, SocketIngress } from "../build.mjs";
-import { replyTo, payload, serverOptions } from "../workload.mjs";
+import { coalesceWrites, SocketIngress } from "./build.mjs";
+import { replyTo, payload, serverOptions } from "../load/workload.mjs";
 import { subscribe } from "./ours.mjs";
 import { listen } from "./raw.mjs";
 

@@ -1,7 +1,7 @@
 /** The realtime door with one action, which counts who calls it, and signals that it has news. */
 import { Server } from "socket.io";
-import { loadDoor, ServiceManager } from "../build.mjs";
-import { serverOptions } from "../workload.mjs";
+import { loadDoor, ServiceManager } from "./build.mjs";
+import { serverOptions } from "../load/workload.mjs";
 
 const { Realtime } = await loadDoor("realtime");
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -2,8 +2,8 @@
 import { Server } from "socket.io";
 import { MessageAck, MessageBody, OnMessage, SocketController, SocketControllers } from "socket-controllers";
 import { z } from "zod4";
-import { addMethod } from "../decorate.mjs";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { addMethod } from "./decorate.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 

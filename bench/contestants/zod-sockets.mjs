@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { z } from "zod";
 import { ActionsFactory, attachSockets, createSimpleConfig } from "zod-sockets";
-import { counted, payloadSchema, replyTo, serverOptions } from "../workload.mjs";
+import { counted, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const schema = payloadSchema(z);
 const output = z.tuple([z.object({ ok: z.literal(true), id: z.number() })]);

@@ -1,9 +1,9 @@
 /** Write coalescing: Socket.IO alone and ours, with it and without it, on the same server and the same connections. */
 import { broadcastsEach } from "../contestants/side-by-side.mjs";
-import { alternate, serve, windowMs } from "../measure.mjs";
-import { median, pairedRatio, spread, turns } from "../statistics.mjs";
-import { ratio, table, verdict } from "../table.mjs";
-import { events } from "../workload.mjs";
+import { alternate, serve, windowMs } from "../measure/measure.mjs";
+import { median, pairedRatio, spread, turns } from "../measure/statistics.mjs";
+import { ratio, table, verdict } from "../measure/table.mjs";
+import { events } from "../load/workload.mjs";
 
 export const name = "coalescing";
 

@@ -1,7 +1,7 @@
 /** What a dispatch takes in process: nanoseconds and bytes, for ours, for the emitter below it and for what one writes by hand. */
-import { start } from "../processes.mjs";
-import { median, shuffled, spread } from "../statistics.mjs";
-import { figure, ratio, table, verdict } from "../table.mjs";
+import { start } from "../measure/processes.mjs";
+import { median, shuffled, spread } from "../measure/statistics.mjs";
+import { figure, ratio, table, verdict } from "../measure/table.mjs";
 
 export const name = "dispatch";
 
@@ -20,7 +20,7 @@ const groups = [
 async function measureGroup(cases) {
   // a young generation of 128 MB: no collection falls into the counting of bytes
   const flags = ["--expose-gc", "--max-semi-space-size=128", "--min-semi-space-size=128", "--no-warnings"];
-  const child = await start("dispatch.mjs", [JSON.stringify(cases)], flags);
+  const child = await start("measure/dispatch.mjs", [JSON.stringify(cases)], flags);
   try {
     return await child.ask("measure");
   } finally {

@@ -1,8 +1,8 @@
 /** Every contestant in a server process of its own, under the same load, in turns. */
-import { serve } from "../measure.mjs";
-import { median, pairedRatio, shuffled, spread, turns } from "../statistics.mjs";
-import { ratio, table } from "../table.mjs";
-import { events, moreEvents } from "../workload.mjs";
+import { serve } from "../measure/measure.mjs";
+import { median, pairedRatio, shuffled, spread, turns } from "../measure/statistics.mjs";
+import { ratio, table } from "../measure/table.mjs";
+import { events, moreEvents } from "../load/workload.mjs";
 
 export const name = "end-to-end";
 

@@ -1,8 +1,8 @@
 /** What each thing that can be asked for costs, one at a time. */
-import { alternate, serve } from "../measure.mjs";
-import { pairedRatio, spread } from "../statistics.mjs";
-import { figure, ratio, table } from "../table.mjs";
-import { events } from "../workload.mjs";
+import { alternate, serve } from "../measure/measure.mjs";
+import { pairedRatio, spread } from "../measure/statistics.mjs";
+import { figure, ratio, table } from "../measure/table.mjs";
+import { events } from "../load/workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
 
 export const name = "features";

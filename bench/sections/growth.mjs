@@ -1,8 +1,8 @@
 /** What becomes of an event's cost when there is more of everything: flat, or not. */
-import { alternate, serve } from "../measure.mjs";
-import { median, pairedRatio, shuffled, spread } from "../statistics.mjs";
-import { figure, ratio, table } from "../table.mjs";
-import { events } from "../workload.mjs";
+import { alternate, serve } from "../measure/measure.mjs";
+import { median, pairedRatio, shuffled, spread } from "../measure/statistics.mjs";
+import { figure, ratio, table } from "../measure/table.mjs";
+import { events } from "../load/workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
 
 export const name = "growth";

@@ -1,8 +1,8 @@
 /** What a connection takes: heap while it is idle and after its events have been used, CPU to accept it, and 10,000 of them. */
-import { serve } from "../measure.mjs";
-import { median, shuffled, spread } from "../statistics.mjs";
-import { figure, ratio, table } from "../table.mjs";
-import { moreEvents } from "../workload.mjs";
+import { serve } from "../measure/measure.mjs";
+import { median, shuffled, spread } from "../measure/statistics.mjs";
+import { figure, ratio, table } from "../measure/table.mjs";
+import { moreEvents } from "../load/workload.mjs";
 
 export const name = "memory";
 

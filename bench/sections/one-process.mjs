@@ -1,8 +1,8 @@
 /** Ours against Socket.IO alone in one server process: the rows where a few per cent count. */
-import { alternate, serve, windowMs } from "../measure.mjs";
-import { median, pairedRatio, spread } from "../statistics.mjs";
-import { ratio, table, verdict } from "../table.mjs";
-import { events } from "../workload.mjs";
+import { alternate, serve, windowMs } from "../measure/measure.mjs";
+import { median, pairedRatio, spread } from "../measure/statistics.mjs";
+import { ratio, table, verdict } from "../measure/table.mjs";
+import { events } from "../load/workload.mjs";
 
 export const name = "one-process";
 

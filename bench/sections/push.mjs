@@ -1,9 +1,9 @@
 /** What it costs to push through an audience, against a broadcast of Socket.IO's own; and what signals cost their clients. */
 import { socketsPerUser } from "../contestants/push.mjs";
-import { serve } from "../measure.mjs";
-import { start } from "../processes.mjs";
-import { median, pairedRatio, spread, turns } from "../statistics.mjs";
-import { figure, ratio, table, verdict } from "../table.mjs";
+import { serve } from "../measure/measure.mjs";
+import { start } from "../measure/processes.mjs";
+import { median, pairedRatio, spread, turns } from "../measure/statistics.mjs";
+import { figure, ratio, table, verdict } from "../measure/table.mjs";
 
 export const name = "push";
 
@@ -94,7 +94,7 @@ async function measurePushes(load, rows, windows) {
 /** Bursts of signals to real clients: how often each of them called, and whether it has the last state. */
 async function countCalls(counted, clients, log) {
   const server = await serve(undefined, { it: { contestant: "signals" } }, { connections: 0 });
-  const real = await start("clients.mjs");
+  const real = await start("load/clients.mjs");
   await real.ask("open", { port: server.servers.it.port, count: clients });
   for (const burst of counted) {
     const { kind, spreadMs, workMs } = burst;

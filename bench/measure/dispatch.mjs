@@ -11,11 +11,11 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { Server } from "socket.io";
 import { z } from "zod4";
-import { loadBuild } from "./build.mjs";
-import { callFrames, Connection } from "./connection.mjs";
+import { loadBuild } from "../contestants/build.mjs";
+import { callFrames, Connection } from "../load/connection.mjs";
 import { serveCommands } from "./processes.mjs";
 import { median, shuffled } from "./statistics.mjs";
-import { counted, payload, payloadSchema, replyTo, serverOptions } from "./workload.mjs";
+import { counted, payload, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const event = "message";
 const internal = { error: { code: "INTERNAL", message: "internal error" } };

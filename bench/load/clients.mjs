@@ -1,7 +1,7 @@
 /** Clients as applications have them, socket.io-client with the client door on it, in a process of their own. */
 import { io } from "socket.io-client";
-import { loadDoor } from "./build.mjs";
-import { serveCommands } from "./processes.mjs";
+import { loadDoor } from "../contestants/build.mjs";
+import { serveCommands } from "../measure/processes.mjs";
 
 const { createClient } = await loadDoor("client");
 /** What each client was told last. */

@@ -3,7 +3,7 @@
  * each command with what it counted.
  */
 import { callFrames, openMany } from "./connection.mjs";
-import { serveCommands } from "./processes.mjs";
+import { serveCommands } from "../measure/processes.mjs";
 
 /** Groups of connections by the name the runner gave them. */
 const groups = new Map();

@@ -7,7 +7,7 @@ import { serveCommands } from "./processes.mjs";
 const servers = {};
 const controls = {};
 for (const [label, { contestant, ...options }] of Object.entries(JSON.parse(process.argv[2]))) {
-  const { start } = await import(`./contestants/${contestant}.mjs`);
+  const { start } = await import(`../contestants/${contestant}.mjs`);
   const { control, ...about } = await start(options);
   servers[label] = about;
   controls[label] = control;

@@ -10,7 +10,7 @@ export const loadConnections = 40;
  * `contestants` is `{ label: { contestant, ...options } }`.
  */
 export async function serve(load, contestants, { connections = loadConnections, execArgv = ["--no-warnings"] } = {}) {
-  const server = await start("server.mjs", [JSON.stringify(contestants)], execArgv);
+  const server = await start("measure/server.mjs", [JSON.stringify(contestants)], execArgv);
   const servers = await server.ask("servers");
   for (const [label, about] of Object.entries(servers)) {
     if (connections > 0)

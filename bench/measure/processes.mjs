@@ -15,9 +15,9 @@ export function serveCommands(commands) {
   process.send({ ready: true });
 }
 
-/** Forks `script` (a path beside this file) and resolves when it is ready to be asked. */
+/** Forks `script` (a path in the folder of the bench) and resolves when it is ready to be asked. */
 export async function start(script, args = [], execArgv = []) {
-  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args.map(String), {
+  const child = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), args.map(String), {
     execArgv,
     // production: what the peers are deployed with, and Express and Nest are quieter
     env: { ...process.env, NODE_ENV: "production", DEBUG: "" },

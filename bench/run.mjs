@@ -9,7 +9,8 @@
  * - `--part=many`, `--part=attaching`: of the memory section, the 10,000 connections alone, or what attaching takes;
  * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (eighty unless told otherwise).
  *
- * How long each section took is printed at the end.
+ * A row that can't be measured (its server ends, clients do not get through) says so, and the run goes on. How long each section took
+ * is printed at the end.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -27,7 +28,8 @@ if (!existsSync(here("node_modules")))
 if (process.env.INGRESS_DIST === undefined)
   execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
 
-const { start } = await import("./measure/processes.mjs");
+const { startLoad } = await import("./measure/measure.mjs");
+const { attempt } = await import("./measure/rows.mjs");
 const all = ["one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
 const inQuick = ["one-process", "coalescing", "push", "end-to-end"];
 const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
@@ -35,9 +37,11 @@ const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
 /** Raised when what the sections say of their method is not true of older results: those are left out then. */
 const method = 2;
 const stored = here("results.json");
-const before = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : {};
+// what was not measured is a NaN, which JSON has as null
+const revive = (_key, value) => (value === null ? NaN : value);
+const before = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8"), revive) : {};
 const results = before.method === method ? before : { method, sections: {} };
-const load = await start("load/load.mjs");
+const load = await startLoad();
 const began = performance.now();
 const log = (text) =>
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
@@ -48,27 +52,24 @@ for (const name of all) {
   if (chosen.includes(name)) {
     log(`-- ${name}`);
     const from = performance.now();
-    const measured = await section.run({
-      load,
-      rounds,
-      windows,
-      quick,
-      log,
-      part: option("part"),
-      previous: results.sections[name]?.measured,
-    });
+    const previous = results.sections[name]?.measured;
+    const measured = await attempt(`the section ${name}`, log, () =>
+      section.run({ load, rounds, windows, quick, log, part: option("part"), previous }),
+    );
     seconds[name] = Math.round((performance.now() - from) / 1000);
     log(`-- ${name} took ${seconds[name]} s`);
-    results.sections[name] = {
-      at: new Date().toISOString().slice(0, 10),
-      rounds: quick ? 1 : rounds,
-      windows,
-      measured,
-    };
+    if (measured !== undefined)
+      results.sections[name] = {
+        at: new Date().toISOString().slice(0, 10),
+        rounds: quick ? 1 : rounds,
+        windows,
+        measured,
+      };
     if (!quick) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
   }
   if (results.sections[name] !== undefined && (!quick || chosen.includes(name)))
     sections.push(section.render(results.sections[name].measured));
+  else if (chosen.includes(name)) sections.push(`## ${name}\n\nnot measured\n`);
 }
 await load.stop();
 log(

@@ -34,6 +34,8 @@ export class Connection {
   onReplies = () => {};
   /** Called with the number of event packets (pushes) found in a chunk. */
   onPushes = () => {};
+  /** Called when the connection is gone. */
+  onLost = () => {};
   /** What an acknowledgement has to end with. */
   tail = usualTail;
   /** Acknowledgements that were not the expected reply. */
@@ -56,6 +58,7 @@ export class Connection {
       this.tcp.on("error", reject);
       this.tcp.on("close", () => {
         this.closed = true;
+        this.onLost();
         reject(new Error("the connection was closed"));
       });
       this.tcp.on("connect", () => {

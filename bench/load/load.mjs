@@ -10,6 +10,16 @@ const groups = new Map();
 /** The pushes each group waits for. */
 const expected = new Map();
 
+/** What `work` on connections resolves to; rejects when one of them is lost, whose replies would be waited for for ever. */
+function whileOpen(connections, work) {
+  return new Promise((resolve, reject) => {
+    const lost = () => reject(new Error("a connection was lost"));
+    if (connections.some(({ closed }) => closed)) return lost();
+    for (const connection of connections) connection.onLost = lost;
+    work(connections).then(resolve, reject);
+  });
+}
+
 serveCommands({
   async open({ group, port, namespaces, count, atOnce }) {
     groups.set(group, await openMany(port, namespaces, count, atOnce));
@@ -28,41 +38,16 @@ serveCommands({
     };
   },
   /** Calls in a closed loop: each connection keeps `inFlight` calls under way until the time is over. */
-  calls: ({ group, durationMs, active, ...call }) => closedLoop(groups.get(group).slice(0, active), call, durationMs),
+  calls: ({ group, durationMs, active, ...call }) =>
+    whileOpen(groups.get(group).slice(0, active), (connections) => closedLoop(connections, call, durationMs)),
   /** The calls at a fixed rate, for latencies that do not depend on how busy the server is. */
-  paced: ({ group, durationMs, everyMs, ...call }) => pacedLoop(groups.get(group), call, durationMs, everyMs),
+  paced: ({ group, durationMs, everyMs, ...call }) =>
+    whileOpen(groups.get(group), (connections) => pacedLoop(connections, call, durationMs, everyMs)),
   /** One call of each of `names` on each connection (or the first `active`), one after another; ten connections at a time. */
-  async once({ group, names, before, active }) {
-    const frames = names.map((name) => callFrames(name, 1, { before }));
-    const waiting = groups.get(group).slice(0, active);
-    let replies = 0;
-    const worker = async () => {
-      for (let connection = waiting.pop(); connection !== undefined; connection = waiting.pop()) {
-        for (const bytes of frames) {
-          const found = await new Promise((resolve) => {
-            connection.onReplies = resolve;
-            connection.tcp.write(bytes);
-          });
-          replies += found; // not in one expression: ten workers would read the sum before they wait
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: 10 }, worker));
-    return { replies };
-  },
+  once: ({ group, names, before, active }) =>
+    whileOpen(groups.get(group).slice(0, active), (connections) => callOnce(connections, names, before)),
   /** Joins a topic on each connection, one after another, so that the server's rooms are filled in the order of the connections. */
-  async join({ group, topic }) {
-    const bytes = callFrames("ingress:join", 1, { argument: topic });
-    for (const connection of groups.get(group)) {
-      const { tail } = connection;
-      connection.tail = Buffer.from("[{}]");
-      await new Promise((resolve) => {
-        connection.onReplies = resolve;
-        connection.tcp.write(bytes);
-      });
-      connection.tail = tail;
-    }
-  },
+  join: ({ group, topic }) => whileOpen(groups.get(group), (connections) => joinInOrder(connections, topic)),
   /** From here on pushes are counted: `each` of them on `receivers` of the connections. */
   expectPushes({ group, receivers, each }) {
     const all = groups.get(group);
@@ -90,30 +75,64 @@ serveCommands({
     return counts.reduce((sum, count) => sum + count, 0);
   },
   /** `rounds` times: one connection calls `event`, and the round is over when every connection has had its pushes. */
-  async broadcasts({ group, event, namespace, rounds, pushesEach }) {
-    const all = groups.get(group);
-    const trigger = callFrames(event, 1, { namespace });
-    const latencies = [];
-    const started = performance.now();
-    for (let round = 0; round < rounds; round++) {
-      const sent = performance.now();
-      await new Promise((resolve) => {
-        let missing = all.length * pushesEach + 1;
-        const arrived = (count) => {
-          missing -= count;
-          if (missing === 0) resolve();
-        };
-        for (const connection of all) {
-          connection.onPushes = arrived;
-          connection.onReplies = arrived;
-        }
-        all[0].tcp.write(trigger);
-      });
-      latencies.push(performance.now() - sent);
-    }
-    return { events: rounds * pushesEach * all.length, ms: performance.now() - started, ...percentiles(latencies) };
-  },
+  broadcasts: ({ group, ...options }) =>
+    whileOpen(groups.get(group), (connections) => allBroadcasts(connections, options)),
 });
+
+async function joinInOrder(connections, topic) {
+  const bytes = callFrames("ingress:join", 1, { argument: topic });
+  for (const connection of connections) {
+    const { tail } = connection;
+    connection.tail = Buffer.from("[{}]");
+    await new Promise((resolve) => {
+      connection.onReplies = resolve;
+      connection.tcp.write(bytes);
+    });
+    connection.tail = tail;
+  }
+}
+
+async function callOnce(connections, names, before) {
+  const frames = names.map((name) => callFrames(name, 1, { before }));
+  const waiting = [...connections];
+  let replies = 0;
+  const worker = async () => {
+    for (let connection = waiting.pop(); connection !== undefined; connection = waiting.pop()) {
+      for (const bytes of frames) {
+        const found = await new Promise((resolve) => {
+          connection.onReplies = resolve;
+          connection.tcp.write(bytes);
+        });
+        replies += found; // not in one expression: ten workers would read the sum before they wait
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 10 }, worker));
+  return { replies };
+}
+
+async function allBroadcasts(all, { event, namespace, rounds, pushesEach }) {
+  const trigger = callFrames(event, 1, { namespace });
+  const latencies = [];
+  const started = performance.now();
+  for (let round = 0; round < rounds; round++) {
+    const sent = performance.now();
+    await new Promise((resolve) => {
+      let missing = all.length * pushesEach + 1;
+      const arrived = (count) => {
+        missing -= count;
+        if (missing === 0) resolve();
+      };
+      for (const connection of all) {
+        connection.onPushes = arrived;
+        connection.onReplies = arrived;
+      }
+      all[0].tcp.write(trigger);
+    });
+    latencies.push(performance.now() - sent);
+  }
+  return { events: rounds * pushesEach * all.length, ms: performance.now() - started, ...percentiles(latencies) };
+}
 
 function closedLoop(connections, { event, namespace, inFlight, mode = "burst", before }, durationMs) {
   return new Promise((resolve) => {

@@ -2,6 +2,18 @@
 import { start } from "./processes.mjs";
 import { turns } from "./statistics.mjs";
 
+/** The load client. One that has ended is replaced when it is next asked. */
+export async function startLoad() {
+  let child = await start("load/load.mjs");
+  return {
+    async ask(command, options) {
+      if (child.hasEnded()) child = await start("load/load.mjs");
+      return child.ask(command, options);
+    },
+    stop: () => child.stop(),
+  };
+}
+
 /** Connections that share the load of a window. */
 export const loadConnections = 40;
 
@@ -12,14 +24,13 @@ export const loadConnections = 40;
 export async function serve(load, contestants, { connections = loadConnections, execArgv = ["--no-warnings"] } = {}) {
   const server = await start("measure/server.mjs", [JSON.stringify(contestants)], execArgv);
   const servers = await server.ask("servers");
-  for (const [label, about] of Object.entries(servers)) {
-    if (connections > 0)
-      await load.ask("open", {
-        group: `${server.pid}/${label}`,
-        port: about.port,
-        namespaces: about.namespaces,
-        count: connections,
-      });
+  try {
+    for (const [label, { port, namespaces }] of Object.entries(servers))
+      if (connections > 0)
+        await load.ask("open", { group: `${server.pid}/${label}`, port, namespaces, count: connections });
+  } catch (error) {
+    await server.stop();
+    throw error;
   }
   return {
     ...server,
@@ -44,16 +55,23 @@ export async function serve(load, contestants, { connections = loadConnections, 
       if (open !== connections || bad > 0)
         throw new Error(`${label}: ${connections - open} connections lost, ${bad} wrong replies: ${badReply}`);
     },
+    /** Closes the connections and ends the process. */
     async end() {
-      for (const label of Object.keys(servers)) {
-        if (connections > 0) {
-          await this.check(label);
-          await load.ask("close", { group: this.group(label) });
-        }
-      }
+      if (connections > 0)
+        for (const label of Object.keys(servers)) await load.ask("close", { group: this.group(label) });
       await server.stop();
     },
   };
+}
+
+/** What `use` finds with a server of its own, which is stopped whatever becomes of it. */
+export async function withServer(load, contestants, options, use) {
+  const server = await serve(load, contestants, options);
+  try {
+    return await use(server);
+  } finally {
+    await server.stop();
+  }
 }
 
 /** How long a window of load is, in milliseconds: short, so that the two of a pair see the same machine. */
@@ -63,7 +81,7 @@ export const windowMs = 50;
  * Runs contestants of one process against each other in short windows, in turns: each has one window in a turn, in a random
  * order that the next turn has backwards. `calls` is `{ name: { label, event, namespace?, inFlight, mode?, settings? } }`,
  * where `settings` go to the contestant's `control` before the window. Resolves to CPU time per event and latencies of each
- * window for each name, by turn, for `pairedRatio`.
+ * window for each name, by turn, for `pairedRatio`; rejects if a reply was wrong.
  */
 export async function alternate(server, calls, { windows, windowMs: ms = windowMs, warmUpMs = 500 }) {
   const names = Object.keys(calls);
@@ -82,5 +100,6 @@ export async function alternate(server, calls, { windows, windowMs: ms = windowM
       sum.p99Ms.push(p99Ms);
     }
   }
+  for (const label of new Set(Object.values(calls).map((call) => call.label))) await server.check(label);
   return sums;
 }

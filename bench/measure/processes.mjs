@@ -2,6 +2,9 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
+/** How long an answer may take: longer than anything here does, ten thousand connections on a busy machine included. */
+const longest = 180_000;
+
 /** In a child: answers each `{ id, command, ...args }` with what `commands[command](args)` returns. */
 export function serveCommands(commands) {
   process.on("message", async ({ id, command, ...args }) => {
@@ -25,11 +28,12 @@ export async function start(script, args = [], execArgv = []) {
   });
   const waiting = new Map();
   let next = 0;
+  let gone;
   let isReady;
   const ready = new Promise((resolve, reject) => {
     isReady = resolve;
-    child.once("exit", (code) => {
-      const gone = new Error(`${script} ${args.join(" ")} ended with code ${code}`);
+    child.once("exit", (code, signal) => {
+      gone = new Error(`${script} ended with ${signal ?? `code ${code}`}`);
       reject(gone);
       for (const { reject: refuse } of waiting.values()) refuse(gone);
       waiting.clear();
@@ -37,19 +41,32 @@ export async function start(script, args = [], execArgv = []) {
   });
   child.on("message", ({ ready: up, id, value, error }) => {
     if (up) return isReady();
-    const { resolve, reject } = waiting.get(id);
+    const asked = waiting.get(id);
     waiting.delete(id);
-    if (error) reject(new Error(error));
-    else resolve(value);
+    if (error) asked?.reject(new Error(error));
+    else asked?.resolve(value);
   });
   await ready;
   return {
     pid: child.pid,
-    ask: (command, options = {}) =>
-      new Promise((resolve, reject) => {
-        waiting.set(++next, { resolve, reject });
-        child.send({ id: next, command, ...options });
-      }),
+    hasEnded: () => gone !== undefined,
+    /** Resolves to the answer; rejects when the command fails, the process ends or the time is over. */
+    async ask(command, options = {}, { withinMs = longest } = {}) {
+      if (gone) throw gone;
+      const id = ++next;
+      let timer;
+      try {
+        return await new Promise((resolve, reject) => {
+          const late = () => reject(new Error(`${script} has not answered ${command} within ${withinMs / 1000} s`));
+          timer = setTimeout(late, withinMs);
+          waiting.set(id, { resolve, reject });
+          child.send({ id, command, ...options }, (error) => error && reject(error));
+        });
+      } finally {
+        clearTimeout(timer);
+        waiting.delete(id);
+      }
+    },
     stop: () =>
       new Promise((resolve) => {
         if (child.exitCode !== null || child.signalCode !== null) return resolve();

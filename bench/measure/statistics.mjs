@@ -1,19 +1,18 @@
 /** The few statistics the tables need. */
 
-/** The middle value. */
+/** The middle value; NaN of none. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Median, least and greatest of `values`, and the values themselves. */
-export const spread = (values) => ({
-  median: median(values),
-  min: Math.min(...values),
-  max: Math.max(...values),
-  values,
-});
+/** Median, least and greatest of `values`, and the values themselves; those that could not be measured (NaN) are left out. */
+export function spread(all) {
+  const values = all.filter(Number.isFinite);
+  const [min, max] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [NaN, NaN];
+  return { median: median(values), min, max, values };
+}
 
 /** The mean of the middle half: steadier than the median where values are many, and as deaf to outliers. */
 export function midmean(values) {

@@ -1,104 +1,126 @@
 /** Write coalescing: Socket.IO alone and ours, with it and without it, on the same server and the same connections. */
 import { broadcastsEach } from "../contestants/side-by-side.mjs";
 import { alternate, serve, windowMs } from "../measure/measure.mjs";
+import { onOneServer } from "../measure/rows.mjs";
 import { median, pairedRatio, spread, turns } from "../measure/statistics.mjs";
-import { ratio, table, verdict } from "../measure/table.mjs";
+import { fixed, ratio, table, verdict } from "../measure/table.mjs";
 import { events } from "../load/workload.mjs";
 
 export const name = "coalescing";
 
 const receivers = 1_000;
 
+/** What is measured at one time: calls in a closed loop, calls at a fixed pace, and broadcasts. */
+const loads = [
+  { of: "1 in flight", call: { inFlight: 1 }, target: 0.96 },
+  { of: "10 in flight", call: { inFlight: 10 }, target: 0.7 },
+  { of: "1 at a time every 20 ms on each connection", call: { inFlight: 1, everyMs: 20 } },
+  { of: "10 at a time every 20 ms on each connection", call: { inFlight: 10, everyMs: 20 } },
+];
+const titles = {
+  same: "raw against raw: what the method can't tell apart",
+  merged: "raw with coalescing",
+  ours: "ours with coalescing",
+};
+const control = "same";
+
 /** Measures calls in a closed loop, calls at a fixed pace, and broadcasts. */
 export async function run({ load, rounds, windows: most, quick, log }) {
-  const found = new Map();
-  const note = (title, target, on, off) => {
-    const entry = found.get(title) ?? { title, target, ratios: [], latencies: [] };
-    entry.ratios.push(pairedRatio(on.us, off.us));
-    entry.latencies.push({
-      on: { p50Ms: median(on.p50Ms), p99Ms: median(on.p99Ms) },
-      off: { p50Ms: median(off.p50Ms), p99Ms: median(off.p99Ms) },
-    });
-    found.set(title, entry);
-    log(`${title}: ${entry.ratios.at(-1).toFixed(3)}`);
+  const row = (of, way, title, target) => ({ of, way, title, target, ratios: [], on: [], off: [] });
+  const calls = loads
+    .filter(({ call }) => !quick || call.everyMs === undefined)
+    .map((each) => ({
+      ...each,
+      rows: Object.entries(titles)
+        .filter(([way]) => way !== "merged" || each.call.everyMs === undefined)
+        .map(([way, title]) => row(each.of, way, `${title}, ${each.of}`, way === control ? undefined : each.target)),
+    }));
+  const sockets = quick ? 300 : receivers;
+  const of = `${broadcastsEach} broadcasts in a turn to ${sockets} sockets`;
+  const broadcasts = [{ of, rows: [row(of, "same", `${titles.same}, ${of}`), row(of, "merged", of, 0.6)] }];
+  const note = ({ rows }, sums) => {
+    for (const { way, title, ...entry } of rows) {
+      entry.ratios.push(pairedRatio(sums[way].us, sums.raw.us));
+      entry.on.push({ p50Ms: median(sums[way].p50Ms), p99Ms: median(sums[way].p99Ms) });
+      entry.off.push({ p50Ms: median(sums.raw.p50Ms), p99Ms: median(sums.raw.p99Ms) });
+      log(`${title}: ${entry.ratios.at(-1).toFixed(3)}`);
+    }
   };
   for (let round = 0; round < (quick ? 1 : rounds); round++) {
-    const calls = await serve(load, { both: { contestant: "side-by-side", events, only: ["/bare", "/ours"] } });
-    const timing = { windows: quick ? 16 : Math.ceil(most / 2), warmUpMs: quick ? 200 : 400 };
-    const raw = { label: "both", event: "sync1", namespace: "/bare", settings: { coalesce: false } };
-    const merged = { ...raw, settings: { coalesce: true } };
-    const ours = { ...merged, namespace: "/ours" };
-    for (const [inFlight, target] of [
-      [1, 0.96],
-      [10, 0.7],
-    ]) {
-      const sums = await alternate(
-        calls,
-        { raw: { ...raw, inFlight }, merged: { ...merged, inFlight }, ours: { ...ours, inFlight } },
-        timing,
-      );
-      note(`raw with coalescing, ${inFlight} in flight`, target, sums.merged, sums.raw);
-      note(`ours with coalescing, ${inFlight} in flight`, target, sums.ours, sums.raw);
-    }
-    if (!quick) {
-      for (const inFlight of [1, 10]) {
-        const paced = { inFlight, everyMs: 20 };
-        const sums = await alternate(
-          calls,
-          { raw: { ...raw, ...paced }, ours: { ...ours, ...paced } },
-          { ...timing, windows: Math.ceil(most / 10), windowMs: 1_000 },
-        );
-        note(
-          `ours with coalescing, ${inFlight} at a time every 20 ms on each connection`,
-          undefined,
-          sums.ours,
-          sums.raw,
-        );
-      }
-    }
-    await calls.end();
-
-    const pushes = await serve(
-      load,
-      { both: { contestant: "side-by-side", events, only: ["/bare"] } },
-      { connections: quick ? 300 : receivers },
-    );
-    const sums = {
-      on: { us: [], p50Ms: [], p99Ms: [] },
-      off: { us: [], p50Ms: [], p99Ms: [] },
-    };
-    let skipped = 3;
-    for (const order of turns(["on", "off"], skipped + (quick ? 6 : Math.ceil(most / 4)))) {
-      for (const which of order) {
-        await pushes.ask("control", { label: "both", coalesce: which === "on" });
-        const from = await pushes.ask("cpu");
-        const options = {
-          group: pushes.group("both"),
-          event: "blast",
+    await onOneServer(calls, {
+      log,
+      title: (each) => each.of,
+      open: () => serve(load, { both: { contestant: "side-by-side", events, only: ["/bare", "/ours"] } }),
+      async measure(server, each) {
+        const raw = {
+          label: "both",
+          event: "sync1",
           namespace: "/bare",
-          rounds: quick ? 3 : 5,
-          pushesEach: broadcastsEach,
+          settings: { coalesce: false },
+          ...each.call,
         };
-        const counts = await load.ask("broadcasts", options);
-        const cpuUs = (await pushes.ask("cpu")) - from;
-        if (skipped > 0) continue;
-        sums[which].us.push(cpuUs / counts.events);
-        sums[which].p50Ms.push(counts.p50Ms);
-        sums[which].p99Ms.push(counts.p99Ms);
-      }
-      skipped--;
-    }
-    note(`${broadcastsEach} broadcasts in a turn to ${quick ? 300 : receivers} sockets`, 0.6, sums.on, sums.off);
-    await pushes.end();
+        const merged = { ...raw, settings: { coalesce: true } };
+        const all = { raw, same: raw, merged, ours: { ...merged, namespace: "/ours" } };
+        const ways = ["raw", ...each.rows.map(({ way }) => way)];
+        const timing =
+          each.call.everyMs === undefined
+            ? { windows: quick ? 16 : Math.ceil(most / 2), warmUpMs: quick ? 200 : 400 }
+            : { windows: Math.ceil(most / 10), windowMs: 1_000, warmUpMs: 400 };
+        note(each, await alternate(server, Object.fromEntries(ways.map((way) => [way, all[way]])), timing));
+      },
+    });
+    await onOneServer(broadcasts, {
+      log,
+      title: (each) => each.of,
+      open: () =>
+        serve(load, { both: { contestant: "side-by-side", events, only: ["/bare"] } }, { connections: sockets }),
+      measure: async (server, each) => note(each, await alternateBroadcasts(load, server, quick, most)),
+    });
   }
-  return [...found.values()].map(({ title, target, ratios, latencies }) => ({
-    title,
-    target,
-    ratio: spread(ratios),
-    p50Ms: { on: median(latencies.map(({ on }) => on.p50Ms)), off: median(latencies.map(({ off }) => off.p50Ms)) },
-    p99Ms: { on: median(latencies.map(({ on }) => on.p99Ms)), off: median(latencies.map(({ off }) => off.p99Ms)) },
-  }));
+  return [...calls, ...broadcasts].flatMap(({ rows }) =>
+    rows.map(({ ratios, on, off, ...about }) => ({
+      ...about,
+      ratio: spread(ratios),
+      p50Ms: { on: median(on.map(({ p50Ms }) => p50Ms)), off: median(off.map(({ p50Ms }) => p50Ms)) },
+      p99Ms: { on: median(on.map(({ p99Ms }) => p99Ms)), off: median(off.map(({ p99Ms }) => p99Ms)) },
+    })),
+  );
 }
+
+/** The windows of `alternate`, each a few broadcasts. */
+async function alternateBroadcasts(load, server, quick, most) {
+  const ways = { raw: false, same: false, merged: true };
+  const sums = Object.fromEntries(Object.keys(ways).map((way) => [way, { us: [], p50Ms: [], p99Ms: [] }]));
+  let skipped = 3;
+  for (const order of turns(Object.keys(ways), skipped + (quick ? 6 : Math.ceil(most / 4)))) {
+    for (const way of order) {
+      await server.ask("control", { label: "both", coalesce: ways[way] });
+      const from = await server.ask("cpu");
+      const options = {
+        group: server.group("both"),
+        event: "blast",
+        namespace: "/bare",
+        rounds: quick ? 3 : 5,
+        pushesEach: broadcastsEach,
+      };
+      const counts = await load.ask("broadcasts", options);
+      const cpuUs = (await server.ask("cpu")) - from;
+      if (skipped > 0) continue;
+      sums[way].us.push(cpuUs / counts.events);
+      sums[way].p50Ms.push(counts.p50Ms);
+      sums[way].p99Ms.push(counts.p99Ms);
+    }
+    skipped--;
+  }
+  await server.check("both");
+  return sums;
+}
+
+/** Results from before there was a control have none. */
+const controlOf = (results, { of }) => {
+  const found = results.find((row) => row.of === of && row.way === control);
+  return found === undefined ? 1 : found.ratio.median;
+};
 
 /** The section of RESULTS.md. */
 export const render = (results) => `## Write coalescing
@@ -112,9 +134,9 @@ ${table(
   [
     ["CPU, x raw without coalescing", (row) => row.title],
     ["ratio", (row) => ratio(row.ratio)],
-    ["target", (row) => verdict(row.ratio.median, row.target)],
-    ["p50 ms, without -> with", (row) => `${row.p50Ms.off.toFixed(2)} -> ${row.p50Ms.on.toFixed(2)}`],
-    ["p99 ms, without -> with", (row) => `${row.p99Ms.off.toFixed(2)} -> ${row.p99Ms.on.toFixed(2)}`],
+    ["target", (row) => verdict(row.ratio.median, { atMost: row.target }, controlOf(results, row))],
+    ["p50 ms, without -> with", ({ p50Ms }) => `${fixed(p50Ms.off, 2)} -> ${fixed(p50Ms.on, 2)}`],
+    ["p99 ms, without -> with", ({ p99Ms }) => `${fixed(p99Ms.off, 2)} -> ${fixed(p99Ms.on, 2)}`],
   ],
   results,
 )}

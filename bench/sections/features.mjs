@@ -1,5 +1,6 @@
 /** What each thing that can be asked for costs, one at a time. */
 import { alternate, serve } from "../measure/measure.mjs";
+import { onOneServer } from "../measure/rows.mjs";
 import { pairedRatio, spread } from "../measure/statistics.mjs";
 import { figure, ratio, table } from "../measure/table.mjs";
 import { events } from "../load/workload.mjs";
@@ -28,9 +29,8 @@ export async function run({ load, rounds, windows, log }) {
   ];
   const inProcess = (await measureGroups(groups, { rounds, log })).map((group) => ({ base: group[0], ...group[1] }));
   const endToEnd = [];
-  const ratios = {};
+  const ratios = Object.fromEntries(Object.keys(namespaces).map((namespace) => [namespace, []]));
   for (let round = 0; round < rounds; round++) {
-    const server = await serve(load, { all: { contestant: "side-by-side", events, ours: namespaces } });
     const call = (namespace) => ({
       label: "all",
       namespace,
@@ -40,11 +40,17 @@ export async function run({ load, rounds, windows, log }) {
     const calls = Object.fromEntries(
       ["/ours", ...Object.keys(namespaces)].map((namespace) => [namespace, call(namespace)]),
     );
-    const sums = await alternate(server, calls, { windows });
-    for (const namespace of Object.keys(namespaces))
-      (ratios[namespace] ??= []).push(pairedRatio(sums[namespace].us, sums["/ours"].us));
-    await server.end();
-    log(`round ${round + 1} end to end`);
+    await onOneServer([calls], {
+      log,
+      title: () => "the features end to end",
+      open: () => serve(load, { all: { contestant: "side-by-side", events, ours: namespaces } }),
+      async measure(server) {
+        const sums = await alternate(server, calls, { windows });
+        for (const namespace of Object.keys(namespaces))
+          ratios[namespace].push(pairedRatio(sums[namespace].us, sums["/ours"].us));
+        log(`round ${round + 1} end to end`);
+      },
+    });
   }
   for (const namespace of Object.keys(namespaces))
     endToEnd.push({

@@ -1,7 +1,8 @@
 /** What becomes of an event's cost when there is more of everything: flat, or not. */
 import { alternate, serve } from "../measure/measure.mjs";
+import { onOneServer } from "../measure/rows.mjs";
 import { median, pairedRatio, shuffled, spread } from "../measure/statistics.mjs";
-import { figure, ratio, table } from "../measure/table.mjs";
+import { figures, ratio, table } from "../measure/table.mjs";
 import { events } from "../load/workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
 
@@ -22,29 +23,34 @@ export async function run({ load, rounds, windows, log }) {
   for (let round = 0; round < rounds; round++) {
     // in another order each round, for the microseconds of one row are compared with those of another
     for (const row of shuffled(rows)) {
-      const { ours, raw } = await measureRow(load, row, Math.ceil(windows / 2));
-      row.ratios.push(pairedRatio(ours.us, raw.us));
-      row.us.push(median(ours.us));
-      log(`${row.size} ${row.of}: ${row.ratios.at(-1).toFixed(3)}`);
+      await onOneServer([row], {
+        log,
+        title: ({ of, size }) => `${size} ${of}`,
+        open: () => openServer(load, row),
+        async measure(server) {
+          const { raw, ours } = await alternate(server, calls, { windows: Math.ceil(windows / 2) });
+          row.ratios.push(pairedRatio(ours.us, raw.us));
+          row.us.push(median(ours.us));
+          log(`${row.size} ${row.of}: ${row.ratios.at(-1).toFixed(3)}`);
+        },
+      });
     }
   }
   const endToEnd = rows.map(({ ratios, us, ...row }) => ({ ...row, ratio: spread(ratios), us: spread(us) }));
   return { inProcess, endToEnd };
 }
 
-async function measureRow(load, { of, size }, windows) {
+const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
+const calls = { raw: { ...call, namespace: "/bare" }, ours: { ...call, namespace: "/ours" } };
+
+function openServer(load, { of, size }) {
   const options = {
     contestant: "side-by-side",
     events: events.slice(0, 1),
     only: ["/bare", "/ours"],
     rooms: of === "rooms" ? size : 0,
   };
-  const server = await serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
-  const call = { label: "both", event: "sync1", inFlight: 1, active: 40 };
-  const calls = { raw: { ...call, namespace: "/bare" }, ours: { ...call, namespace: "/ours" } };
-  const sums = await alternate(server, calls, { windows });
-  await server.end();
-  return sums;
+  return serve(load, { both: options }, { connections: of === "connections" ? size : 40 });
 }
 
 /** The section of RESULTS.md. */
@@ -57,7 +63,7 @@ ${table(
   [
     ["", (row) => (row.contestant === "ours" ? "socket-ingress" : "socket.on")],
     ["", (row) => (row.events === undefined ? `${row.handlers} handlers` : `${row.events} events`)],
-    ["ns", (row) => `${figure(row.ns.median)} (${figure(row.ns.min)}-${figure(row.ns.max)})`],
+    ["ns", (row) => figures(row.ns)],
     ["x the first", (row) => ratio(row.ratios[0])],
   ],
   inProcess,
@@ -69,7 +75,7 @@ ${table(
   [
     ["", (row) => `${row.size} ${row.of}`],
     ["CPU per event, x raw", (row) => ratio(row.ratio)],
-    ["ours, us", (row) => `${figure(row.us.median)} (${figure(row.us.min)}-${figure(row.us.max)})`],
+    ["ours, us", (row) => figures(row.us)],
   ],
   endToEnd,
 )}

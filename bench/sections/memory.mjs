@@ -1,7 +1,8 @@
 /** What a connection takes: heap while it is idle and after its events have been used, CPU to accept it, and 10,000 of them. */
-import { serve } from "../measure/measure.mjs";
+import { withServer } from "../measure/measure.mjs";
+import { attempt } from "../measure/rows.mjs";
 import { median, shuffled, spread } from "../measure/statistics.mjs";
-import { figure, ratio, table } from "../measure/table.mjs";
+import { figure, figures, fixed, ratio, table } from "../measure/table.mjs";
 import { moreEvents } from "../load/workload.mjs";
 
 export const name = "memory";
@@ -31,84 +32,83 @@ const connectionsOf = (contestant, events) => {
 const flags = ["--expose-gc", "--no-flush-bytecode", "--no-warnings"];
 const many = 10_000;
 
-async function measure(load, { contestant, events, connections }) {
+const unconnected = { connections: 0, execArgv: flags };
+
+function measure(load, { contestant, events, connections }) {
   const names = moreEvents(events);
-  const server = await serve(
-    load,
-    { it: { contestant, events: [], more: names } },
-    { connections: 0, execArgv: flags },
-  );
-  const { port, before } = server.servers.it;
-  // as many as will be measured have been there and gone: what all share is made, and tables have the size they will have
-  await load.ask("open", { group: "warm-up", port, count: connections, atOnce: 10 });
-  if (events > 0) await load.ask("once", { group: "warm-up", names, before, active: 100 });
-  await load.ask("close", { group: "warm-up" });
-  const bare = await server.ask("memory");
-  const from = await server.ask("cpu");
-  await load.ask("open", { group: "idle", port, count: connections, atOnce: 10 });
-  const connectUs = ((await server.ask("cpu")) - from) / connections;
-  const idle = await server.ask("memory");
-  if (events > 0) await load.ask("once", { group: "idle", names, before });
-  const used = await server.ask("memory");
-  await load.ask("close", { group: "idle" });
-  await server.stop();
-  const perConnection = (memory) => (memory.heapUsed - bare.heapUsed) / connections;
-  return { connectUs, idle: perConnection(idle), used: perConnection(used) };
+  return withServer(load, { it: { contestant, events: [], more: names } }, unconnected, async (server) => {
+    const { port, before } = server.servers.it;
+    // as many as will be measured have been there and gone: what all share is made, and tables have the size they will have
+    await load.ask("open", { group: "warm-up", port, count: connections, atOnce: 10 });
+    if (events > 0) await load.ask("once", { group: "warm-up", names, before, active: 100 });
+    await load.ask("close", { group: "warm-up" });
+    const bare = await server.ask("memory");
+    const from = await server.ask("cpu");
+    await load.ask("open", { group: "idle", port, count: connections, atOnce: 10 });
+    const connectUs = ((await server.ask("cpu")) - from) / connections;
+    const idle = await server.ask("memory");
+    if (events > 0) await load.ask("once", { group: "idle", names, before });
+    const used = await server.ask("memory");
+    await load.ask("close", { group: "idle" });
+    const perConnection = (memory) => (memory.heapUsed - bare.heapUsed) / connections;
+    return { connectUs, idle: perConnection(idle), used: perConnection(used) };
+  });
 }
+const notMeasured = { connectUs: NaN, idle: NaN, used: NaN };
 
 /**
  * What contestants do for a connection in their own listeners: five lots of a thousand, the median of the last three counts. Before that
  * the code is not compiled, and how long that lasts depends on how often each line of it runs for a connection, not on what it does.
  */
-async function measureAttaching(load, which, names) {
-  const server = await serve(load, { it: { contestant: "attaching", which, more: names } }, { connections: 0 });
-  const lots = [];
-  for (let lot = 0; lot < 5; lot++) {
-    await load.ask("open", { group: "attaching", port: server.servers.it.port, count: 1_000, atOnce: 10 });
-    lots.push(await server.ask("control", { label: "it" }));
-    await load.ask("close", { group: "attaching" });
-  }
-  await server.stop();
-  return median(lots.slice(2));
+function measureAttaching(load, which, names) {
+  const contestants = { it: { contestant: "attaching", which, more: names } };
+  return withServer(load, contestants, { connections: 0 }, async (server) => {
+    const lots = [];
+    for (let lot = 0; lot < 5; lot++) {
+      await load.ask("open", { group: "attaching", port: server.servers.it.port, count: 1_000, atOnce: 10 });
+      lots.push(await server.ask("control", { label: "it" }));
+      await load.ask("close", { group: "attaching" });
+    }
+    return median(lots.slice(2));
+  });
 }
 
-async function measureAllAttaching(load, rounds) {
+async function measureAllAttaching(load, rounds, log) {
   const attaching = ["empty", "raw", "raw-shared", "ours"].flatMap((which) =>
     eventCounts.map((events) => ({ which, events, values: [] })),
   );
   for (let round = 0; round < rounds; round++) {
-    for (const entry of shuffled(attaching))
-      entry.values.push(await measureAttaching(load, entry.which, moreEvents(entry.events)));
+    for (const { which, events, values } of shuffled(attaching)) {
+      const title = `attaching ${which}, ${events} events`;
+      values.push((await attempt(title, log, () => measureAttaching(load, which, moreEvents(events)))) ?? NaN);
+    }
   }
   return attachingAbove(attaching);
 }
 
-async function measureMany(load, contestant, names) {
-  const server = await serve(
-    load,
-    { it: { contestant, events: [], more: names } },
-    { connections: 0, execArgv: flags },
-  );
-  const { port, before } = server.servers.it;
-  const bare = await server.ask("memory");
-  const from = await server.ask("cpu");
-  await load.ask("open", { group: "many", port, count: many, atOnce: 100 });
-  const connectUs = ((await server.ask("cpu")) - from) / many;
-  const { replies } =
-    names.length > 0 ? await load.ask("once", { group: "many", names: names.slice(0, 1), before }) : { replies: 0 };
-  const { open, bad } = await load.ask("check", { group: "many" });
-  const { heapUsed, rss } = await server.ask("memory");
-  await load.ask("close", { group: "many" });
-  await server.stop();
-  return {
-    connectUs,
-    open,
-    replies: replies - bad,
-    heap: (heapUsed - bare.heapUsed) / many,
-    rss: (rss - bare.rss) / many,
-    rssMb: rss / 1e6,
-  };
+function measureMany(load, contestant, names) {
+  return withServer(load, { it: { contestant, events: [], more: names } }, unconnected, async (server) => {
+    const { port, before } = server.servers.it;
+    const bare = await server.ask("memory");
+    const from = await server.ask("cpu");
+    await load.ask("open", { group: "many", port, count: many, atOnce: 100 });
+    const connectUs = ((await server.ask("cpu")) - from) / many;
+    const { replies } =
+      names.length > 0 ? await load.ask("once", { group: "many", names: names.slice(0, 1), before }) : { replies: 0 };
+    const { open, bad } = await load.ask("check", { group: "many" });
+    const { heapUsed, rss } = await server.ask("memory");
+    await load.ask("close", { group: "many" });
+    return {
+      connectUs,
+      open,
+      replies: replies - bad,
+      heap: (heapUsed - bare.heapUsed) / many,
+      rss: (rss - bare.rss) / many,
+      rssMb: rss / 1e6,
+    };
+  });
 }
+const manyNotMeasured = { connectUs: NaN, open: NaN, replies: NaN, heap: NaN, rss: NaN, rssMb: NaN };
 
 const spreads = (results) =>
   Object.fromEntries(Object.keys(results[0]).map((key) => [key, spread(results.map((result) => result[key]))]));
@@ -122,8 +122,11 @@ async function heldConnections({ load, rounds, log }) {
   }).map(([contestant, title]) => ({ title, contestant, results: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const entry of shuffled(held)) {
-      entry.results.push(await measureMany(load, entry.contestant, entry.contestant === "empty" ? [] : moreEvents(50)));
-      log(`${entry.title}, ${many} connections: ${entry.results.at(-1).rssMb.toFixed(0)} MB`);
+      const title = `${entry.title}, ${many} connections`;
+      const names = entry.contestant === "empty" ? [] : moreEvents(50);
+      const measured = await attempt(title, log, () => measureMany(load, entry.contestant, names));
+      entry.results.push(measured ?? manyNotMeasured);
+      log(`${title}: ${fixed(entry.results.at(-1).rssMb, 0)} MB`);
     }
   }
   return held.map(({ results, ...entry }) => ({ ...entry, ...spreads(results) }));
@@ -175,7 +178,7 @@ export async function run({ load, rounds, log, part, previous }) {
   if (part === "many" && previous !== undefined)
     return { ...previous, many: await heldConnections({ load, rounds, log }) };
   if (part === "attaching" && previous !== undefined)
-    return { ...previous, attaching: await measureAllAttaching(load, rounds) };
+    return { ...previous, attaching: await measureAllAttaching(load, rounds, log) };
   const cases = Object.entries(contestants).flatMap(([title, contestant]) =>
     eventCounts.map((events) => ({ title, contestant, events, connections: connectionsOf(contestant, events) })),
   );
@@ -187,22 +190,24 @@ export async function run({ load, rounds, log, part, previous }) {
   const measured = [...zeros, ...cases].map((entry) => ({ ...entry, results: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const entry of shuffled(measured)) {
-      entry.results.push(await measure(load, entry));
-      const { idle, used } = entry.results.at(-1);
-      log(`${entry.contestant}, ${entry.events} events: ${idle.toFixed(0)} bytes idle, ${used.toFixed(0)} used`);
+      const title = `${entry.contestant}, ${entry.events} events`;
+      const measured = (await attempt(title, log, () => measure(load, entry))) ?? notMeasured;
+      entry.results.push(measured);
+      log(`${title}: ${fixed(measured.idle, 0)} bytes idle, ${fixed(measured.used, 0)} used`);
     }
   }
   return {
     ...aboveZero(measured),
-    attaching: await measureAllAttaching(load, rounds),
+    attaching: await measureAllAttaching(load, rounds, log),
     many: await heldConnections({ load, rounds, log }),
   };
 }
 
 /** The section of RESULTS.md. */
 export function render({ zeros, perConnection, attaching, many: held }) {
-  const kb = (bytes) => `${(bytes / 1000).toFixed(2)} kB`;
-  const kbs = ({ median, min, max }) => `${kb(median)} (${(min / 1000).toFixed(2)}-${(max / 1000).toFixed(2)})`;
+  const kb = (bytes) => (Number.isFinite(bytes) ? `${fixed(bytes / 1000, 2)} kB` : fixed(bytes));
+  const kbs = ({ median, min, max }) =>
+    Number.isFinite(median) ? `${kb(median)} (${fixed(min / 1000, 2)}-${fixed(max / 1000, 2)})` : kb(median);
   const [largest] = zeros.toSorted((a, b) => b.connections - a.connections);
   const zero = (contestant, key) =>
     kb(zeros.find((row) => row.contestant === contestant && row.connections === largest.connections)[key].median);
@@ -212,33 +217,32 @@ export function render({ zeros, perConnection, attaching, many: held }) {
     return [
       {
         title: `${events} events, idle, above an empty connection`,
-        value: kbs(idle),
+        text: kbs(idle),
+        is: idle.median,
+        atMost: 500,
         target: "0.5 kB",
-        kept: idle.median <= 500,
       },
       {
         title: `${events} events, all used once, of what raw takes`,
-        value: ratio(usedOfRaw),
-        target: "0.5",
-        kept: usedOfRaw.median <= 0.5,
+        text: ratio(usedOfRaw),
+        is: usedOfRaw.median,
+        atMost: 0.5,
       },
       {
         title: `${events} events, attaching a connection, of what raw takes`,
-        value: ratio(ofRaw),
-        target: "0.7",
-        kept: ofRaw.median <= 0.7,
+        text: ratio(ofRaw),
+        is: ofRaw.median,
+        atMost: 0.7,
       },
     ];
   });
   const [bare, , mine] = held;
   const over = mine.heap.median - bare.heap.median;
-  checks.push({ title: `${many} connections, heap above bare`, value: kb(over), target: "1 kB", kept: over <= 1000 });
-  checks.push({
-    title: `${many} connections, events lost`,
-    value: many - mine.replies.min,
-    target: "0",
-    kept: mine.replies.min === many,
-  });
+  const lost = many - mine.replies.min;
+  checks.push(
+    { title: `${many} connections, heap above bare`, text: kb(over), is: over, atMost: 1000, target: "1 kB" },
+    { title: `${many} connections, events lost`, text: fixed(lost, 0), is: lost, atMost: 0 },
+  );
   return `## What a connection takes
 
 Idle WebSocket connections to a server process of its own, as many as the table says: heap in use after full collections (until two in
@@ -257,10 +261,7 @@ ${table(
     ["connections", (row) => row.connections],
     ["idle", (row) => kbs(row.idle)],
     ["used", (row) => kbs(row.used)],
-    [
-      "CPU to accept, us",
-      (row) => `${figure(row.connectUs.median)} (${figure(row.connectUs.min)}-${figure(row.connectUs.max)})`,
-    ],
+    ["CPU to accept, us", (row) => figures(row.connectUs)],
   ],
   perConnection,
 )}
@@ -275,7 +276,7 @@ ${table(
         ],
     ],
     ["events", (row) => row.events],
-    ["us", ({ ns }) => `${figure(ns.median / 1000)} (${figure(ns.min / 1000)}-${figure(ns.max / 1000)})`],
+    ["us", (row) => figures(row.ns, 1000)],
     ["x closures", (row) => ratio(row.ofRaw)],
   ],
   attaching,
@@ -286,11 +287,11 @@ ${many} connections to one process, 50 events registered, one acknowledged event
 ${table(
   [
     ["", (row) => row.title],
-    ["still open", (row) => row.open.min],
-    ["answered", (row) => row.replies.min],
+    ["still open", (row) => fixed(row.open.min, 0)],
+    ["answered", (row) => fixed(row.replies.min, 0)],
     ["heap per connection", (row) => kb(row.heap.median)],
     ["resident per connection", (row) => kb(row.rss.median)],
-    ["resident, MB", (row) => row.rssMb.median.toFixed(0)],
+    ["resident, MB", (row) => fixed(row.rssMb.median, 0)],
     ["CPU to accept, us", (row) => figure(row.connectUs.median)],
   ],
   held,
@@ -299,8 +300,12 @@ ${table(
 ${table(
   [
     ["socket-ingress", (row) => row.title],
-    ["measured", (row) => row.value],
-    ["at most", (row) => `${row.target} ${row.kept ? "kept" : "**missed**"}`],
+    ["measured", (row) => row.text],
+    [
+      "at most",
+      ({ is, atMost, target = atMost }) =>
+        Number.isFinite(is) ? `${target} ${is <= atMost ? "kept" : "**missed**"}` : "",
+    ],
   ],
   checks,
 )}

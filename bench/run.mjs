@@ -7,6 +7,8 @@
  * - `--rounds=5`: how many server processes a median is of (three unless told otherwise; five at least in the sections that
  *   compare processes, or a few per cent);
  * - `--part=many`, `--part=attaching`: of the memory section, the 10,000 connections alone, or what attaching takes;
+ * - `INGRESS_BASELINE=path`: how this build compares with an earlier one (see `contestants/build.mjs`): the section `baseline` runs as well
+ *   (`--only=baseline`: alone) and is printed, not written;
  * - `--windows=60`: how many windows of load a case that has to be exact gets in a process (eighty unless told otherwise).
  *
  * A row that can't be measured (its server ends, clients do not get through) says so, and the run goes on. How long each section took
@@ -28,18 +30,26 @@ if (!existsSync(here("node_modules")))
 if (process.env.INGRESS_DIST === undefined)
   execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: ["ignore", "ignore", "inherit"] });
 
+const baseline = process.env.INGRESS_BASELINE;
+if (baseline !== undefined) (await import("./contestants/build.mjs")).copyBaseline(baseline);
+
 const { startLoad } = await import("./measure/measure.mjs");
 const { attempt } = await import("./measure/rows.mjs");
-const all = ["one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
-const inQuick = ["one-process", "coalescing", "push", "end-to-end"];
+const sides = baseline === undefined ? [] : ["baseline"];
+const all = [...sides, "one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
+const inQuick = [...sides, "one-process", "coalescing", "push", "end-to-end"];
 const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
+const unknown = chosen.filter((name) => !all.includes(name));
+if (unknown.length > 0)
+  throw new Error(`no section ${unknown.join(", ")}; there are ${all.join(", ")}, and baseline with INGRESS_BASELINE`);
+const isWritten = !quick && chosen.some((name) => !sides.includes(name));
 
 /** Raised when what the sections say of their method is not true of older results: those are left out then. */
 const method = 2;
 const stored = here("results.json");
 // what was not measured is a NaN, which JSON has as null
 const revive = (_key, value) => (value === null ? NaN : value);
-const before = !quick && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8"), revive) : {};
+const before = isWritten && existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8"), revive) : {};
 const results = before.method === method ? before : { method, sections: {} };
 const load = await startLoad();
 const began = performance.now();
@@ -58,18 +68,19 @@ for (const name of all) {
     );
     seconds[name] = Math.round((performance.now() - from) / 1000);
     log(`-- ${name} took ${seconds[name]} s`);
-    if (measured !== undefined)
+    if (measured === undefined) sections.push(`## ${name}\n\nnot measured in this run\n`);
+    else if (name === "baseline") process.stdout.write(`${section.render(measured)}\n`);
+    else
       results.sections[name] = {
         at: new Date().toISOString().slice(0, 10),
         rounds: quick ? 1 : rounds,
         windows,
         measured,
       };
-    if (!quick) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
+    if (isWritten) writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
   }
   if (results.sections[name] !== undefined && (!quick || chosen.includes(name)))
     sections.push(section.render(results.sections[name].measured));
-  else if (chosen.includes(name)) sections.push(`## ${name}\n\nnot measured\n`);
 }
 await load.stop();
 log(
@@ -94,7 +105,7 @@ that day. The server, the load client and the runner are processes of their own.
 
 ${sections.join("\n")}`;
 if (quick) process.stdout.write(`${text}\n`);
-else {
+else if (isWritten) {
   writeFileSync(here("RESULTS.md"), text);
   writeFileSync(stored, `${JSON.stringify(results, null, 1)}\n`);
 }

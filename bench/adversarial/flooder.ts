@@ -1,4 +1,4 @@
-/** One client that floods: run by `flood.ts` as a process of its own, and told by it when. Sends at a steady rate and tells what it heard. */
+/** One client of each server that floods: run by `flood.ts` as a process of its own, and told by it whom and when. Sends at a steady rate and tells what it heard. */
 import { RawClient } from "../../test/fixtures/raw-client.ts";
 
 /** What became of one flood. */
@@ -38,9 +38,13 @@ async function flood(client: RawClient, rate: number, ms: number): Promise<Flood
   return { sent, answered, heard, rate: Math.round(sent / (sentMs / 1_000)) };
 }
 
-const client = await RawClient.connect(process.argv[2]!, { deadlineMs: 30_000 });
-process.on("message", ({ rate, ms }: { rate: number; ms: number }) => {
-  void flood(client, rate, ms).then((result) => process.send?.(result));
+const clients = new Map<string, RawClient>();
+process.on("message", ({ url, rate, ms }: { url: string; rate: number; ms: number }) => {
+  void (async () => {
+    const client = clients.get(url) ?? (await RawClient.connect(url, { deadlineMs: 30_000 }));
+    clients.set(url, client);
+    process.send?.(await flood(client, rate, ms));
+  })();
 });
 process.on("disconnect", () => process.exit(0));
 process.send?.("ready");

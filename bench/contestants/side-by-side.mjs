@@ -6,7 +6,7 @@
  * the engine and not of a namespace, is switched while it runs.
  */
 import { Server } from "socket.io";
-import { coalesceWrites, SocketIngress } from "./build.mjs";
+import { loadBuild, loadCoalescing } from "./build.mjs";
 import { replyTo, payload, serverOptions } from "../load/workload.mjs";
 import { subscribe } from "./ours.mjs";
 import { listen } from "./raw.mjs";
@@ -16,9 +16,10 @@ export const broadcastsEach = 10;
 
 /**
  * Starts the server. `ours`: more namespaces of ours by name, with the options of each one's subscriptions, as
- * `{ "/time": { timeoutMs: 1000 } }`; functions are named by a string (see `named`). `rooms`: how many each socket joins.
+ * `{ "/time": { timeoutMs: 1000 } }`; functions are named by a string (see `named`). `rooms`: how many each socket joins. `build`:
+ * which build of ours.
  */
-export async function start({ events, only, ours = {}, rooms = 0 }) {
+export async function start({ events, only, ours = {}, rooms = 0, build }) {
   const io = new Server(0, serverOptions);
   const namespaces = only ?? ["/bare", "/same", "/ours", ...Object.keys(ours)];
   if (rooms > 0) {
@@ -36,9 +37,11 @@ export async function start({ events, only, ours = {}, rooms = 0 }) {
   }
   const rest = namespaces.filter((name) => name !== "/bare" && name !== "/same");
   if (rest.length > 0) {
+    const { SocketIngress } = await loadBuild(build);
     const ingress = new SocketIngress().attach(io);
     for (const namespace of rest) subscribe(ingress, { events }, { ...named(ours[namespace]), namespace });
   }
+  const coalesceWrites = await loadCoalescing();
   let undo;
   return {
     port: io.httpServer.address().port,

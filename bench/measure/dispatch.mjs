@@ -14,7 +14,7 @@ import { z } from "zod4";
 import { loadBuild } from "../contestants/build.mjs";
 import { callFrames, Connection } from "../load/connection.mjs";
 import { serveCommands } from "./processes.mjs";
-import { median, shuffled } from "./statistics.mjs";
+import { median, pairedRatio, shuffled } from "./statistics.mjs";
 import { counted, payload, payloadSchema, replyTo, serverOptions } from "../load/workload.mjs";
 
 const event = "message";
@@ -155,8 +155,8 @@ async function prepare(options) {
   }
   const io = new Server(0, serverOptions);
   const connected = new Promise((resolve) => io.on("connection", resolve));
-  if (contestant === "ours") {
-    const { SocketIngress } = await loadBuild(options.dist);
+  if (["ours", "baseline", "again"].includes(contestant)) {
+    const { SocketIngress } = await loadBuild(contestant);
     const ingress = new SocketIngress({ maxInFlight: 1_000_000 }).attach(io);
     for (const name of names) {
       for (const source of sources(options, "context, data"))
@@ -248,8 +248,10 @@ const defaults = {
   events: 1,
   handlers: 0,
 };
+const cases = JSON.parse(process.argv[2]);
 const entries = [];
-for (const options of JSON.parse(process.argv[2])) entries.push(await prepare({ ...defaults, ...options }));
+// in another order in each process: what is loaded first is not loaded last
+for (const index of shuffled([...cases.keys()])) entries[index] = await prepare({ ...defaults, ...cases[index] });
 if (entries.some(({ feature }) => feature === "diagnostics")) {
   const listeners = Object.fromEntries(
     ["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => [name, () => {}]),
@@ -258,7 +260,7 @@ if (entries.some(({ feature }) => feature === "diagnostics")) {
 }
 
 serveCommands({
-  /** Nanoseconds in the median and at least, and bytes, of each case in order. */
+  /** Nanoseconds in the median and at least, bytes, and what the slices are of those beside them, of each case in order. */
   async measure({ samples = 150, sampleMs = 2 }) {
     // several events have run before, so no call is specialised to one subscriber by luck
     for (let i = 0; i < 3; i++)
@@ -276,7 +278,12 @@ serveCommands({
     }
     const results = [];
     for (const entry of entries)
-      results.push({ ns: median(entry.times), minNs: Math.min(...entry.times), bytes: await bytesOf(entry) });
+      results.push({
+        ns: median(entry.times),
+        minNs: Math.min(...entry.times),
+        paired: entries.map((base) => pairedRatio(entry.times, base.times)),
+        bytes: await bytesOf(entry),
+      });
     return results;
   },
 });

@@ -46,6 +46,7 @@ export async function measureGroups(all, { rounds, log }) {
       minNs: spread(runs.map((run) => run[index].minNs)).min,
       bytes: median(runs.map((run) => run[index].bytes)),
       ratios: cases.map((_, base) => spread(runs.map((run) => run[index].ns / run[base].ns))),
+      paired: runs.map((run) => run[index].paired),
     })),
   );
 }

@@ -17,9 +17,13 @@ export interface DrainOptions {
   readonly graceMs: number;
 }
 
-/** Shuts a server process down while every client has its calls running, with one deaf peer beside them. */
+/**
+ * Shuts a server process down while every client has its calls running, with one deaf peer beside them. The calls are held until
+ * the order to shut down is given: how long the last takes to arrive is a matter of the machine.
+ */
 export async function runDrain({ clients: size, calls, callMs, graceMs }: DrainOptions): Promise<DrainReport> {
-  await using server = await Contestant.start(new URL("./server.ts", import.meta.url), { TIME_LIMIT_MS: "10000" });
+  await using server = await Contestant.start(new URL("./server.ts", import.meta.url), { TIME_LIMIT_MS: "30000" });
+  await server.command("slow/hold");
   const clients = await Promise.all(Array.from({ length: size }, () => RawClient.connect(server.url)));
   await using deaf = await RawClient.connect(server.url);
   deaf.send(0, ["slow", { ms: callMs }]).goDeaf();
@@ -28,6 +32,7 @@ export async function runDrain({ clients: size, calls, callMs, graceMs }: DrainO
 
   const started = performance.now();
   void server.command("shutdown", { graceMs }).catch(() => undefined);
+  await server.command("slow/release");
   const { code } = await server.ended;
   const endedAfterMs = performance.now() - started;
   await Promise.all(clients.map(({ closed }) => closed));

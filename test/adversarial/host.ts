@@ -1,3 +1,4 @@
+import { deferred, type Deferred } from "../fixtures/deferred.js";
 import type { Tools } from "./faults.js";
 
 /**
@@ -71,20 +72,29 @@ function count(change: number): void {
   for (const look of [...watchers]) look();
 }
 
+let held: Deferred | undefined;
+
+/** Keeps what runs slowly from beginning to wait until it is released: so many run at once however slow the machine is. */
+function hold(): void {
+  held = deferred();
+}
+
 /** Waits while counted as running; both the faults and the honest slow events use it. */
 export async function slowly(ms: number): Promise<void> {
   count(1);
   try {
+    await held?.promise;
     await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(ms, 0), 5_000)));
   } finally {
     count(-1);
   }
 }
 
-/** Resolves once at least so many run; for zero, once none does. */
+/** Resolves once at least so many run, for zero once none does; gives up when nothing has changed for a while. */
 function untilRunning(wanted: unknown): Promise<number> {
   return new Promise((resolve, reject) => {
     const look = (): void => {
+      timer.refresh();
       if (wanted === 0 ? running === 0 : running >= Number(wanted)) end(() => resolve(running));
     };
     const timer = setTimeout(() => end(() => reject(new Error(`${running} run, waited for ${String(wanted)}`))), 3_000);
@@ -121,6 +131,8 @@ export function report(ready: Ready, commands: Record<string, (argument: unknown
   const known = new Map<string, (argument: unknown) => unknown>([
     ["settle", settle],
     ["slow/running", untilRunning],
+    ["slow/hold", hold],
+    ["slow/release", () => held?.resolve()],
     ["cpu", () => process.cpuUsage()],
     ...Object.entries(commands),
   ]);

@@ -38,6 +38,8 @@
  * });
  * ```
  */
+export { contract } from "./contract.js";
+export type { ContractCase } from "./contract.js";
 export { fakeContext } from "./fake-context.js";
 export type { FakeContext, FakeContextOptions } from "./fake-context.js";
 export type { FakeRequest, LostReason } from "./fake-connection.js";

@@ -67,3 +67,17 @@ export type { MatchedTopic, TopicDefinition } from "./topics.js";
 export { MemoryWaitingRoom } from "./groups/waiting-room.js";
 export type { WaitingRoom } from "./groups/waiting-room.js";
 export type { Awaitable } from "../../wire/values.js";
+export { MemoryTopicLog } from "../../push/memory-topic-log.js";
+export type { MemoryTopicLogOptions } from "../../push/memory-topic-log.js";
+export type { IoRedisClient, NodeRedisClient, RedisClient } from "../../push/redis-client.js";
+export { RedisTopicLog } from "../../push/redis-topic-log.js";
+export type { RedisTopicLogOptions } from "../../push/redis-topic-log.js";
+export type {
+  LoggedEntry,
+  Missed,
+  Position,
+  Rendition,
+  TopicEntry,
+  TopicHistory,
+  TopicLog,
+} from "../../push/topic-log.js";

@@ -50,7 +50,7 @@ export type {
 } from "./events/subscriber.js";
 export { Handler } from "./handler.js";
 export type { CutEvent } from "./dispatch/flow/in-flight.js";
-export type { IngressCounters } from "./dispatch/hub.js";
+export type { IngressCounters } from "./dispatch/counters.js";
 export type { SocketIngressOptions } from "./socket-io/ingress-options.js";
 export type { Logger, LogLine } from "./lifecycle/logger.js";
 export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager/health.js";

@@ -1,6 +1,8 @@
 import { describeValue } from "./wire/values.js";
 import type { Server, Socket } from "socket.io";
-import { afterArrivals, Channel } from "./dispatch/event-entry.js";
+import { EventEntry } from "./dispatch/event-entry.js";
+import { afterArrivals } from "./socket-io/dispatcher.js";
+import type { IngressCounters } from "./dispatch/counters.js";
 import { Context, listedArguments } from "./dispatch/context.js";
 import { dispatch } from "./dispatch/dispatch.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./dispatch/error-subscribers.js";
@@ -16,7 +18,7 @@ import type {
   Subscriber,
 } from "./events/subscriber.js";
 import type { CutEvent } from "./dispatch/flow/in-flight.js";
-import { Hub, type IngressCounters } from "./dispatch/hub.js";
+import { IngressState } from "./dispatch/ingress-state.js";
 import {
   checkIngressOptions,
   type CheckedIngressOptions,
@@ -25,13 +27,13 @@ import {
 import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
 import { isOwner, type Owner } from "./lifecycle/cleanups.js";
-import { compile } from "./dispatch/pipeline.js";
+import { buildPipeline } from "./dispatch/pipeline.js";
 import { checkEvent, subscribeAs, type SubscriberIdentity, type SubscribingIngress } from "./events/subscriber-list.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
-import { EventError } from "./wire/event-error.js";
+import { shuttingDown } from "./dispatch/failures.js";
 
 /** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */
 export interface DispatchInit<App extends AppServer = Server> {
@@ -69,7 +71,7 @@ const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
 export class SocketIngress<App extends AppServer = Server> implements SubscribingIngress<App> {
   readonly #options: CheckedIngressOptions;
   readonly #errors: ErrorSubscribers;
-  readonly #hub: Hub;
+  readonly #state: IngressState;
   readonly #subscriptions = new Subscriptions();
   readonly #server: ServerBinding;
   #io: App | undefined;
@@ -81,8 +83,8 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     this.#options = checkIngressOptions(options);
     const { logger: log = defaultLogger(), replyFirst, maxInFlight, maxPending } = this.#options;
     this.#errors = new ErrorSubscribers(log);
-    this.#hub = new Hub({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending });
-    this.#server = new ServerBinding(this.#hub, this.#subscriptions, this.#options);
+    this.#state = new IngressState({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending, dispatch });
+    this.#server = new ServerBinding(this.#state, this.#subscriptions, this.#options);
   }
 
   /**
@@ -112,7 +114,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** What would otherwise go unseen, counted since the ingress was made. */
   get counters(): IngressCounters {
-    return { ...this.#hub.counters };
+    return { ...this.#state.counters };
   }
 
   /**
@@ -125,7 +127,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   attach(io: App): this {
     if (!isServer(io)) throw new TypeError(`attach expects a Socket.IO server, got ${describeValue(io)}`);
     if (this.#io === io) {
-      this.#hub.open();
+      this.#state.traffic.open();
       return this;
     }
     if (this.#io !== undefined)
@@ -135,7 +137,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     this.#io = io;
     const standing = ofServer.get(io);
     if (standing === undefined || (standing.#shared !== undefined && standing.io === undefined)) ofServer.set(io, this);
-    this.#hub.open();
+    this.#state.traffic.open();
     return this;
   }
 
@@ -152,9 +154,9 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       if (this.#shared === undefined && (ofServer.get(io) as unknown) === this) ofServer.delete(io);
       this.#server.detach();
     }
-    await this.#hub.whenIdle();
+    await this.#state.underWay.whenIdle();
     // Signals of `connection` subscribers outlive their event, but not the ingress on that server.
-    if (this.#io === undefined) this.#hub.signals.abortAll(shuttingDown());
+    if (this.#io === undefined) this.#state.signals.abortAll(shuttingDown());
   }
 
   /**
@@ -230,17 +232,17 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     const namespace = init?.namespace ?? socket?.nsp?.name ?? "/";
     // A dispatch from inside an event belongs to it and must not wait for a place beside it: all places may be taken by its like.
     const nested = init instanceof Context && !init.expired && !init.finished;
-    const channel =
-      this.#server.channel(event, namespace) ??
-      new Channel(this.#hub, event, this.#subscriptions.planOf(event, namespace));
+    const entry =
+      this.#server.entry(event, namespace) ??
+      new EventEntry(this.#state, event, this.#subscriptions.planOf(event, namespace));
     return new Promise((resolve) => {
       // A dispatch by hand has no socket unless it is given one; whoever reads it then finds `undefined`, as documented.
-      const context = new Context(channel, socket as Socket, args, listedArguments, resolve);
+      const context = new Context(entry, socket as Socket, args, listedArguments, resolve);
       context.markByHand(nested);
       context.namespace = namespace;
-      if (nested || this.#hub.attention === 0 || this.#hub.admit(channel, context)) {
-        dispatch(this.#hub, channel, context);
-      }
+      const { traffic } = this.#state;
+      if (nested || traffic.attention === 0) dispatch(entry, context);
+      else traffic.receive(entry, context);
     });
   }
 
@@ -263,7 +265,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** Whether new connections and events are being refused. */
   get draining(): boolean {
-    return this.#hub.draining;
+    return this.#state.traffic.draining;
   }
 
   /**
@@ -277,15 +279,15 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     const { graceMs = 10_000 } = options;
     if (typeof graceMs !== "number" || !(graceMs >= 0))
       throw expected("drain", "graceMs", "milliseconds from 0", graceMs);
-    this.#hub.close();
-    if (this.#hub.idle) return { cut: this.#hub.cut() };
+    this.#state.traffic.close();
+    if (this.#state.underWay.idle) return { cut: this.#state.underWay.cut() };
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
       if (graceMs <= 2 ** 31 - 1) timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([this.#hub.whenIdle(), deadline]);
+    await Promise.race([this.#state.underWay.whenIdle(), deadline]);
     clearTimeout(timer);
-    return { cut: this.#hub.cut() };
+    return { cut: this.#state.underWay.cut() };
   }
 
   #subscribe(
@@ -312,7 +314,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
       timeoutMs: checked.timeoutMs,
     });
-    subscription.invoke = compile(subscription, fn as AnySubscriber, identity?.self, {
+    subscription.invoke = buildPipeline(subscription, fn as AnySubscriber, identity?.self, {
       ...checked,
       use: [...this.#options.use, ...(identity?.use ?? []), ...checked.use],
     });
@@ -364,10 +366,6 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
         'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
     );
   }
-}
-
-function shuttingDown(): EventError {
-  return new EventError("SHUTTING_DOWN", "this server is shutting down");
 }
 
 function checkOwner(subject: string, owner: unknown): asserts owner is Owner | undefined {

@@ -1,34 +1,32 @@
 import { defuse, isThenable } from "../wire/values.js";
 import type { Server, Socket } from "socket.io";
-import type { Channel } from "./event-entry.js";
+import type { EventEntry } from "./event-entry.js";
 import type { Run } from "./dispatch.js";
 import type { EventContext } from "../events/event-context.js";
-import { bareFailure, refusals, toFailure } from "./failures.js";
+import { notAllowed, refusals, timedOut, toFailure } from "./failures.js";
+import { type Acknowledge, noteSecondReply, sendFailure, sendInstead, sendValue } from "./reply.js";
 import type { CutEvent } from "./flow/in-flight.js";
-import type { Hub } from "./hub.js";
+import type { IngressState } from "./ingress-state.js";
 import { shortName } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { Subscription } from "./subscription.js";
-import { Turn } from "./flow/lane-turn.js";
-import { EventError } from "../wire/event-error.js";
+import { LaneTurn } from "./flow/lane-turn.js";
+import type { EventError } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
-
-/** Answers the caller; the last argument of an event that was sent with an acknowledgement. */
-export type Acknowledge = (...reply: unknown[]) => void;
 
 const noArgs: readonly unknown[] = Object.freeze([]);
 
 /** What only few events need, made when it is first set. */
 class Rarities {
   failure: Failure | undefined = undefined;
-  turn: Turn | undefined = undefined;
+  laneTurn: LaneTurn | undefined = undefined;
   done: ((context: Context) => void) | undefined = undefined;
   controller: AbortController | undefined = undefined;
   log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   namespace: string | undefined = undefined;
 }
 
-// What `Context.#state` is made of: its lowest bits, and above them how many subscribers had their turn.
+// What `Context.#bits` is made of: its lowest bits, and above them how many subscribers have run.
 const STOPPED = 1;
 const EXPIRED = 2;
 const ANSWERED = 4;
@@ -40,7 +38,7 @@ const LISTED_ARGUMENTS = 128;
 const ONE_RUN = 256;
 
 /** How many arguments a {@link Context} is given: none, one, or a list of them. */
-export type Arguments = 0 | typeof ONE_ARGUMENT | typeof LISTED_ARGUMENTS;
+export type Shape = 0 | typeof ONE_ARGUMENT | typeof LISTED_ARGUMENTS;
 /** The one argument itself: what most events have, and a list of one would have to be made. */
 export const oneArgument: typeof ONE_ARGUMENT = ONE_ARGUMENT;
 /** A list with nothing behind the arguments. */
@@ -52,48 +50,48 @@ export const listedArguments: typeof LISTED_ARGUMENTS = LISTED_ARGUMENTS;
  * some events need is made when it is first read or set.
  */
 export class Context implements EventContext<Server> {
-  readonly channel: Channel;
+  readonly entry: EventEntry;
   readonly socket: Socket;
   readonly #given: unknown;
   readonly #ack: Acknowledge | undefined;
-  #state: number;
-  /** Who has its turn. */
+  #bits: number;
+  /** The one that runs. */
   subscription: Subscription | undefined = undefined;
   /** The asynchronous part, while there is one. */
   run: Run | undefined = undefined;
   #rare: Rarities | undefined = undefined;
 
-  constructor(channel: Channel, socket: Socket, given: unknown, shape: Arguments, ack: Acknowledge | undefined) {
-    this.channel = channel;
+  constructor(entry: EventEntry, socket: Socket, given: unknown, shape: Shape, ack: Acknowledge | undefined) {
+    this.entry = entry;
     this.socket = socket;
     this.#given = given;
     this.#ack = ack;
-    this.#state = shape;
+    this.#bits = shape;
   }
 
   /** A context for what a server does by itself, such as telling of a connection. */
-  static of(channel: Channel, socket: Socket, done?: (context: Context) => void): Context {
-    const context = new Context(channel, socket, undefined, 0, undefined);
+  static of(entry: EventEntry, socket: Socket, done?: (context: Context) => void): Context {
+    const context = new Context(entry, socket, undefined, 0, undefined);
     if (done !== undefined) context.done = done;
     return context;
   }
 
-  get hub(): Hub {
-    return this.channel.hub;
+  get state(): IngressState {
+    return this.entry.state;
   }
 
   get event(): string {
-    return this.channel.event;
+    return this.entry.event;
   }
 
   /** What the client sent, without the acknowledgement. */
   get args(): readonly unknown[] {
-    if ((this.#state & LISTED_ARGUMENTS) !== 0) return this.#given as readonly unknown[]; // as the constructor was told
-    return (this.#state & ONE_ARGUMENT) !== 0 ? [this.#given] : noArgs;
+    if ((this.#bits & LISTED_ARGUMENTS) !== 0) return this.#given as readonly unknown[]; // as the constructor was told
+    return (this.#bits & ONE_ARGUMENT) !== 0 ? [this.#given] : noArgs;
   }
 
   get hasOneArgument(): boolean {
-    return (this.#state & ONE_ARGUMENT) !== 0;
+    return (this.#bits & ONE_ARGUMENT) !== 0;
   }
 
   /** The argument, where there is one. */
@@ -101,50 +99,50 @@ export class Context implements EventContext<Server> {
     return this.#given;
   }
 
-  /** A subscriber has its turn. */
+  /** A subscriber is about to run. */
   begin(subscription: Subscription): void {
     this.subscription = subscription;
-    this.#state += ONE_RUN;
-    if (subscription.laned) Context.#rarities(this).turn = new Turn();
-    else if (this.#rare !== undefined) this.#rare.turn = undefined;
+    this.#bits += ONE_RUN;
+    if (subscription.laned) Context.#rarities(this).laneTurn = new LaneTurn();
+    else if (this.#rare !== undefined) this.#rare.laneTurn = undefined;
   }
 
   /** The same for the first subscriber of an event, where nothing is around it. */
   beginPlain(subscription: Subscription): void {
     this.subscription = subscription;
-    this.#state += ONE_RUN;
+    this.#bits += ONE_RUN;
   }
 
   get expired(): boolean {
-    return (this.#state & EXPIRED) !== 0;
+    return (this.#bits & EXPIRED) !== 0;
   }
 
   get stopped(): boolean {
-    return (this.#state & STOPPED) !== 0;
+    return (this.#bits & STOPPED) !== 0;
   }
 
   get answered(): boolean {
-    return (this.#state & ANSWERED) !== 0;
+    return (this.#bits & ANSWERED) !== 0;
   }
 
   /** Whether the last subscriber is done. */
   get finished(): boolean {
-    return (this.#state & FINISHED) !== 0;
+    return (this.#bits & FINISHED) !== 0;
   }
 
   /** Dispatched from inside another event of the same connection, in whose place it runs. */
   get nested(): boolean {
-    return (this.#state & NESTED) !== 0;
+    return (this.#bits & NESTED) !== 0;
   }
 
   /** It is dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
   markByHand(nested: boolean): void {
-    this.#state |= nested ? BY_HAND | NESTED : BY_HAND;
+    this.#bits |= nested ? BY_HAND | NESTED : BY_HAND;
   }
 
   /** The turn of a subscriber that has lanes. */
-  get turn(): Turn | undefined {
-    return this.#rare?.turn;
+  get laneTurn(): LaneTurn | undefined {
+    return this.#rare?.laneTurn;
   }
 
   /** The first failure, which is the reply if there will be no value. */
@@ -178,7 +176,7 @@ export class Context implements EventContext<Server> {
     const rare = Context.#rarities(this);
     if (rare.log === undefined || rare.log.of !== subscription) {
       const fields = { event: shortName(event), handler: subscription?.handler, namespace, socketId: this.socket?.id };
-      rare.log = { of: subscription, logger: this.hub.log.child(fields) };
+      rare.log = { of: subscription, logger: this.state.log.child(fields) };
     }
     return rare.log.logger;
   }
@@ -187,20 +185,20 @@ export class Context implements EventContext<Server> {
     const rare = Context.#rarities(this);
     if (rare.controller === undefined) {
       rare.controller = new AbortController();
-      if (this.expired) rare.controller.abort(new EventError("TIMEOUT", "no answer in time"));
-      else this.hub.signals.open(this, rare.controller);
+      if (this.expired) rare.controller.abort(timedOut());
+      else this.state.signals.open(this, rare.controller);
     }
     return rare.controller.signal;
   }
 
   stop(): void {
-    if (!this.expired) this.#state |= STOPPED;
+    if (!this.expired) this.#bits |= STOPPED;
   }
 
   reply(value?: unknown): boolean {
     if (this.expired || this.answered) {
-      if (this.expired) this.hub.count("lateReplies");
-      else this.hub.secondReply(this);
+      if (this.expired) this.state.counters.lateReplies++;
+      else noteSecondReply(this);
       return false;
     }
     try {
@@ -211,7 +209,7 @@ export class Context implements EventContext<Server> {
       }
     } catch (thrown) {
       this.fail(thrown);
-      Context.#sendFailure(this, toFailure(undefined));
+      this.refuse(toFailure(undefined));
       return true;
     }
     this.send(value);
@@ -224,10 +222,10 @@ export class Context implements EventContext<Server> {
    */
   take(value: unknown, before: unknown): unknown {
     if (value === false && this.event === "connect") {
-      this.fail(new EventError("FORBIDDEN", "this connection is not allowed"));
+      this.fail(notAllowed());
       return before;
     }
-    if (this.hub.replyFirst && !this.answered) this.send(value);
+    if (this.state.replyFirst && !this.answered) this.send(value);
     return value;
   }
 
@@ -235,12 +233,12 @@ export class Context implements EventContext<Server> {
   fail(thrown: unknown): void {
     const failure = toFailure(thrown);
     this.failure ??= failure;
-    this.hub.tell(thrown, failure.error.code, this);
+    this.state.errors.tellOf(thrown, failure.error.code, this);
   }
 
   /** A subscriber that was removed while it waited: it did not run. */
   skip(): undefined {
-    this.#state -= ONE_RUN;
+    this.#bits -= ONE_RUN;
     return undefined;
   }
 
@@ -253,17 +251,17 @@ export class Context implements EventContext<Server> {
   /** The last subscriber is done: the caller is answered now if it has not been, with the `value` if there is one. */
   finish(value?: unknown): void {
     const ack = this.#ack;
-    if (ack === undefined || (this.#state & ANSWERED) !== 0) this.#state |= FINISHED;
+    if (ack === undefined || (this.#bits & ANSWERED) !== 0) this.#bits |= FINISHED;
     else if (value === undefined) {
-      this.#state |= FINISHED;
+      this.#bits |= FINISHED;
       Context.#conclude(this, ack);
     } else {
       // As in `send`, once more: a call of it would cost this path, which nearly every event takes, a fifth of what is ours.
-      this.#state |= FINISHED | ANSWERED;
+      this.#bits |= FINISHED | ANSWERED;
       try {
         ack(value);
       } catch (thrown) {
-        Context.#unsendable(this, thrown);
+        sendInstead(this, ack, thrown);
       }
     }
     if (this.#rare !== undefined) Context.#close(this, this.#rare);
@@ -271,7 +269,9 @@ export class Context implements EventContext<Server> {
 
   /** Answer with a failure that is none of a subscriber's. */
   refuse(failure: Failure): void {
-    if (!this.answered) Context.#sendFailure(this, failure);
+    if (this.answered) return;
+    this.#bits |= ANSWERED;
+    if (this.#ack !== undefined) sendFailure(this, this.#ack, failure);
   }
 
   /**
@@ -279,15 +279,15 @@ export class Context implements EventContext<Server> {
    * the context that is returned.
    */
   expire(reason: EventError): Context {
-    this.#state |= EXPIRED;
+    this.#bits |= EXPIRED;
     const controller = this.#rare?.controller;
     if (controller !== undefined) {
       controller.abort(reason);
-      this.hub.signals.close(this, controller);
+      this.state.signals.close(this, controller);
     }
-    this.turn?.giveUp();
-    const next = new Context(this.channel, this.socket, this.#given, 0, this.#ack);
-    next.#state = this.#state & ~(STOPPED | EXPIRED);
+    this.laneTurn?.giveUp();
+    const next = new Context(this.entry, this.socket, this.#given, 0, this.#ack);
+    next.#bits = this.#bits & ~(STOPPED | EXPIRED);
     next.run = this.run;
     if (this.#rare !== undefined) {
       const { failure, done, namespace } = this.#rare;
@@ -298,51 +298,26 @@ export class Context implements EventContext<Server> {
 
   /** Answer the caller with a value, if there is one who asks. */
   send(value: unknown): void {
-    this.#state |= ANSWERED;
-    if (this.#ack === undefined) return;
-    try {
-      if (value === undefined) this.#ack();
-      else this.#ack(value);
-    } catch (thrown) {
-      Context.#unsendable(this, thrown);
-    }
+    this.#bits |= ANSWERED;
+    if (this.#ack !== undefined) sendValue(this, this.#ack, value);
   }
 
   // Private methods that are static: others give every instance a field more.
 
   /** Nobody returned a value. */
   static #conclude(context: Context, ack: Acknowledge): void {
-    if (context.failure !== undefined) return Context.#sendFailure(context, context.failure);
+    if (context.failure !== undefined) return context.refuse(context.failure);
     // A listener of the application's own on the same event may still mean to answer.
-    const isByHand = (context.#state & BY_HAND) !== 0;
-    if (!isByHand && context.hub.isShared(ack)) return;
-    if (context.#state < ONE_RUN) return context.refuse(refusals.unknownEvent);
-    context.#state |= ANSWERED;
-    ack();
+    const isByHand = (context.#bits & BY_HAND) !== 0;
+    if (!isByHand && context.state.sharedAcks.has(ack)) return;
+    if (context.#bits < ONE_RUN) return context.refuse(refusals.unknownEvent);
+    context.send(undefined);
   }
 
   /** What only few events have is let go. */
   static #close(context: Context, { controller, done }: Rarities): void {
-    if (controller !== undefined) context.hub.signals.close(context, controller);
+    if (controller !== undefined) context.state.signals.close(context, controller);
     done?.(context);
-  }
-
-  /** Socket.IO encodes inside the acknowledgement, before it counts as sent, so a reply that can't be encoded leaves it usable. */
-  static #unsendable(context: Context, thrown: unknown): void {
-    context.fail(thrown);
-    Context.#sendFailure(context, toFailure(undefined));
-  }
-
-  static #sendFailure(context: Context, failure: Failure): void {
-    context.#state |= ANSWERED;
-    if (context.#ack === undefined) return;
-    try {
-      context.#ack(failure);
-    } catch (thrown) {
-      context.hub.tell(thrown, failure.error.code, context);
-      // Code and message are strings, so this one can be encoded.
-      context.#ack(bareFailure(failure));
-    }
   }
 
   static #rarities(context: Context): Rarities {

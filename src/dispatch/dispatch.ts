@@ -1,65 +1,44 @@
 import { isThenable } from "../wire/values.js";
-import type { Socket } from "socket.io";
-import { type Acknowledge, type Arguments, Context, listedArguments, oneArgument } from "./context.js";
-import type { Channel, Dispatcher } from "./event-entry.js";
-import { toFailure } from "./failures.js";
-import type { Flow } from "./flow/in-flight.js";
-import { markOwn } from "../socket-io/own-listeners.js";
-import type { Hub } from "./hub.js";
+import type { Context } from "./context.js";
+import type { Counters } from "./counters.js";
+import type { EventEntry } from "./event-entry.js";
+import { shuttingDown, timedOut, toFailure } from "./failures.js";
+import type { CutEvent, Flow } from "./flow/in-flight.js";
 import type { Subscription } from "./subscription.js";
 import type { Limited, TimeLimit } from "./flow/time-limits.js";
-import { startTrace } from "./tracing.js";
-import type { Turn } from "./flow/lane-turn.js";
-import { EventError } from "../wire/event-error.js";
+import { isTraced, startTrace } from "./tracing.js";
+import type { LaneTurn } from "./flow/lane-turn.js";
+import type { EventError } from "../wire/event-error.js";
 
 /*
- * The path of an event, from the socket to the reply:
+ * The way of an event, from the socket to the reply:
  *
- *   socket --> dispatcher --> (has to wait? hub.admit) --> dispatch --> advance: one subscriber after another --> context.finish
- *                                                                         \--> Run, once a subscriber returns a promise
+ *   socket --> dispatcher --> (traffic.receive: has to wait?) --> dispatch --> advance: one subscriber after another --> context.finish
+ *                                                                                \--> Run, once a subscriber returns a promise
  */
 
-/** Makes the one dispatcher of an event. Socket.IO calls it with the socket as `this`, after the application's middleware. */
-export function createDispatcher(hub: Hub, channel: Channel): Dispatcher {
-  // By name and by `arguments`: a list of all of them would have to be made for every event.
-  return markOwn(function dispatcher(this: Socket, first?: unknown, second?: unknown): void {
-    // Whoever calls it without a client having sent the event has not been observed.
-    if (channel.arriving > 0) channel.arriving--;
-    const count = arguments.length;
-    let given = first;
-    let shape: Arguments = 0;
-    let ack: Acknowledge | undefined;
-    // What is decoded from a packet is data, so a function can only be the acknowledgement that Socket.IO put there.
-    if (count === 2 && typeof second === "function") {
-      shape = oneArgument;
-      ack = second as Acknowledge;
-    } else if (count === 1) {
-      if (typeof first === "function") ack = first as Acknowledge;
-      else shape = oneArgument;
-    } else if (count > 1) {
-      const list: unknown[] = [];
-      for (let i = 0; i < count; i++) list.push(arguments[i]);
-      if (typeof list[count - 1] === "function") ack = list.pop() as Acknowledge;
-      given = list;
-      shape = listedArguments;
-    }
-    const context = new Context(channel, this, given, shape, ack);
-    const { plan } = channel;
-    if (hub.attention === 0 && plan.length === 1 && shape === oneArgument && !hub.traced) {
-      alone(context, plan, plan[0] as Subscription, given);
-    } else if (hub.attention === 0 || hub.admit(channel, context)) dispatch(hub, channel, context);
-  }, "dispatcher");
+/** Runs the subscribers of an event now. Never throws. */
+export function dispatch(entry: EventEntry, context: Context): void {
+  const { plan } = entry;
+  if (isTraced()) traced(context, plan);
+  else if (plan.length === 1 && context.hasOneArgument) alone(context, plan, plan[0] as Subscription);
+  else advance(context, plan, 0, undefined);
+}
+
+// Apart: a function that may make a closure pays for it on every call.
+function traced(context: Context, plan: readonly Subscription[]): void {
+  startTrace(context, () => advance(context, plan, 0, undefined));
 }
 
 /** What most events are, and {@link advance} does as well, at a third more: a single subscriber and one argument. */
-function alone(context: Context, plan: readonly Subscription[], subscription: Subscription, argument: unknown): void {
+function alone(context: Context, plan: readonly Subscription[], subscription: Subscription): void {
   const { plain } = subscription;
   if (plain === undefined || !subscription.active) return advance(context, plan, 0, undefined);
   context.beginPlain(subscription);
   let result: unknown;
   let pending: boolean;
   try {
-    result = plain.call(subscription.self, context, argument);
+    result = plain.call(subscription.self, context, context.argument);
     pending = isThenable(result);
   } catch (thrown) {
     context.fail(thrown);
@@ -67,17 +46,6 @@ function alone(context: Context, plan: readonly Subscription[], subscription: Su
   }
   if (pending) start(context, plan).follow(subscription, 0, result as PromiseLike<unknown>, undefined);
   else context.finish(result);
-}
-
-/** Runs the subscribers of an event now. Never throws. */
-export function dispatch(hub: Hub, channel: Channel, context: Context): void {
-  if (hub.traced) traced(channel, context);
-  else advance(context, channel.plan, 0, undefined);
-}
-
-// Apart: a function that may make a closure pays for it on every call.
-function traced(channel: Channel, context: Context): void {
-  startTrace(context, () => advance(context, channel.plan, 0, undefined));
 }
 
 /**
@@ -101,7 +69,7 @@ function advance(context: Context, plan: readonly Subscription[], from: number, 
       }
       pending = isThenable(result);
     } catch (thrown) {
-      context.turn?.end();
+      context.laneTurn?.end();
       context.fail(thrown);
       continue;
     }
@@ -109,7 +77,7 @@ function advance(context: Context, plan: readonly Subscription[], from: number, 
       const run = context.run ?? start(context, plan);
       return run.follow(subscription, i, result as PromiseLike<unknown>, value);
     }
-    context.turn?.end();
+    context.laneTurn?.end();
     if (result !== undefined) value = context.take(result, value);
   }
   const { run } = context;
@@ -118,10 +86,9 @@ function advance(context: Context, plan: readonly Subscription[], from: number, 
 }
 
 function start(context: Context, plan: readonly Subscription[]): Run {
-  const { hub } = context;
-  const flow = hub.flowOf(context.socket);
-  const isPlaced = context.turn?.parked !== true && !context.nested;
-  const run = hub.spareRuns.pop() ?? new Run();
+  const flow = context.state.traffic.flowOf(context.socket);
+  const isPlaced = context.laneTurn?.parked !== true && !context.nested;
+  const run = spareRuns.pop() ?? new Run();
   run.begin(context, plan, flow, isPlaced);
   if (isPlaced) flow.take();
   return run;
@@ -129,15 +96,9 @@ function start(context: Context, plan: readonly Subscription[]): Run {
 
 const noPlan: readonly Subscription[] = [];
 
-/** What a run is about while it is under way. */
-interface Matter {
-  readonly context: Context;
-  readonly plan: readonly Subscription[];
-  readonly flow: Flow;
-  readonly isPlaced: boolean;
-  readonly index: number;
-  readonly value: unknown;
-}
+/** A few runs that are over, for the next events that take time; they hold on to nothing. */
+const spareRuns: Run[] = [];
+const MOST_SPARE_RUNS = 256;
 
 /**
  * The part of a dispatch that takes time: it waits for one subscriber after another, each within its time.
@@ -157,8 +118,8 @@ export class Run implements Limited {
   #index = 0;
   /** The reply so far. */
   #value: unknown = undefined;
-  /** Who counts what comes too late. */
-  #hub: Hub | undefined = undefined;
+  /** Where what comes too late is counted. */
+  #counters: Counters | undefined = undefined;
   limit: TimeLimit | undefined = undefined;
   before: Limited | undefined = undefined;
   behind: Limited | undefined = undefined;
@@ -166,31 +127,27 @@ export class Run implements Limited {
 
   readonly #onValue = (value: unknown): void => {
     const context = this.#context;
-    if (context === undefined) return this.#hub?.count("lateResults");
+    if (context === undefined) return this.#late();
     this.#leave(context);
     this.#goOn(context, value === undefined ? this.#value : context.take(value, this.#value));
   };
 
   readonly #onError = (thrown: unknown): void => {
     const context = this.#context;
-    if (context === undefined) return this.#hub?.count("lateResults");
+    if (context === undefined) return this.#late();
     this.#leave(context);
     context.fail(thrown);
     this.#goOn(context, this.#value);
   };
 
-  /** It is about this event from now on; a place, if it has one, has been taken. */
+  /** The event it is about from now on; its place among the running ones, if it has one, has been taken. */
   begin(context: Context, plan: readonly Subscription[], flow: Flow, isPlaced: boolean): void {
     context.run = this;
     this.#context = context;
     this.#plan = plan;
     this.#flow = flow;
     this.#isPlaced = isPlaced;
-    context.hub.began();
-  }
-
-  get context(): Context | undefined {
-    return this.#context;
+    context.state.underWay.began();
   }
 
   /** Wait for what the subscriber at `index` of the plan returned, then go on behind it. */
@@ -199,7 +156,7 @@ export class Run implements Limited {
     this.#index = index;
     this.#value = value;
     subscription.enter();
-    this.#context?.hub.limits.add(subscription, this);
+    this.#context?.state.underWay.limits.add(subscription, this);
     settle(result, this.#onValue, this.#onError);
   }
 
@@ -211,7 +168,7 @@ export class Run implements Limited {
   }
 
   /** Resolves once it has a place again, or needs none any more. */
-  unpark(turn: Turn): Promise<void> {
+  unpark(turn: LaneTurn): Promise<void> {
     const flow = this.#flow;
     if (flow === undefined || turn.over || this.#context?.nested === true) return Promise.resolve();
     return new Promise((resolve) => {
@@ -235,37 +192,45 @@ export class Run implements Limited {
     const context = this.#context as Context; // called while it is under way
     const flow = this.#flow as Flow;
     const isPlaced = this.#isPlaced;
-    const { hub } = context;
     context.run = undefined;
     this.#forget();
     if (isPlaced) flow.give();
-    hub.spareRuns.put(this);
-    hub.ended();
+    if (spareRuns.length < MOST_SPARE_RUNS) spareRuns.push(this);
+    context.state.underWay.ended();
   }
 
-  /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. */
-  cut(): void {
-    if (this.#context === undefined) return;
-    const error = new EventError("SHUTTING_DOWN", "the server went away before this was done");
-    const { context, flow, isPlaced } = this.#giveUp(this.#context, error);
-    context.run = undefined;
-    context.refuse(toFailure(error));
-    context.finish();
+  /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. Tells what was lost. */
+  cut(): CutEvent | undefined {
+    const context = this.#context;
+    if (context === undefined) return undefined;
+    const lost = context.lost();
+    const flow = this.#flow as Flow; // it is under way
+    const isPlaced = this.#isPlaced;
+    const error = shuttingDown("the server went away before this was done");
+    const next = this.#giveUp(context, error);
+    this.#forget();
+    next.run = undefined;
+    next.refuse(toFailure(error));
+    next.finish();
     if (isPlaced) flow.give();
-    context.hub.ended();
+    next.state.underWay.ended();
+    return lost;
   }
 
   /** Its time is over: another run goes on behind the subscriber. */
   expire(): void {
-    if (this.#context === undefined) return;
-    const error = new EventError("TIMEOUT", "no answer in time");
-    this.#context.fail(error);
-    const { context, plan, flow, isPlaced, index, value } = this.#giveUp(this.#context, error);
-    const next = new Run();
-    next.begin(context, plan, flow, isPlaced);
-    context.hub.ended();
-    next.#index = index;
-    next.#goOn(context, value);
+    const context = this.#context;
+    if (context === undefined) return;
+    const error = timedOut();
+    context.fail(error);
+    const next = this.#giveUp(context, error);
+    const heir = new Run();
+    heir.begin(next, this.#plan, this.#flow as Flow, this.#isPlaced); // it is under way
+    heir.#index = this.#index;
+    heir.#value = this.#value;
+    this.#forget();
+    next.state.underWay.ended();
+    heir.#goOn(next, heir.#value);
   }
 
   /** On to the next subscriber; one that gave its place away while it waited for a lane needs one first. */
@@ -280,29 +245,20 @@ export class Run implements Limited {
         this.#isPlaced = true;
         advance(context, plan, index, value);
       },
-      cut: () => {
-        const lost = context.lost();
-        this.cut();
-        return lost;
-      },
+      cut: () => this.cut(),
     });
   }
 
-  /** The subscriber is given up. What goes on, goes on with another context and without this run. */
-  #giveUp(context: Context, error: EventError): Matter {
-    this.#hub = context.hub;
+  /** The subscriber is given up. What goes on, goes on with the context that is returned, and without this run. */
+  #giveUp(context: Context, error: EventError): Context {
+    this.#counters = context.state.counters;
     const next = context.expire(error);
     this.#leave(context);
-    const matter: Matter = {
-      context: next,
-      plan: this.#plan,
-      flow: this.#flow as Flow, // it is under way
-      isPlaced: this.#isPlaced,
-      index: this.#index,
-      value: this.#value,
-    };
-    this.#forget();
-    return matter;
+    return next;
+  }
+
+  #late(): void {
+    if (this.#counters !== undefined) this.#counters.lateResults++;
   }
 
   /** So that neither a late promise nor a run that waits for its next use holds on to anything. */
@@ -318,7 +274,7 @@ export class Run implements Limited {
     this.limit?.remove(this);
     this.#subscription?.leave();
     this.#subscription = undefined;
-    context.turn?.end();
+    context.laneTurn?.end();
   }
 }
 

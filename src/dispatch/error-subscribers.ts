@@ -1,4 +1,5 @@
 import { isThenable, printable } from "../wire/values.js";
+import type { Context } from "./context.js";
 import { isEventError } from "../wire/event-error.js";
 import type { Socket } from "socket.io";
 import { toFailure } from "./failures.js";
@@ -53,6 +54,21 @@ export class ErrorSubscribers {
 
   clear(): void {
     this.#entries = [];
+  }
+
+  /** Tell of what went wrong in an event, and with which code its caller was or would be answered. */
+  tellOf(error: unknown, code: string, context: Context): void {
+    const { event, namespace, subscription, socket } = context;
+    this.tell(error, {
+      event,
+      namespace,
+      code,
+      handler: subscription?.handler,
+      method: subscription?.method,
+      socketId: socket?.id,
+      socket,
+      args: [...context.args],
+    });
   }
 
   /** Tell of an error: all of them, in order, none waiting for another to end. Never throws. */

@@ -1,4 +1,4 @@
-import { isEventError } from "../wire/event-error.js";
+import { EventError, isEventError } from "../wire/event-error.js";
 import { defuse } from "../wire/values.js";
 import type { ErrorCode } from "../wire/codes.js";
 import type { Failure } from "../wire/failure.js";
@@ -21,6 +21,26 @@ export const refusals: Readonly<Record<"overloaded" | "shuttingDown" | "unknownE
   shuttingDown: refusal("SHUTTING_DOWN", "this server is shutting down"),
   unknownEvent: refusal("UNKNOWN_EVENT", "nobody listens to this event"),
 };
+
+/** The server is going away. */
+export function shuttingDown(message: string = refusals.shuttingDown.error.message): EventError {
+  return new EventError("SHUTTING_DOWN", message);
+}
+
+/** Nobody answered within the time limit. */
+export function timedOut(): EventError {
+  return new EventError("TIMEOUT", "no answer in time");
+}
+
+/** The client has gone before there was an answer. */
+export function clientGone(): EventError {
+  return new EventError("DISCONNECTED", "the client is gone");
+}
+
+/** A `connect` subscriber said `false`. */
+export function notAllowed(): EventError {
+  return new EventError("FORBIDDEN", "this connection is not allowed");
+}
 
 /**
  * The one place where something thrown becomes a failure: an {@link EventError} as it was written, anything else `INTERNAL`.

@@ -28,7 +28,7 @@ export class Subscription {
   readonly method: string | undefined;
   /** How long it may take, in milliseconds; `Infinity` for as long as it likes. */
   readonly timeoutMs: number;
-  /** Runs it, with everything its options ask for around it; set once, when it is compiled. */
+  /** Runs it, with everything its options ask for around it; set once, when its pipeline is built. */
   invoke: Invoke = () => undefined;
   /** The subscriber's function itself and its `this`, where there is nothing around it: called without a detour. */
   plain: ((this: unknown, context: Context, argument: unknown) => unknown) | undefined = undefined;

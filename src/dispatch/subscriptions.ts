@@ -76,9 +76,9 @@ export class Subscriptions {
     for (const [event, subscriptions] of this.#byEvent) {
       const order = new Map<string, number>();
       for (const { pattern, priority, handler, method } of subscriptions) {
-        const place = (order.get(pattern.key) ?? 0) + 1;
-        order.set(pattern.key, place);
-        rows.push({ namespace: pattern.key, event, order: place, priority, handler, method });
+        const nth = (order.get(pattern.key) ?? 0) + 1;
+        order.set(pattern.key, nth);
+        rows.push({ namespace: pattern.key, event, order: nth, priority, handler, method });
       }
     }
     return rows.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.event, b.event) || a.order - b.order);

@@ -2,10 +2,11 @@ import { printable } from "../wire/values.js";
 import type { EventEmitter } from "node:events";
 import type { Socket } from "socket.io";
 import { Context } from "../dispatch/context.js";
-import type { Channel } from "../dispatch/event-entry.js";
+import type { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
-import { toFailure } from "../dispatch/failures.js";
-import type { Hub } from "../dispatch/hub.js";
+import { clientGone, shuttingDown, timedOut, toFailure } from "../dispatch/failures.js";
+import { encodable } from "../dispatch/reply.js";
+import type { IngressState } from "../dispatch/ingress-state.js";
 import { writeLog } from "../lifecycle/log.js";
 import { EventError } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
@@ -53,20 +54,20 @@ export class Closings {
  * socket.io/lib/namespace.ts); here `next` is called once, in time, with what can be sent.
  */
 export class Admission {
-  readonly #hub: Hub;
-  readonly #channel: Channel;
+  readonly #state: IngressState;
+  readonly #entry: EventEntry;
   readonly #limits: AdmissionLimits;
   readonly #asked = new WeakSet<Socket>();
 
-  constructor(hub: Hub, channel: Channel, limits: AdmissionLimits) {
-    this.#hub = hub;
-    this.#channel = channel;
+  constructor(state: IngressState, entry: EventEntry, limits: AdmissionLimits) {
+    this.#state = state;
+    this.#entry = entry;
     this.#limits = limits;
   }
 
   /** Whether anybody wants to be asked. */
   get wanted(): boolean {
-    return this.#channel.plan.length > 0;
+    return this.#entry.plan.length > 0;
   }
 
   /** Whether this socket has been asked about, by the middleware or after a recovery. */
@@ -76,7 +77,7 @@ export class Admission {
 
   /** The namespace middleware. */
   admit(socket: Socket, next: (error?: Error) => void): void {
-    if (this.#hub.draining) return next(refusal(shuttingDown()));
+    if (this.#state.traffic.draining) return next(refusal(shuttingDown()));
     if (!this.wanted) return next();
     const { conn } = socket;
     const namespace = socket.nsp.name;
@@ -95,9 +96,9 @@ export class Admission {
     this.ask(socket, (failure) => {
       mine.delete(namespace);
       // A shutdown may have begun while they were asked.
-      if (failure === undefined && this.#hub.draining) next(refusal(shuttingDown()));
+      if (failure === undefined && this.#state.traffic.draining) next(refusal(shuttingDown()));
       else if (failure === undefined) this.#pass(socket, next);
-      else next(sendable(failure, socket, this.#hub));
+      else next(sendable(failure, socket, this.#state));
     });
   }
 
@@ -107,7 +108,7 @@ export class Admission {
       next();
     } catch (thrown) {
       const fields = { event: "connect", namespace: socket.nsp.name, socketId: socket.id, err: printable(thrown) };
-      writeLog(this.#hub.log, "error", fields, "a middleware of the application threw; the connection is refused");
+      writeLog(this.#state.log, "error", fields, "a middleware of the application threw; the connection is refused");
       next(toRefusal(toFailure(thrown).error));
     }
   }
@@ -121,37 +122,27 @@ export class Admission {
       open = false;
       clearTimeout(timer);
       this.#limits.closings.remove(conn, onClose);
-      if (failure !== undefined) this.#hub.signals.disconnected(socket);
+      if (failure !== undefined) this.#state.signals.disconnected(socket);
       verdict(failure);
     };
-    const onClose = (): void => conclude(toFailure(new EventError("DISCONNECTED", "the client is gone")));
-    const onTimeout = (): void => conclude(toFailure(new EventError("TIMEOUT", "no answer in time")));
+    const onClose = (): void => conclude(toFailure(clientGone()));
+    const onTimeout = (): void => conclude(toFailure(timedOut()));
     const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
     this.#limits.closings.add(conn, onClose);
     this.#asked.add(socket);
-    const context = Context.of(this.#channel, socket, ({ failure }) => conclude(failure));
+    const context = Context.of(this.#entry, socket, ({ failure }) => conclude(failure));
     context.namespace = socket.nsp.name;
-    dispatch(this.#hub, this.#channel, context);
+    dispatch(this.#entry, context);
   }
 }
 
 /** A refusal whose details can't be encoded would end the process inside Socket.IO: it goes without them. */
-function sendable(failure: Failure, socket: Socket, hub: Hub): Refusal {
-  const { error } = failure;
-  if (error.details !== undefined) {
-    try {
-      JSON.stringify(error.details);
-    } catch {
-      const fields = { event: "connect", namespace: socket.nsp.name, socketId: socket.id, code: error.code };
-      writeLog(hub.log, "warn", fields, "the details of a refusal can't be encoded and were left out");
-      return toRefusal({ code: error.code, message: error.message });
-    }
-  }
-  return toRefusal(error);
-}
-
-function shuttingDown(): EventError {
-  return new EventError("SHUTTING_DOWN", "this server is shutting down");
+function sendable(failure: Failure, socket: Socket, state: IngressState): Refusal {
+  const fit = encodable(failure, () => {
+    const fields = { event: "connect", namespace: socket.nsp.name, socketId: socket.id, code: failure.error.code };
+    writeLog(state.log, "warn", fields, "the details of a refusal can't be encoded and were left out");
+  });
+  return toRefusal(fit.error);
 }
 
 function refusal(error: EventError): Refusal {

@@ -2,23 +2,26 @@ import { isUnsendable } from "../wire/event-names.js";
 import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
-import { type Acknowledge, Context, oneArgument } from "../dispatch/context.js";
-import { Channel } from "../dispatch/event-entry.js";
+import { Context, oneArgument } from "../dispatch/context.js";
+import type { Acknowledge } from "../dispatch/reply.js";
+import type { FrameGuard } from "./frame-guard.js";
+import { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
 import { hasForeignListener } from "./own-listeners.js";
-import type { Hub } from "../dispatch/hub.js";
-import { attach, OpenChannels } from "./open-channels.js";
+import type { IngressState } from "../dispatch/ingress-state.js";
+import { attach, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
-import type { UnknownEvents } from "./unknown-events.js";
+import { answerUnknown, type UnknownEvents } from "./unknown-events.js";
 
 /** The subscribers of one event in one namespace, in order. */
 export type PlanOf = (event: string, namespace: string) => readonly Subscription[];
 
 /** What a {@link NamespaceBinding} needs beside its namespace. */
 export interface NamespaceBindingOptions {
-  readonly hub: Hub;
+  readonly state: IngressState;
   readonly planOf: PlanOf;
-  readonly createAdmission: (channel: Channel) => Admission;
+  readonly frames: FrameGuard;
+  readonly createAdmission: (entry: EventEntry) => Admission;
   /** Answers what nobody handles; absent if that is left alone. */
   readonly unknown: UnknownEvents | undefined;
   /** Whether sockets carry all dispatchers from the start. */
@@ -34,30 +37,32 @@ export interface NamespaceBindingOptions {
  */
 export class NamespaceBinding {
   readonly namespace: Namespace;
-  readonly #hub: Hub;
+  readonly #state: IngressState;
   readonly #planOf: PlanOf;
+  readonly #frames: FrameGuard;
   readonly #unknown: UnknownEvents | undefined;
   readonly #admission: Admission;
-  readonly #channels: OpenChannels;
-  readonly #connect: Channel;
-  readonly #connection: Channel;
-  readonly #disconnecting: Channel;
-  readonly #disconnect: Channel;
-  readonly #reserved: ReadonlyMap<string, Channel>;
+  readonly #entries: OpenEvents;
+  readonly #connect: EventEntry;
+  readonly #connection: EventEntry;
+  readonly #disconnecting: EventEntry;
+  readonly #disconnect: EventEntry;
+  readonly #reserved: ReadonlyMap<string, EventEntry>;
   #bound = false;
 
   constructor(namespace: Namespace, options: NamespaceBindingOptions) {
     this.namespace = namespace;
-    this.#hub = options.hub;
+    this.#state = options.state;
     this.#planOf = options.planOf;
+    this.#frames = options.frames;
     this.#unknown = options.unknown;
-    this.#channels = new OpenChannels(namespace, options.hub, options.eager);
-    this.#connect = new Channel(this.#hub, "connect", []);
-    this.#connection = new Channel(this.#hub, "connection", []);
-    this.#disconnecting = new Channel(this.#hub, "disconnecting", []);
-    this.#disconnect = new Channel(this.#hub, "disconnect", []);
+    this.#entries = new OpenEvents(namespace, options.state, options.eager);
+    this.#connect = new EventEntry(this.#state, "connect", []);
+    this.#connection = new EventEntry(this.#state, "connection", []);
+    this.#disconnecting = new EventEntry(this.#state, "disconnecting", []);
+    this.#disconnect = new EventEntry(this.#state, "disconnect", []);
     const reserved = [this.#connect, this.#connection, this.#disconnecting, this.#disconnect];
-    this.#reserved = new Map(reserved.map((channel) => [channel.event, channel]));
+    this.#reserved = new Map(reserved.map((entry) => [entry.event, entry]));
     this.#admission = options.createAdmission(this.#connect);
   }
 
@@ -76,20 +81,20 @@ export class NamespaceBinding {
     this.namespace.off("connection", this.#onConnection);
     for (const socket of this.namespace.sockets.values()) {
       this.#leave(socket);
-      this.#hub.frames.unguard(socket.conn);
+      this.#frames.unguard(socket.conn);
     }
-    this.#channels.clear();
-    for (const channel of this.#reserved.values()) channel.plan = [];
+    this.#entries.clear();
+    for (const entry of this.#reserved.values()) entry.plan = [];
   }
 
   /** Whether events have been observed whose dispatcher has not been called yet. */
   get arriving(): boolean {
-    return this.#channels.arriving;
+    return this.#entries.arriving;
   }
 
-  /** The channel of an event, if anybody listens to it. */
-  channel(event: string): Channel | undefined {
-    return this.#channels.get(event);
+  /** The entry of an event, if anybody listens to it. */
+  entry(event: string): EventEntry | undefined {
+    return this.#entries.get(event);
   }
 
   /** The subscribers of `event` changed. */
@@ -98,7 +103,7 @@ export class NamespaceBinding {
     const plan = this.#planOf(event, this.namespace.name);
     const reserved = this.#reserved.get(event);
     if (reserved !== undefined) return this.#updateReserved(reserved, plan);
-    this.#channels.update(event, plan);
+    this.#entries.update(event, plan);
   }
 
   /** The middleware of the namespace: asks the `connect` subscribers. */
@@ -111,15 +116,15 @@ export class NamespaceBinding {
     attach(socket, "disconnect", this.#onDisconnect);
   }
 
-  #updateReserved(channel: Channel, plan: readonly Subscription[]): void {
-    channel.plan = plan;
+  #updateReserved(entry: EventEntry, plan: readonly Subscription[]): void {
+    entry.plan = plan;
     for (const socket of this.namespace.sockets.values()) this.#attachReserved(socket);
   }
 
   #serve(socket: Socket): void {
-    this.#hub.frames.guard(socket.conn);
+    this.#frames.guard(socket.conn);
     socket.onAny(this.#observe);
-    this.#channels.serve(socket);
+    this.#entries.serve(socket);
     if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
     if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
   }
@@ -132,14 +137,14 @@ export class NamespaceBinding {
   }
 
   #watchesDisconnect(socket: Socket): boolean {
-    return this.#disconnect.plan.length > 0 || this.#hub.signals.has(socket);
+    return this.#disconnect.plan.length > 0 || this.#state.signals.has(socket);
   }
 
   #leave(socket: Socket): void {
     socket.offAny(this.#observe);
     socket.off("disconnecting", this.#onDisconnecting);
     socket.off("disconnect", this.#onDisconnect);
-    this.#channels.leave(socket);
+    this.#entries.leave(socket);
     this.#unknown?.forget(socket);
   }
 
@@ -147,48 +152,48 @@ export class NamespaceBinding {
     // A listener of the application's own may have closed it already.
     if (!socket.connected) return;
     this.#serve(socket);
-    this.#hub.signals.admitted(socket);
+    this.#state.signals.admitted(socket);
     // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
     if (!socket.recovered || !this.#admission.wanted || this.#admission.wasAsked(socket))
       return this.#tellConnection(socket);
-    this.#hub.hold(socket);
+    this.#state.traffic.hold(socket);
     this.#admission.ask(socket, (failure) => {
       if (failure === undefined) return this.#tellConnection(socket);
       // Nothing of it ran, so nothing is told of its end.
       this.#leave(socket);
-      this.#hub.drop(socket);
+      this.#state.traffic.drop(socket);
       socket.disconnect();
     });
   };
 
   #tellConnection(socket: Socket): void {
     // Nobody to tell: most applications have no such subscriber, and connections come in crowds.
-    if (this.#connection.plan.length === 0) return this.#hub.release(socket);
+    if (this.#connection.plan.length === 0) return this.#state.traffic.release(socket);
     let told = false;
     const context = Context.of(this.#connection, socket, () => {
       told = true;
-      this.#hub.release(socket);
+      this.#state.traffic.release(socket);
     });
-    dispatch(this.#hub, this.#connection, context);
+    dispatch(this.#connection, context);
     // Its events wait only if its `connection` subscribers take time; none can have arrived in between.
-    if (!told) this.#hub.hold(socket);
+    if (!told) this.#state.traffic.hold(socket);
   }
 
   /** Called for every event of every socket, before anything else of the application runs; `last` is its last argument. */
   observe(socket: Socket, event: unknown, last: unknown): void {
-    const channel = this.#channels.get(event);
-    if (channel !== undefined) {
+    const entry = this.#entries.get(event);
+    if (entry !== undefined) {
       const target = emitter(socket);
-      channel.arriving++;
-      const listeners = target.listenerCount(channel.event);
-      const ours = listeners === 0 ? 0 : target.listenerCount(channel.event, channel.dispatcher);
+      entry.arriving++;
+      const listeners = target.listenerCount(entry.event);
+      const ours = listeners === 0 ? 0 : target.listenerCount(entry.event, entry.dispatcher);
       // Told now: by the end of the event a `once` of the application has gone.
-      if (listeners > ours && typeof last === "function" && hasForeignListener(target, channel.event)) {
-        this.#hub.share(last as Acknowledge);
+      if (listeners > ours && typeof last === "function" && hasForeignListener(target, entry.event)) {
+        this.#state.sharedAcks.add(last as Acknowledge);
       }
-      if (ours === 0) this.#channels.attach(target, channel);
+      if (ours === 0) target.on(entry.event, entry.dispatcher);
     } else if (isUnsendable(event) || !isKey(event)) socket.disconnect(true);
-    else if (typeof event === "function") this.#hub.unknown("", socket, event as Acknowledge);
+    else if (typeof event === "function") answerUnknown(this.#state, "", socket, event as Acknowledge);
     else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
   }
 
@@ -198,13 +203,13 @@ export class NamespaceBinding {
     if (this.#disconnecting.plan.length === 0) return;
     // The rooms are complete only now, so it does not wait for anything.
     const context = new Context(this.#disconnecting, socket, reason, oneArgument, undefined);
-    dispatch(this.#hub, this.#disconnecting, context);
+    dispatch(this.#disconnecting, context);
   });
 
   readonly #onDisconnect = listener((socket, reason) => {
-    this.#hub.signals.disconnected(socket);
+    this.#state.signals.disconnected(socket);
     if (this.#disconnect.plan.length === 0) return;
-    this.#hub.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
+    this.#state.traffic.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
   });
 }
 

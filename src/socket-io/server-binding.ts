@@ -1,7 +1,8 @@
 import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
-import type { Channel } from "../dispatch/event-entry.js";
-import type { Hub } from "../dispatch/hub.js";
+import type { EventEntry } from "../dispatch/event-entry.js";
+import type { IngressState } from "../dispatch/ingress-state.js";
+import { FrameGuard } from "./frame-guard.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
 import { NamespaceBinding } from "./namespace-binding.js";
 import type { NamespacePattern } from "../events/namespace-pattern.js";
@@ -11,11 +12,12 @@ import { coalesceWrites } from "./write-coalescing.js";
 
 /** Where an ingress meets a server: the namespaces that are served, now and when they come to exist. */
 export class ServerBinding {
-  readonly #hub: Hub;
+  readonly #state: IngressState;
   readonly #subscriptions: Subscriptions;
   readonly #options: CheckedIngressOptions;
   readonly #admission: AdmissionLimits;
   readonly #unknown: UnknownEvents | undefined;
+  readonly #frames = new FrameGuard();
   /** By name. Weak, since dynamic namespaces come and go by the thousand: each is held by the listeners it has on its namespace. */
   readonly #namespaces = new Map<string, WeakRef<NamespaceBinding>>();
   /** The middleware we left on a namespace, since Socket.IO can't take one off again: it asks whoever serves it now. */
@@ -25,8 +27,8 @@ export class ServerBinding {
   #stopCoalescing: (() => void) | undefined;
   #io: Server | undefined;
 
-  constructor(hub: Hub, subscriptions: Subscriptions, options: CheckedIngressOptions) {
-    this.#hub = hub;
+  constructor(state: IngressState, subscriptions: Subscriptions, options: CheckedIngressOptions) {
+    this.#state = state;
     this.#subscriptions = subscriptions;
     this.#options = options;
     this.#admission = {
@@ -35,8 +37,8 @@ export class ServerBinding {
       asking: new WeakMap(),
       closings: new Closings(),
     };
-    this.#unknown = options.answersUnknown ? new UnknownEvents(hub) : undefined;
-    hub.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
+    this.#unknown = options.answersUnknown ? new UnknownEvents(state) : undefined;
+    state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
   /** Serve its default namespace and those that anybody subscribed for. */
@@ -92,9 +94,9 @@ export class ServerBinding {
     for (const binding of this.#bindings()) binding.update(event);
   }
 
-  /** The channel of an event in a namespace that is served, if anybody listens to it. */
-  channel(event: string, namespace: string): Channel | undefined {
-    return this.#namespaces.get(namespace)?.deref()?.channel(event);
+  /** The entry of an event in a namespace that is served, if anybody listens to it. */
+  entry(event: string, namespace: string): EventEntry | undefined {
+    return this.#namespaces.get(namespace)?.deref()?.entry(event);
   }
 
   *#bindings(): Iterable<NamespaceBinding> {
@@ -115,9 +117,10 @@ export class ServerBinding {
     for (const [name, reference] of this.#namespaces)
       if (reference.deref() === undefined) this.#namespaces.delete(name);
     const binding = new NamespaceBinding(namespace, {
-      hub: this.#hub,
+      state: this.#state,
       planOf: (event, name) => this.#subscriptions.planOf(event, name),
-      createAdmission: (channel) => new Admission(this.#hub, channel, this.#admission),
+      createAdmission: (entry) => new Admission(this.#state, entry, this.#admission),
+      frames: this.#frames,
       unknown: this.#unknown,
       eager: this.#options.attachesAtOnce,
     });

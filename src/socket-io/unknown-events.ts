@@ -1,8 +1,10 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "socket.io";
-import type { Acknowledge } from "../dispatch/context.js";
+import { refusals } from "../dispatch/failures.js";
+import type { Acknowledge } from "../dispatch/reply.js";
+import { shortName, writeLog } from "../lifecycle/log.js";
 import { hasHandler, markOwn } from "./own-listeners.js";
-import type { Hub } from "../dispatch/hub.js";
+import type { IngressState } from "../dispatch/ingress-state.js";
 
 interface Expected {
   readonly listener: (...args: unknown[]) => void;
@@ -23,11 +25,11 @@ const MOST_CALLERS = 1_000;
  * somebody listens to it by then.
  */
 export class UnknownEvents {
-  readonly #hub: Hub;
+  readonly #state: IngressState;
   readonly #sockets = new WeakMap<Socket, Map<string, Expected>>();
 
-  constructor(hub: Hub) {
-    this.#hub = hub;
+  constructor(state: IngressState) {
+    this.#state = state;
   }
 
   /** An event that the ingress does not know is on its way through the middleware, with an acknowledgement. */
@@ -54,7 +56,7 @@ export class UnknownEvents {
     this.#sockets.delete(socket);
     for (const [event, { listener, acks }] of events ?? []) {
       off(socket, event, listener);
-      for (const ack of acks) this.#hub.unknown(event, socket, ack);
+      for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
     }
   }
 
@@ -68,7 +70,7 @@ export class UnknownEvents {
         off(socket, event, expected.listener);
       }
     }
-    if (!hasHandler(socket, event)) this.#hub.unknown(event, socket, ack as Acknowledge);
+    if (!hasHandler(socket, event)) answerUnknown(this.#state, event, socket, ack as Acknowledge);
   }
 
   /** Nobody handled it so far; that is what its callers hear, since it can't be waited for any longer. */
@@ -78,8 +80,20 @@ export class UnknownEvents {
     const [event, { listener, acks }] = oldest;
     events.delete(event);
     off(socket, event, listener);
-    for (const ack of acks) this.#hub.unknown(event, socket, ack);
+    for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
   }
+}
+
+/** Answers an event that nobody handles. */
+export function answerUnknown(state: IngressState, event: string, socket: Socket, ack: Acknowledge): void {
+  state.counters.unknownEvents++;
+  ack(state.traffic.draining ? refusals.shuttingDown : refusals.unknownEvent);
+  writeLog(
+    state.log,
+    "debug",
+    { event: shortName(event), namespace: socket.nsp.name, socketId: socket.id },
+    "an event that nobody handles was answered",
+  );
 }
 
 /** The oldest is forgotten, not answered: as likely as not it has been, and its listener answers it if it still comes. */

@@ -67,10 +67,7 @@ export const house: Readonly<Record<string, Room>> = {
 };
 
 /** Imports that the table does not allow, each with the reason why it stands. */
-export const exceptions: Readonly<Record<string, string>> = {
-  "dispatch/dispatch.ts -> socket-io/own-listeners.ts": "createDispatcher has yet to move",
-  "dispatch/hub.ts -> socket-io/frame-guard.ts": "the frame guard has yet to move to the server's binding",
-};
+export const exceptions: Readonly<Record<string, string>> = {};
 
 /** The room of a file of `src/`, given relative to it. */
 export function roomOf(path: string): string {

@@ -4,16 +4,14 @@ import { serveIngress } from "../fixtures/ingress.js";
 const names = Array.from({ length: 100 }, (_, index) => `event ${index}`);
 
 describe("a socket that sends many different events", () => {
-  it("carries few of our listeners at a time, and every event is answered every time", async () => {
+  it("carries one listener of ours for each event it has sent, and every event is answered every time", async () => {
     await using app = await serveIngress();
     for (const name of names) app.ingress.subscribe(name, () => name);
     const client = await app.connect();
     for (let round = 0; round < 3; round++) {
       for (const name of names) {
         expect(await client.emitWithAck(name)).toBe(name);
-        const carried = names.filter((one) => app.serverSide(client).listenerCount(one) > 0);
-        expect(carried).toContain(name);
-        expect(carried.length).toBeLessThanOrEqual(5);
+        expect(app.serverSide(client).listenerCount(name)).toBe(1);
       }
     }
   });

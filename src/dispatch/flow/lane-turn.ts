@@ -2,11 +2,11 @@
  * One subscriber's turn in one dispatch, as far as lanes are concerned. An interceptor may end the turn while what is inside it still
  * waits; what comes of that afterwards must not touch the turn of the next subscriber.
  */
-export class Turn {
+export class LaneTurn {
   over = false;
   /** Whether it waits for its lane, and so holds no place among the running events of its transport. */
   parked = false;
-  /** Gives back the place in the lane, if it has one. */
+  /** Gives back the slot in the lane, if it has one. */
   release: (() => void) | undefined = undefined;
   #whenOver: (() => void) | undefined = undefined;
 
@@ -15,13 +15,13 @@ export class Turn {
     this.#whenOver = fn;
   }
 
-  /** The subscriber has settled: what still runs inside gives its place back when it ends, what still waits will not run. */
+  /** The subscriber has settled: what still runs inside gives its slot back when it ends, what still waits will not run. */
   end(): void {
     this.over = true;
     this.#whenOver?.();
   }
 
-  /** The subscriber was given up: its place in the lane is free, whatever it still does. */
+  /** The subscriber was given up: its slot in the lane is free, whatever it still does. */
   giveUp(): void {
     this.end();
     this.release?.();

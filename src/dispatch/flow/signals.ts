@@ -1,7 +1,15 @@
 import { getEventListeners } from "node:events";
 import type { Socket } from "socket.io";
-import type { Context } from "../context.js";
-import { EventError } from "../../wire/event-error.js";
+import { clientGone } from "../failures.js";
+import type { EventError } from "../../wire/event-error.js";
+
+/** An event, as far as its signal is concerned. */
+export interface SignalledEvent {
+  readonly socket: Socket;
+  readonly event: string;
+  /** Whether its last subscriber is done. */
+  readonly finished: boolean;
+}
 
 /** The signals of one socket, or of everything that has none. */
 interface Open {
@@ -32,27 +40,27 @@ export class Signals {
   }
 
   /** A subscriber read its signal. */
-  open(context: Context, controller: AbortController): void {
-    const { socket, event } = context;
-    if (socket === undefined || event === "disconnect") {
-      if (!context.finished) this.#loose.add(controller);
+  open(event: SignalledEvent, controller: AbortController): void {
+    const { socket, event: name } = event;
+    if (socket === undefined || name === "disconnect") {
+      if (!event.finished) this.#loose.add(controller);
       return;
     }
-    if (socket.disconnected && event !== "connect") return controller.abort(gone());
+    if (socket.disconnected && name !== "connect") return controller.abort(clientGone());
     let open = this.#bySocket.get(socket);
     if (open === undefined) {
       open = { held: new Set(), left: new Set(), pruneAt: 32 };
       this.#bySocket.set(socket, open);
       if (socket.connected) this.onWatch(socket);
     }
-    if (context.finished) this.#leave(open, controller);
+    if (event.finished) this.#leave(open, controller);
     else open.held.add(controller);
   }
 
   /** The event is over. */
-  close(context: Context, controller: AbortController): void {
+  close(event: SignalledEvent, controller: AbortController): void {
     this.#loose.delete(controller);
-    const open = context.socket === undefined ? undefined : this.#bySocket.get(context.socket);
+    const open = event.socket === undefined ? undefined : this.#bySocket.get(event.socket);
     if (open === undefined || !open.held.has(controller)) return;
     const { signal } = controller;
     // A listener is to be called, whoever else has forgotten the signal.
@@ -73,7 +81,7 @@ export class Signals {
   disconnected(socket: Socket): void {
     const open = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
-    if (open !== undefined) this.#abort(open, gone());
+    if (open !== undefined) this.#abort(open, clientGone());
   }
 
   /** The socket was admitted: from now on its disconnect is told of. */
@@ -98,8 +106,4 @@ export class Signals {
       if (signal !== undefined) this.#controllers.get(signal)?.abort(reason);
     }
   }
-}
-
-function gone(): EventError {
-  return new EventError("DISCONNECTED", "the client is gone");
 }

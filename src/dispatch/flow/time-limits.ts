@@ -1,4 +1,4 @@
-import type { Subscription } from "../subscription.js";
+import type { CutEvent } from "./in-flight.js";
 
 /** What is under way for a limited time; where it stands in the list of its {@link TimeLimit}. */
 export interface Limited {
@@ -7,7 +7,17 @@ export interface Limited {
   behind: Limited | undefined;
   /** When it began; never too early a moment. Negative as long as nobody has looked. */
   since: number;
+  /** Its time is over. */
   expire(): void;
+  /** It is given up, as all that is under way. Tells what was lost. */
+  cut(): CutEvent | undefined;
+}
+
+/** Who says how long it may take: a subscriber. */
+export interface HasTimeLimit {
+  readonly timeoutMs: number;
+  /** Set with the first run. */
+  limit: TimeLimit | undefined;
 }
 
 /**
@@ -92,7 +102,7 @@ export class TimeLimits {
   readonly #byMs = new Map<number, TimeLimit>();
 
   /** What a subscriber does has begun. */
-  add(subscription: Subscription, item: Limited): void {
+  add(subscription: HasTimeLimit, item: Limited): void {
     subscription.limit ??= this.#of(subscription.timeoutMs);
     subscription.limit.add(item);
   }

@@ -6,7 +6,7 @@ import { recordingLog } from "../../fixtures/recording-log.js";
 
 /** Something under way that notes when its time was over. */
 function item(onExpire: () => void): Limited {
-  return { limit: undefined, before: undefined, behind: undefined, since: -1, expire: onExpire };
+  return { limit: undefined, before: undefined, behind: undefined, since: -1, expire: onExpire, cut: () => undefined };
 }
 
 describe("a time limit", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { Context } from "../../../src/dispatch/context.js";
-import { Hub } from "../../../src/dispatch/hub.js";
+import { Traffic } from "../../../src/dispatch/flow/traffic.js";
 import { NamespaceBinding } from "../../../src/socket-io/namespace-binding.js";
 import { connectionBehaviour } from "./connections.js";
 import { dispatchBehaviour } from "./dispatch.js";
@@ -36,7 +36,7 @@ const broken: readonly { readonly rule: string; readonly behaviour: string; brea
   {
     rule: "events do not wait for the connection subscribers",
     behaviour: "events that arrive while the connection subscribers run are kept in order and served afterwards",
-    breakIt: () => void vi.spyOn(Hub.prototype, "hold").mockImplementation(() => {}),
+    breakIt: () => void vi.spyOn(Traffic.prototype, "hold").mockImplementation(() => {}),
   },
   {
     rule: "an answer by hand is sent however often it is given",

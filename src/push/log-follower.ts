@@ -179,7 +179,7 @@ export class LogFollower {
     try {
       head = this.#options.log.head();
     } catch (error) {
-      head = Promise.reject(error as Error);
+      head = Promise.reject(error);
     }
     if (!isThenable(head)) return begin(head);
     // A log in the process has no messages to lose.

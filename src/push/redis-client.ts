@@ -26,16 +26,15 @@ export class Redis {
   /** @throws TypeError if the client is of neither library */
   constructor(client: RedisClient, subject: string) {
     // Both have a `sendCommand`, but that of ioredis takes an object of its own.
-    if (has(client, "call"))
-      this.#send = async (command, args) => await (client as IoRedisClient).call(command, ...args);
+    if (has(client, "call")) this.#send = async (command, args) => (client as IoRedisClient).call(command, ...args);
     else if (has(client, "sendCommand"))
-      this.#send = async (command, args) => await (client as NodeRedisClient).sendCommand([command, ...args]);
+      this.#send = async (command, args) => (client as NodeRedisClient).sendCommand([command, ...args]);
     else throw new TypeError(`${subject} expects a client of redis or ioredis, got ${describeValue(client)}`);
   }
 
   /** Sends one command. */
   async send(command: string, ...args: readonly string[]): Promise<unknown> {
-    return await this.#send(command, args);
+    return this.#send(command, args);
   }
 
   /** Runs a script, which is sent whole only to a Redis that does not know it yet. */
@@ -44,8 +43,8 @@ export class Redis {
     try {
       return await this.#send("EVALSHA", [script.sha, ...rest]);
     } catch (error) {
-      if (!String((error as Error).message).includes("NOSCRIPT")) throw error;
-      return await this.#send("EVAL", [script.text, ...rest]);
+      if (!String((error as { message?: unknown }).message).includes("NOSCRIPT")) throw error;
+      return this.#send("EVAL", [script.text, ...rest]);
     }
   }
 }

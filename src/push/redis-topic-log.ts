@@ -122,21 +122,21 @@ export class RedisTopicLog implements TopicLog {
       JSON.stringify([names, renditions, except]),
       String(longest),
       ...topics.flatMap(({ keep, maxAgeMs }) => [String(keep), String(maxAgeMs)]),
-    ])) as [string, number];
+    ])) as [unknown, unknown];
     return { epoch: String(epoch), n: Number(n), topics: names, renditions, except };
   }
 
   /** The epoch, and the number of the newest entry. */
   async head(): Promise<Position> {
-    const [epoch, n] = (await this.#redis.run(head, this.#keys(["h"], []), [randomUUID()])) as [string, number];
+    const [epoch, n] = (await this.#redis.run(head, this.#keys(["h"], []), [randomUUID()])) as [unknown, unknown];
     return [String(epoch), Number(n)];
   }
 
   /** All entries after a position. */
   async since([epoch, n]: Position): Promise<readonly LoggedEntry[] | undefined> {
     const [ok, rows = []] = (await this.#redis.run(since, this.#keys(["h", "w"], []), [epoch, String(n)])) as [
-      number,
-      string[]?,
+      unknown,
+      unknown[]?,
     ];
     return Number(ok) === 1 ? rows.map((row) => read(epoch, String(row))) : undefined;
   }
@@ -150,7 +150,7 @@ export class RedisTopicLog implements TopicLog {
       epoch,
       String(n),
       ...topics.map(({ maxAgeMs }) => String(maxAgeMs)),
-    ])) as [string, number, number, ...string[][]];
+    ])) as [unknown, unknown, unknown, ...unknown[][]];
     const top: Position = [String(at), Number(newest)];
     if (Number(known) !== 1) return { head: top, gaps: names, entries: [] };
     const gaps: string[] = [];

@@ -54,7 +54,12 @@ export function topicLogContract(log: TopicLog): ContractCase[] {
 
   it("appends that are made at once keep the order in which they were made", async (log) => {
     const at = await log.head();
-    const all = await Promise.all(Array.from({ length: 50 }, (_, i) => log.append([topic("a")], says(String(i)))));
+    const all = await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        const entry = await log.append([topic("a")], says(String(i)));
+        return entry;
+      }),
+    );
     assert.deepEqual(
       all.map(({ n }) => n - at[1]),
       Array.from({ length: 50 }, (_, i) => i + 1),

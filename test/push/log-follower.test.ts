@@ -80,7 +80,9 @@ describe("a node that follows the log", () => {
   it("delivers pushes of all nodes in the one order of the log", async () => {
     const [one, two] = nodes(new LateLog(), 2) as [Node, Node];
     await Promise.all(
-      Array.from({ length: 40 }, (_, i) => (i % 2 ? one : two).follower.push([topic("a")], said(`${i}`))),
+      Array.from({ length: 40 }, async (_, i) => {
+        await (i % 2 ? one : two).follower.push([topic("a")], said(`${i}`));
+      }),
     );
     await expect.poll(() => [one.got.length, two.got.length]).toEqual([40, 40]);
     expect(two.got).toEqual(one.got);
@@ -176,7 +178,11 @@ describe("a node that follows the log", () => {
             if (fate === 1) late.push(deliver);
             else deliver();
           });
-          await Promise.all(pushes.map(({ node }, i) => all[node]?.follower.push([topic("a")], said(String(i)))));
+          await Promise.all(
+            pushes.map(async ({ node }, i) => {
+              await all[node]?.follower.push([topic("a")], said(String(i)));
+            }),
+          );
           for (const deliver of late.reverse()) deliver();
           await expect
             .poll(() => all.map(({ got }) => got.length), { timeout: 5_000, interval: 2 })

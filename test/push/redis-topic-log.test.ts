@@ -17,7 +17,7 @@ needs("redis")("the log in Redis", () => {
     redis = await ownRedis();
     client = await redis.connect();
   });
-  afterAll(async () => await redis[Symbol.asyncDispose]());
+  afterAll(async () => redis[Symbol.asyncDispose]());
 
   // The client is there when the cases run.
   const log: TopicLog = {

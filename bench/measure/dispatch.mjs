@@ -171,7 +171,7 @@ async function prepare(options) {
   }
   const client = await new Connection(io.httpServer.address().port).open();
   const target = await connected;
-  // By the client itself: ours puts its listener on a socket when the socket sends the event for the first time, and keeps few.
+  // By the client itself: ours puts its listener on a socket when the socket sends the event for the first time.
   const sendOnce = async (name) => {
     const answered = new Promise((resolve) => (client.onReplies = resolve));
     client.tcp.write(callFrames(name, 1));

@@ -247,8 +247,7 @@ export function render({ zeros, perConnection, attaching, many: held }) {
 
 Idle WebSocket connections to a server process of its own, as many as the table says: heap in use after full collections (until two in
 a row leave the same), less what it was before them, divided by their number. Before that, as many have come and gone again, and a
-hundred of them have used every event. "Used": after each connection has sent every event once, one after the other (in one
-burst ours keeps the dispatchers of all of them: about 0.55 of raw). "Above empty": less what as many connections take in the
+hundred of them have used every event. "Used": after each connection has sent every event once, one after the other. "Above empty": less what as many connections take in the
 same round without any event (idle, ${zero("empty", "idle")}), or having used their only event (used, ${zero("raw", "used")}).
 CPU per connection: \`process.cpuUsage()\` over accepting them, ten at a time, upgrade and handshake included. "Attaching": the
 time spent in the contestant's own middleware and \`connection\` listener, read before and after them on each connection (what

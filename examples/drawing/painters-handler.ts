@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type EventContext, type EventMap, Handler } from "socket-ingress";
-import { Guests } from "../guests.js";
+import { Guests } from "../page/guests.js";
 import type { App, Painter } from "./app.js";
 
 const FIRST = ["Amber", "Coral", "Indigo", "Jade", "Mauve", "Ochre", "Sepia", "Teal"];

@@ -1,17 +1,20 @@
-// node --import tsx examples/market/server.ts, then open the address that it prints, in two windows.
+// npm start market, then open the address that it prints, in two windows.
 
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import express from "express";
 import { Server } from "socket.io";
 import { ServiceManager } from "socket-ingress";
 import { Realtime } from "socket-ingress/realtime";
-import { servePage } from "../serve-page.js";
+import { listen, portFromEnvironment } from "../page/listen.js";
+import { servePage } from "../page/serve-page.js";
+import { numberFrom } from "../page/settings.js";
 import type { App } from "./app.js";
 import { FloorController } from "./floor-controller.js";
 import { TradersHandler } from "./traders-handler.js";
 
-const { PORT = "3000", MARKET_SIZE = "2", DROPOUT_MS = "10000" } = process.env;
+const port = portFromEnvironment();
+const size = numberFrom("MARKET_SIZE", 2, [2, 100]);
+const dropoutMs = numberFrom("DROPOUT_MS", 10_000, [1, 3_600_000]);
 
 const page = await servePage(new URL("./public", import.meta.url), new URL("./browser/main.ts", import.meta.url));
 const httpServer = createServer(express().use(page));
@@ -19,10 +22,8 @@ const io: App = new Server(httpServer);
 const manager = new ServiceManager<App>(io)
   .registerHandler(new Realtime<App>({ user: ({ data }) => data.name }))
   .registerHandler(new TradersHandler())
-  .registerController(new FloorController({ size: Number(MARKET_SIZE), dropoutMs: Number(DROPOUT_MS) }));
+  .registerController(new FloorController({ size, dropoutMs }));
 await manager.boot();
 manager.shutdownOnSignals();
 
-httpServer.listen(Number(PORT), "127.0.0.1", () => {
-  console.log(`listening on http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`);
-});
+console.log(`listening on ${await listen(httpServer, port)}`);

@@ -1,5 +1,5 @@
 import { type EventContext, type EventMap, Handler } from "socket-ingress";
-import { Guests } from "../guests.js";
+import { Guests } from "../page/guests.js";
 import type { App } from "./app.js";
 
 const NAMES = ["Ada", "Bea", "Cem", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "June", "Kai", "Lea"];

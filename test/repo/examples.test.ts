@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 import { describe, expect, it } from "vitest";
-import { root } from "./source-files.js";
+import { files, root } from "./source-files.js";
 
 const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && entry.name !== "page") // which is what the pages share
   .map((entry) => entry.name);
 
 const mainOf = (example: string): string | undefined =>
@@ -47,6 +47,15 @@ async function start(main: string) {
 }
 
 describe("the examples", () => {
+  it("are folders beside a README, and import the package by its name, as a user would", () => {
+    const loose = readdirSync(join(root, "examples"), { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+    expect(loose.map(({ name }) => name)).toEqual(["README.md"]);
+    const intoSources = files("examples", /\.tsx?$/).filter((path) =>
+      /["'](\.\.\/)+(src|dist|test)\//.test(readFileSync(join(root, "examples", path), "utf8")),
+    );
+    expect(intoSources).toEqual([]);
+  });
+
   it("are hello and chat at least, and each has a program to start", () => {
     expect(examples).toEqual(expect.arrayContaining(["chat", "hello"]));
     expect(examples.filter((example) => mainOf(example) === undefined)).toEqual([]);

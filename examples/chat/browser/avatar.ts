@@ -1,4 +1,4 @@
-import { element } from "../../dom.js";
+import { element } from "../../page/dom.js";
 
 /** An initial, in a colour that goes with the name. */
 export function avatar(name: string): HTMLElement {

@@ -1,4 +1,4 @@
-import { byId, element } from "../../dom.js";
+import { byId, element } from "../../page/dom.js";
 
 /** Sends any event with any arguments and shows what comes back. */
 export type Send = (label: string, event: string, ...args: unknown[]) => unknown;

@@ -1,4 +1,4 @@
-import { byId, element } from "../../dom.js";
+import { byId, element } from "../../page/dom.js";
 
 const LINES = 30;
 const counts = new WeakMap<Element, { key: string; times: number }>();

@@ -1,9 +1,9 @@
 import { io, type Socket } from "socket.io-client";
 import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Message, RoomSummary, ServerToClient } from "../app.js";
-import { showConnection } from "../../connection.js";
-import { byId, element, onSubmit, showItems } from "../../dom.js";
-import { failureDetail, failureText, type Reason } from "../../failure-text.js";
+import { showConnection } from "../../page/connection.js";
+import { byId, element, onSubmit, showItems } from "../../page/dom.js";
+import { failureDetail, failureText, type Reason } from "../../page/failure-text.js";
 import { avatar } from "./avatar.js";
 import { showAttacks } from "./bad-actor.js";
 import { logReply } from "./log.js";

@@ -1,5 +1,5 @@
 import type { Message } from "../app.js";
-import { byId, element } from "../../dom.js";
+import { byId, element } from "../../page/dom.js";
 import { avatar } from "./avatar.js";
 
 const TOGETHER_MS = 5 * 60_000;

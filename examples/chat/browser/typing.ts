@@ -1,4 +1,4 @@
-import { byId } from "../../dom.js";
+import { byId } from "../../page/dom.js";
 
 /** How long somebody counts as typing after the last word of it. */
 export const TYPING_MS = 3_000;

@@ -1,6 +1,6 @@
 import type { Painter } from "../app.js";
 import { HEIGHT, WIDTH } from "../board-size.js";
-import { element } from "../../dom.js";
+import { element } from "../../page/dom.js";
 
 /** Cursors over the canvas: those of the others, and one's own while the keyboard moves it. */
 export class Cursors {

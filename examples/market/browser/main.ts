@@ -1,8 +1,8 @@
 import { io } from "socket.io-client";
 import { createClient } from "socket-ingress/client";
 import type { App, Offer } from "../app.js";
-import { showConnection } from "../../connection.js";
-import { byId, element, onSubmit, showItems } from "../../dom.js";
+import { showConnection } from "../../page/connection.js";
+import { byId, element, onSubmit, showItems } from "../../page/dom.js";
 import { drawChart } from "./chart.js";
 import { MarketModule, type MarketState } from "./market-module.js";
 

@@ -1,6 +1,6 @@
 import { ClientModule, EventFailure, type NoticeData } from "socket-ingress/client";
 import type { Account, App, Floor, ServerToClient } from "../app.js";
-import { failureText } from "../../failure-text.js";
+import { failureText } from "../../page/failure-text.js";
 
 export interface MarketState extends Floor {
   me: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
-import { openStage, type Stage, type Window } from "./stage.js";
+import { openStage, type Stage, type Window, type WindowOptions } from "./stage.js";
 
 const SLOW = { timeout: 60_000 };
 
@@ -9,7 +9,7 @@ needs("chromium")("the chat, in windows of a browser", () => {
   let ada: Window;
   let bob: Window;
 
-  async function signIn(name: string, options?: { cuttable: boolean }): Promise<Window> {
+  async function signIn(name: string, options?: WindowOptions): Promise<Window> {
     const window = await stage.open("", options);
     await window.page.fill("#name", name);
     await window.page.click("#sign-in button");
@@ -172,6 +172,89 @@ needs("chromium")("the chat, in windows of a browser", () => {
     await ada.misses("#people li", "Gus");
   });
 
+  it(
+    "what is said without a connection waits in sight for as long as it takes, and is said once, in order",
+    SLOW,
+    async () => {
+      const hal = await signIn("Hal", { cuttable: true });
+      await hal.sees("#messages li", "hello from Ada");
+      await hal.page.clock.install();
+      await hal.goOffline();
+      await hal.sees("#lost", "What you send waits here and goes out when it is back");
+      const lobby = Array.from({ length: 9 }, (_, at) => `said offline, ${at}`); // one more than may be said at once
+      for (const text of lobby) await say(hal, text);
+      await hal.page.click("#rooms li:has-text('design') button");
+      await say(hal, "for the designers");
+      await hal.page.clock.fastForward("05:00");
+      expect(await hal.page.locator("#outbox p").allTextContents()).toEqual([...lobby, "for the designers"]);
+      await hal.sees("#outbox li", /not sent yet · # lobby\s*said offline, 0/);
+      await ada.page.click("#rooms li:has-text('design') button");
+
+      await hal.goOnline();
+      await ada.sees("#messages li", "for the designers");
+      await bob.sees("#messages li", "said offline, 8");
+      await hal.misses("#outbox li");
+      await hal.sees("#messages li.mine", "for the designers");
+      expect(await bob.page.locator("#messages li p", { hasText: "said offline" }).allTextContents()).toEqual(lobby);
+      await bob.misses("#people li", "Hal"); // who stayed in the lobby until all was said
+      await ada.page.click("#rooms li:has-text('lobby') button");
+      await ada.sees("#messages li", "said offline, 8");
+      await hal.close();
+    },
+  );
+
+  it("hints at what comes while one reads further up, and leads there", SLOW, async () => {
+    await ada.page.setViewportSize({ width: 1280, height: 420 });
+    await ada.page.evaluate(() => (document.querySelector("#messages")!.scrollTop = 0));
+    expect(await ada.page.locator("#newer").isVisible()).toBe(false);
+    await say(bob, "below the fold, one");
+    await ada.sees("#newer", "1 new message");
+    await say(bob, "below the fold, two");
+    await ada.sees("#newer", "2 new messages");
+    expect(await ada.page.evaluate(() => document.querySelector("#messages")!.scrollTop)).toBe(0);
+    await ada.page.click("#newer");
+    await ada.misses("#newer");
+    const shown = ada.page.locator("#messages li", { hasText: "below the fold, two" });
+    await ada.page.waitForFunction(
+      ([list, item]) => item!.getBoundingClientRect().bottom <= list!.getBoundingClientRect().bottom,
+      [await ada.page.locator("#messages").elementHandle(), await shown.elementHandle()] as const,
+    );
+    await say(bob, "in sight");
+    await ada.sees("#messages li", "in sight");
+    expect(await ada.page.locator("#newer").isVisible()).toBe(false);
+    await ada.page.setViewportSize({ width: 1280, height: 720 });
+  });
+
+  it(
+    "leaves one who reads further up there when a connection comes back, with what was missed below",
+    SLOW,
+    async () => {
+      const ivy = await signIn("Ivy", { cuttable: true, viewport: { width: 1280, height: 420 } });
+      await ivy.sees("#messages li", "hello from Ada");
+      await ivy.page.evaluate(() => (document.querySelector("#messages")!.scrollTop = 0));
+      await ivy.goOffline();
+      await ivy.sees("#lost");
+      await say(bob, "while Ivy reads");
+      await ivy.goOnline();
+      await ivy.sees("#newer", "1 new message");
+      expect(await ivy.page.evaluate(() => document.querySelector("#messages")!.scrollTop)).toBe(0);
+      await ivy.close();
+    },
+  );
+
+  it("shows a whole character of a name that begins with one of several code points", SLOW, async () => {
+    for (const [initial, name] of [
+      ["👩‍🚀", "👩‍🚀 Zoe"],
+      ["🇩🇪", "🇩🇪 Uwe"],
+      ["É", "e\u0301mile"],
+    ] as const) {
+      const window = await signIn(name);
+      const shown = window.page.locator("#people li", { hasText: name }).locator(".avatar");
+      expect((await shown.textContent())?.normalize()).toBe(initial);
+      await window.close();
+    }
+  });
+
   it("the session's id rotates at login, targets every tab and never reaches a script", SLOW, async () => {
     const dora = await stage.open();
     const context = dora.page.context();
@@ -265,7 +348,12 @@ needs("chromium")("the chat, in windows of a browser", () => {
       await ada.page.click("#rooms li:has-text('tea-break') button");
       await ada.sees("#messages li", "anybody there?");
       await ada.page.fill("#text", "half a sentence");
+      const jon = await signIn("Jon", { cuttable: true });
+      await jon.goOffline();
+      await jon.sees("#lost");
+      await say(jon, "said to the server before");
       await stage.restart();
+      await jon.goOnline();
       await ada.sees("#refusal", "sign in again");
       await bob.sees("#refusal", "sign in again");
       await ada.page.click("#sign-in button");
@@ -278,6 +366,10 @@ needs("chromium")("the chat, in windows of a browser", () => {
       await ada.page.click("#composer button");
       await bob.sees("#messages li", "half a sentence");
       expect(await bob.page.locator("#messages li").count()).toBe(1);
+      await jon.sees("#refusal", "sign in again");
+      await jon.page.click("#sign-in button");
+      await bob.sees("#messages li", "said to the server before");
+      await jon.misses("#outbox li");
     },
   );
 });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Browser, chromium, type Page, type WebSocketRoute } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page, type WebSocketRoute } from "playwright-core";
 import { program } from "../fixtures/needs.js";
 import { root } from "../repo/source-files.js";
 
@@ -23,6 +23,15 @@ export interface Window {
   close(): Promise<void>;
 }
 
+/** What kind of window: a phone's, a dark one. */
+export interface WindowOptions extends BrowserContextOptions {
+  /** Sends its WebSocket through our hands, slowly. */
+  cuttable?: boolean;
+}
+
+/** A phone, held upright. */
+export const phone: WindowOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
 /** An example's server in a process of its own, and a browser with as many windows as wanted. */
 export interface Stage extends AsyncDisposable {
   readonly url: string;
@@ -30,8 +39,8 @@ export interface Stage extends AsyncDisposable {
   readonly running: () => boolean;
   /** Ends the server as a deployment does, and starts it again at the same address. */
   restart(): Promise<void>;
-  /** Opens a window on the example's page, or on another path; `cuttable` sends its WebSocket through our hands, slowly. */
-  open(path?: string, options?: { cuttable?: boolean }): Promise<Window>;
+  /** Opens a window on the example's page, or on another path. */
+  open(path?: string, options?: WindowOptions): Promise<Window>;
 }
 
 const flags = [
@@ -68,7 +77,7 @@ export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): P
         server = serve(example, { ...env, PORT: new URL(url).port });
         await server.url;
       },
-      open: (path = "", { cuttable = false } = {}) => openWindow(opened, url + path, cuttable),
+      open: (path = "", options = {}) => openWindow(opened, url + path, options),
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -105,8 +114,12 @@ function serve(example: string, env: NodeJS.ProcessEnv) {
   };
 }
 
-async function openWindow(browser: Browser, url: string, cuttable: boolean): Promise<Window> {
-  const context = await browser.newContext();
+async function openWindow(
+  browser: Browser,
+  url: string,
+  { cuttable = false, ...options }: WindowOptions,
+): Promise<Window> {
+  const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE_MS);
   const tab = async (): Promise<Window> => {
     const page = await context.newPage();
@@ -115,11 +128,9 @@ async function openWindow(browser: Browser, url: string, cuttable: boolean): Pro
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
     });
-    // A browser that is offline keeps the WebSockets it has: these can be closed from here.
+    // A browser that is offline opens no WebSocket, but keeps those it has: these can be closed from here.
     const lines = new Set<WebSocketRoute>();
-    let online = true;
     const route = (line: WebSocketRoute): void => {
-      if (!online) return void line.close();
       lines.add(line);
       line.connectToServer();
     };
@@ -134,15 +145,11 @@ async function openWindow(browser: Browser, url: string, cuttable: boolean): Pro
       misses: (selector, text) => find(selector, text).waitFor({ state: "hidden" }),
       another: tab,
       async goOffline() {
-        online = false;
         await context.setOffline(true);
         await Promise.all([...lines].map((line) => line.close()));
         lines.clear();
       },
-      async goOnline() {
-        online = true;
-        await context.setOffline(false);
-      },
+      goOnline: () => context.setOffline(false),
       close: () => page.close(),
     };
   };

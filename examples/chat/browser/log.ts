@@ -1,4 +1,5 @@
 import { byId, element } from "../../page/dom.js";
+import { firstGraphemes } from "../../page/graphemes.js";
 
 const LINES = 30;
 const counts = new WeakMap<Element, { key: string; times: number }>();
@@ -14,7 +15,7 @@ export function logReply(label: string, code: string, detail: string, ms: number
     code === "OK" ? "" : "failed",
     element("b", "", label),
     element("code", "", times === 1 ? code : `${code} ×${times}`),
-    element("span", "", `${detail.slice(0, 160)} · ${Math.round(ms)} ms`.replace(/^ · /, "")),
+    element("span", "", `${firstGraphemes(detail, 160)} · ${Math.round(ms)} ms`.replace(/^ · /, "")),
   );
   counts.set(line, { key, times });
   known?.remove();

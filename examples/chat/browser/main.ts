@@ -4,10 +4,12 @@ import type { App, ClientToServer, Message, RoomSummary, ServerToClient } from "
 import { showConnection } from "../../page/connection.js";
 import { byId, element, onSubmit, showItems } from "../../page/dom.js";
 import { failureDetail, failureText, type Reason } from "../../page/failure-text.js";
+import { firstGraphemes } from "../../page/graphemes.js";
 import { avatar } from "./avatar.js";
 import { showAttacks } from "./bad-actor.js";
 import { logReply } from "./log.js";
 import { addMessage, showHistory } from "./messages.js";
+import { type Entry, Outbox } from "./outbox.js";
 import { startTyping, stopAllTyping, stopTyping, TYPING_MS } from "./typing.js";
 
 // WebSocket first: the server notices at once when a tab is closed.
@@ -27,17 +29,27 @@ let leaveRoom = (): void => {};
 
 const notice = byId("notice");
 
-/** Resolves to the value, or to nothing when it failed and the notice says why. */
-async function attempt<T>(label: string, call: Promise<T>): Promise<T | undefined> {
+/** The same call, which leaves a line in the log when it is answered. */
+async function logged<T>(label: string, call: Promise<T>): Promise<T> {
   const started = performance.now();
   try {
     const value = await call;
     logReply(label, "OK", JSON.stringify(value) ?? "", performance.now() - started);
+    return value;
+  } catch (error) {
+    if (error instanceof EventFailure) logReply(label, error.code, failureDetail(error), performance.now() - started);
+    throw error;
+  }
+}
+
+/** Resolves to the value, or to nothing when it failed and the notice says why. */
+async function attempt<T>(label: string, call: Promise<T>): Promise<T | undefined> {
+  try {
+    const value = await logged(label, call);
     notice.textContent = "";
     return value;
   } catch (error) {
     if (!(error instanceof EventFailure)) throw error;
-    logReply(label, error.code, failureDetail(error), performance.now() - started);
     notice.textContent = failureText(error);
     return undefined;
   }
@@ -155,13 +167,24 @@ async function enter(id: string): Promise<void> {
   if (me === null) return; // chosen, and entered after the sign-in
   const topic = `room:${id}`;
   const join = client.joinTopic(topic, {
-    onSnapshot: (history) => showHistory(history as Message[], me), // again after each reconnect
-    onLost: (failure) => (notice.textContent = failureText(failure)),
+    // Again after each reconnect.
+    onSnapshot(history) {
+      if (room === id) showHistory(history as Message[], me);
+      if (me !== null) outbox.opened(id, me);
+    },
+    onLost(failure) {
+      outbox.closed(id);
+      notice.textContent = failureText(failure);
+    },
   });
   const offPresence = client.onPresence(topic, showPeople);
   leaveRoom = () => {
     leaveRoom = () => {};
-    join.leave();
+    // What waits for a connection was said in this room.
+    void outbox.emptied(id).then(() => {
+      join.leave();
+      if (room !== id) outbox.closed(id);
+    });
     offPresence();
     showPeople([]);
     showHistory(undefined, me);
@@ -169,11 +192,18 @@ async function enter(id: string): Promise<void> {
   };
   document.querySelector(`#rooms [aria-current="true"]`)?.scrollIntoView({ block: "nearest" });
   byId("text").focus();
-  const joined = await attempt(`Join # ${id}`, join);
-  if (joined !== undefined || room !== id || id === LOBBY) return;
-  const why = notice.textContent; // a room of a server before this one, for instance
-  await enter(LOBBY);
-  notice.textContent = why;
+  try {
+    await logged(`Join # ${id}`, join);
+    notice.textContent = "";
+  } catch (error) {
+    if (!(error instanceof EventFailure)) throw error;
+    notice.textContent = failureText(error);
+    if (room !== id || id === LOBBY) return;
+    if (error.code === "NOT_FOUND") outbox.refuse(id, error); // a room of a server before this one, for instance
+    const why = notice.textContent;
+    await enter(LOBBY);
+    notice.textContent = why;
+  }
 }
 
 client.on("message", (message) => {
@@ -181,14 +211,28 @@ client.on("message", (message) => {
   if (message.room === room) addMessage(message, me);
 });
 
-onSubmit("composer", async () => {
+// What is said waits for its answer, however long that takes.
+const outbox = new Outbox(sayOnce, (entry, failure) => {
   const input = byId<HTMLInputElement>("text");
-  const text = input.value;
+  const isElsewhere = input.value !== "" || entry.room !== room;
+  notice.textContent = (isElsewhere ? `"${firstGraphemes(entry.text, 30)}" was not sent: ` : "") + failureText(failure);
+  if (!isElsewhere) input.value = entry.text;
+});
+socket.on("disconnect", () => outbox.closed());
+
+/** The server sees by the id whether it has this already. */
+async function sayOnce({ room, text, requestId }: Entry): Promise<void> {
+  await logged("Message", client.with({ requestId }).call("message", { room, text }));
+  notice.textContent = "";
+}
+
+onSubmit("composer", () => {
+  const input = byId<HTMLInputElement>("text");
+  if (me === null) return;
+  if (input.value.trim() === "") notice.textContent = "write something first";
+  else outbox.add(me, room, input.value);
   input.value = "";
   toldAt = -Infinity;
-  // Tried again when no answer came, which the server sees by the request's id: it is said once.
-  const sent = await attempt("Message", client.with({ retries: 2 }).call("message", { room, text }));
-  if (sent === undefined && input.value === "") input.value = text;
 });
 
 // --- typing -----------------------------------------------------------------------------------------------------------------

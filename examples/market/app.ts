@@ -22,6 +22,19 @@ export interface Trade {
   seller: string;
 }
 
+/** What became of an offer: it stands, or it crossed one that stood. */
+export type Posted = { offer: Offer } | { trade: Trade };
+
+/** For whoever has no market yet. */
+export interface Waiting {
+  /** How many traders make a market. */
+  size: number;
+  /** How many wait for the next one. */
+  waiting: number;
+  /** How many have one. */
+  trading: number;
+}
+
 export interface Account {
   cash: number;
   goods: number;
@@ -40,7 +53,7 @@ export interface ClientToServer {
   /** Answered when there are traders enough for a market. */
   enter(reply: (floor: Floor) => void): void;
   leave(reply: (gone: { trader: string }) => void): void;
-  post_offer(offer: NewOffer, reply: (offer: Offer) => void): void;
+  post_offer(offer: NewOffer, reply: (posted: Posted) => void): void;
   withdraw_offer(which: { id: number }, reply: (offer: Offer) => void): void;
   accept_offer(which: { id: number }, reply: (trade: Trade) => void): void;
 }
@@ -52,6 +65,7 @@ export interface ServerToClient {
   NewTrade(trade: Trade): void;
   NewAccount(account: Account): void;
   Gone(who: { trader: string }): void;
+  Waiting(who: Waiting): void;
 }
 
 export type App = Server<ClientToServer, ServerToClient, Record<string, never>, { name?: string; token?: string }>;

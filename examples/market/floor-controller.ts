@@ -1,6 +1,6 @@
 import { type ControllerHandler, EventError, type EventContext } from "socket-ingress";
 import { group, RealtimeController, user } from "socket-ingress/realtime";
-import { type App, type Floor, newOffer, type NewOffer, offerId } from "./app.js";
+import { type App, type Floor, newOffer, type NewOffer, offerId, type Trade } from "./app.js";
 import { Market } from "./market.js";
 
 export interface FloorOptions {
@@ -15,6 +15,8 @@ export class FloorController extends RealtimeController<App> {
   readonly name = "floor";
   private readonly options: FloorOptions;
   private readonly seats = new Map<string, { market: Market; endWatch: () => void }>();
+  /** Who waits for a market, by the call that does; two tabs of one trader wait twice. */
+  private readonly waiting = new Map<EventContext<App>, string>();
 
   constructor(options: FloorOptions) {
     super();
@@ -45,7 +47,14 @@ export class FloorController extends RealtimeController<App> {
         const market = new Market(id, members);
         for (const trader of members) this.seat(trader, market);
       };
-      await this.realtime.waitForGroup(context, { pool: "market", size: this.options.size, afterGrouping });
+      this.waiting.set(context, me);
+      this.tellWaiting();
+      try {
+        await this.realtime.waitForGroup(context, { pool: "market", size: this.options.size, afterGrouping });
+      } finally {
+        this.waiting.delete(context);
+        this.tellWaiting();
+      }
     }
     return this.marketOf(me).floor(me);
   }
@@ -54,8 +63,11 @@ export class FloorController extends RealtimeController<App> {
     const me = this.traderOf(context);
     const market = this.marketOf(me);
     const posted = market.post(me, offer);
-    void this.notify(context, group(market.id), posted, { event: "NewOffer" });
-    this.tellAccount(market, me);
+    if ("trade" in posted) this.tellTrade(context, market, posted.trade);
+    else {
+      void this.notify(context, group(market.id), posted.offer, { event: "NewOffer" });
+      this.tellAccount(market, me);
+    }
     return posted;
   }
 
@@ -72,14 +84,26 @@ export class FloorController extends RealtimeController<App> {
     const me = this.traderOf(context);
     const market = this.marketOf(me);
     const trade = market.accept(me, id);
+    this.tellTrade(context, market, trade);
+    return trade;
+  }
+
+  private tellTrade(context: EventContext<App>, market: Market, trade: Trade): void {
     const { buyer, seller, price } = trade;
     void this.notify(context, group(market.id), trade, { event: "NewTrade" });
     // Private: the other side of the trade only.
-    if (me === buyer) void this.notify(context, user(seller), `You sold a unit to ${buyer} for ${price.toFixed(2)}`);
-    else void this.notify(context, user(buyer), `You bought a unit from ${seller} for ${price.toFixed(2)}`);
+    if (this.traderOf(context) === buyer) {
+      void this.notify(context, user(seller), `You sold a unit to ${buyer} for ${price.toFixed(2)}`);
+    } else void this.notify(context, user(buyer), `You bought a unit from ${seller} for ${price.toFixed(2)}`);
     this.tellAccount(market, buyer);
     this.tellAccount(market, seller);
-    return trade;
+  }
+
+  /** Tells those who wait what for. */
+  private tellWaiting(): void {
+    const traders = new Set(this.waiting.values());
+    const about = { size: this.options.size, waiting: traders.size, trading: this.seats.size };
+    for (const trader of traders) void this.sendTo(user(trader), about, { event: "Waiting" });
   }
 
   private tellAccount(market: Market, trader: string): void {
@@ -107,6 +131,7 @@ export class FloorController extends RealtimeController<App> {
     await this.realtime.withdraw(group(market.id), trader);
     for (const { id } of market.leave(trader)) void this.sendTo(group(market.id), { id }, { event: "OfferGone" });
     void this.sendTo(group(market.id), { trader }, { event: "Gone" });
+    this.tellWaiting();
   }
 
   private traderOf({ socket }: EventContext<App>): string {

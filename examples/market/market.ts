@@ -1,7 +1,10 @@
 import { EventError } from "socket-ingress";
-import type { Account, Floor, NewOffer, Offer, Trade } from "./app.js";
+import type { Account, Floor, NewOffer, Offer, Posted, Trade } from "./app.js";
 
-/** One double auction: everyone may offer to buy and to sell. It knows the rules and nobody's socket. */
+/**
+ * One double auction: everyone may offer to buy and to sell, and what crosses is a trade. So no bid that stands is as high as an ask
+ * that stands. It knows the rules and nobody's socket.
+ */
 export class Market {
   readonly id: string;
   private readonly accounts: Map<string, Account>;
@@ -26,14 +29,20 @@ export class Market {
     return account;
   }
 
-  /** What is offered is put aside until it is taken or withdrawn, so that nobody can sell a thing twice. */
-  post(trader: string, { side, price }: NewOffer): Offer {
+  /**
+   * An offer that crosses is a trade with the best of what stands, the oldest first, at the price that stood. Any other stands until it
+   * is taken or withdrawn; what it offers is put aside, so that nobody can sell a thing twice.
+   */
+  post(trader: string, { side, price }: NewOffer): Posted {
     const account = this.account(trader);
+    if (side === "bid") canPay(account, price);
+    const crossed = this.crossed(trader, side, price);
+    if (crossed !== undefined) return { trade: this.accept(trader, crossed.id) };
     if (side === "bid") this.pay(account, price);
     else this.hand(account);
     const offer = { id: ++this.lastId, side, price, trader };
     this.offers.set(offer.id, offer);
-    return offer;
+    return { offer };
   }
 
   withdraw(trader: string, id: number): Offer {
@@ -68,6 +77,19 @@ export class Market {
     return theirs;
   }
 
+  /** The best that somebody else offers at this price or a better one. */
+  private crossed(trader: string, side: Offer["side"], price: number): Offer | undefined {
+    const gain = (offer: Offer): number => (side === "bid" ? price - offer.price : offer.price - price);
+    const crossing = [...this.offers.values()].filter((offer) => offer.side !== side && gain(offer) >= 0);
+    const [best] = crossing.filter((offer) => offer.trader !== trader).sort((a, b) => gain(b) - gain(a));
+    const [own] = crossing;
+    if (best !== undefined || own === undefined) return best;
+    throw new EventError(
+      "CONFLICT",
+      `your own ${own.side} at ${own.price.toFixed(2)} is in the way: withdraw it first`,
+    );
+  }
+
   private open(id: number): Offer {
     const offer = this.offers.get(id);
     if (offer === undefined) throw new EventError("NOT_FOUND", "somebody was faster: this offer is gone");
@@ -75,7 +97,7 @@ export class Market {
   }
 
   private pay(account: Account, price: number): void {
-    if (account.cash < price) throw new EventError("CONFLICT", "you don't have that much money");
+    canPay(account, price);
     account.cash = Math.round((account.cash - price) * 100) / 100;
   }
 
@@ -83,4 +105,8 @@ export class Market {
     if (account.goods < 1) throw new EventError("CONFLICT", "you have nothing left to sell");
     account.goods -= 1;
   }
+}
+
+function canPay(account: Account, price: number): void {
+  if (account.cash < price) throw new EventError("CONFLICT", "you don't have that much money");
 }

@@ -216,7 +216,7 @@ needs("chromium")("the chat, in windows of a browser", () => {
     await ada.misses("#newer");
     const shown = ada.page.locator("#messages li", { hasText: "below the fold, two" });
     await ada.page.waitForFunction(
-      ([list, item]) => item!.getBoundingClientRect().bottom <= list!.getBoundingClientRect().bottom,
+      ([list, item]) => item.getBoundingClientRect().bottom <= list.getBoundingClientRect().bottom,
       [await ada.page.locator("#messages").elementHandle(), await shown.elementHandle()] as const,
     );
     await say(bob, "in sight");

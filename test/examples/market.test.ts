@@ -35,10 +35,13 @@ needs("chromium")("the market, in windows of a browser", () => {
 
   it("opens when the group is complete, and whoever comes later waits for the next one", SLOW, async () => {
     await ada.sees("#waiting", "Waiting for other traders");
+    await ada.sees("#waiting", "3 traders make a market, and 2 of you are here: it opens with 1 more.");
     cem = await arrive("Cem", { cuttable: true });
     for (const window of [ada, bea, cem]) await window.sees("#traders li:nth-child(3)");
     dora = await arrive("Dora");
     await dora.sees("#waiting", "Waiting for other traders");
+    await dora.sees("#waiting", "3 traders make a market, and you are the first: it opens with 2 more.");
+    await dora.sees("#waiting", "The market before yours is full, with 3 in it.");
   });
 
   it("shows an offer to everybody in the market, and what it costs to its maker", SLOW, async () => {
@@ -101,6 +104,19 @@ needs("chromium")("the market, in windows of a browser", () => {
     // The later click found no button any more, or was told.
     expect((await refusals(ada)) + (await refusals(bea))).toBeLessThanOrEqual(1);
     expect(await cem.page.locator("#trades li", { hasText: "3.00" }).count()).toBe(1);
+  });
+
+  it("makes a trade at once of an offer that crosses one that stands, at the price that stood", SLOW, async () => {
+    await offer(ada, "ask", 10);
+    await bea.sees("#asks li", /10\.00/);
+    await offer(bea, "bid", 11.5);
+    for (const window of [ada, bea, cem]) {
+      await window.sees("#trades li", /10\.00\s*Ada → Bea/);
+      await window.misses("#asks li");
+      expect(await window.page.locator("#bids li").count()).toBe(0);
+    }
+    await ada.sees("#notices li", "You sold a unit to Bea for 10.00");
+    await bea.sees("#notices li", "you bought a unit from Ada for 10.00");
   });
 
   it("gives back what was put aside for an offer that is withdrawn", SLOW, async () => {

@@ -1,6 +1,6 @@
 import { io } from "socket.io-client";
 import { createClient } from "socket-ingress/client";
-import type { App, Offer } from "../app.js";
+import type { App, Offer, Waiting } from "../app.js";
 import { showConnection } from "../../page/connection.js";
 import { byId, element, onSubmit, showItems } from "../../page/dom.js";
 import { drawChart } from "./chart.js";
@@ -45,9 +45,18 @@ function showBook(offers: readonly Offer[], me: string): void {
   }
 }
 
-function show({ me, place, traders, offers, trades, account, notices }: MarketState): void {
+/** What somebody waits for. */
+function lackingText({ size, waiting, trading }: Waiting): string {
+  const here = waiting === 1 ? "you are the first" : `${waiting} of you are here`;
+  const text = `${size} traders make a market, and ${here}: it opens with ${size - waiting} more.`;
+  if (trading === 0) return text;
+  return `${text} The market before yours is full, with ${trading} in it.`;
+}
+
+function show({ me, place, traders, offers, trades, account, notices, waiting }: MarketState): void {
   byId("me").textContent = me;
   byId("waiting").hidden = place !== "waiting";
+  if (waiting !== undefined) byId("lacking").textContent = lackingText(waiting);
   byId("floor").hidden = place !== "floor";
   byId("alone").hidden = traders.length !== 1;
   byId("offer").inert = traders.length === 1;
@@ -85,6 +94,6 @@ void market.start();
 onSubmit("offer", () => {
   const form = new FormData(byId<HTMLFormElement>("offer"));
   const side = form.get("side") === "ask" ? "ask" : "bid";
-  void market.attempt(client.invoke("post_offer", { side, price: Number(form.get("price")) }));
+  void market.post({ side, price: Number(form.get("price")) });
 });
 byId("move-on").addEventListener("click", () => void market.moveOn());

@@ -1,5 +1,5 @@
 import { ClientModule, EventFailure, type NoticeData } from "socket-ingress/client";
-import type { Account, App, Floor, ServerToClient } from "../app.js";
+import type { Account, App, Floor, NewOffer, ServerToClient, Waiting } from "../app.js";
 import { failureText } from "../../page/failure-text.js";
 
 export interface MarketState extends Floor {
@@ -7,6 +7,8 @@ export interface MarketState extends Floor {
   /** `arriving` until the server has said whether there is a seat. */
   place: "arriving" | "waiting" | "floor";
   account: Account;
+  /** What is waited for, once the server has said so. */
+  waiting: Waiting | undefined;
   /** Lines for the person, the newest first. */
   notices: readonly { id: number; text: string; bad: boolean }[];
 }
@@ -20,12 +22,14 @@ export class MarketModule extends ClientModule<App, MarketState> {
     offers: [],
     trades: [],
     account: { cash: 0, goods: 0 },
+    waiting: undefined,
     notices: [],
   };
 
   protected override onStart(): void {
     this.hear("NewOffer", (offer) => this.setState(({ offers }) => ({ offers: [...offers, offer] })));
     this.hear("OfferGone", ({ id }) => this.dropOffer(id));
+    this.hear("Waiting", (waiting) => this.setState({ waiting }));
     this.hear("NewAccount", (account) => this.setState({ account }));
     this.hear("NewTrade", (trade) => {
       this.dropOffer(trade.id);
@@ -50,6 +54,18 @@ export class MarketModule extends ClientModule<App, MarketState> {
       this.tell(failureText(error), true);
       return false;
     }
+  }
+
+  /** Makes an offer; if it is a trade at once, the person is told at which price. */
+  async post(offer: NewOffer): Promise<void> {
+    await this.attempt(
+      this.callAction("post_offer", offer).then((posted) => {
+        if (!("trade" in posted)) return;
+        const { buyer, seller, price } = posted.trade;
+        const what = offer.side === "bid" ? `bought a unit from ${seller}` : `sold a unit to ${buyer}`;
+        this.tell(`Your offer met one that stood: you ${what} for ${price.toFixed(2)}`);
+      }),
+    );
   }
 
   /** Out of this market, for whom it is over, and into the next one. */

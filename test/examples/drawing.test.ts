@@ -2,9 +2,11 @@ import { io } from "socket.io-client";
 import { isFailure } from "socket-ingress";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { needs } from "../fixtures/needs.js";
-import { openStage, type Stage, type Window } from "./stage.js";
+import { openStage, phone, type Stage, type Window } from "./stage.js";
 
 const SLOW = { timeout: 60_000 };
+/** The first pen. */
+const ink = "32,36,44";
 
 needs("chromium")("the drawing, in windows of a browser", () => {
   let stage: Stage;
@@ -175,6 +177,66 @@ needs("chromium")("the drawing, in windows of a browser", () => {
     await coral.sees("#painters", "Amber Otter");
     await amber.page.click("#clear");
     await strokes(coral, 0);
+  });
+
+  it("is as large as a phone has room for, and shows the part that one wants to see", SLOW, async () => {
+    const hand = await stage.open("/#pocket", phone);
+    await hand.sees("#canvas[data-empty]");
+    const desk = await stage.open("/#pocket");
+    await desk.sees("#canvas[data-empty]");
+    await hand.sees("#paper:not(.closed)");
+    const paper = await hand.page.locator("#paper").boundingBox();
+    expect(paper?.height).toBeGreaterThan(844 * 0.6);
+    expect((paper?.width ?? 0) / (paper?.height ?? 1)).toBeCloseTo(1.6, 1); // and nothing on it is distorted
+
+    // The middle of the board is in sight at first; with the slider its left edge is.
+    await draw(hand, [800, 300], [800, 700]);
+    await strokes(desk, 1);
+    expect(await painted(desk, 800, 500)).toBe(ink);
+    await hand.page.fill("#pan", "0");
+    await hand.page.waitForFunction(() => document.querySelector("#view")!.scrollLeft === 0);
+    await draw(hand, [100, 300], [100, 700]);
+    await strokes(desk, 2);
+    expect(await painted(desk, 100, 500)).toBe(ink);
+
+    // Two fingers move the board, and what the first of them began is no stroke.
+    const fingers = await hand.page.context().newCDPSession(hand.page);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...xs: number[]): Promise<unknown> =>
+      fingers.send("Input.dispatchTouchEvent", { type, touchPoints: xs.map((x, id) => ({ x, y: 400, id })) });
+    await touch("touchStart", 300);
+    await touch("touchMove", 320);
+    await strokes(desk, 3);
+    await touch("touchStart", 320, 340);
+    await touch("touchMove", 220, 240);
+    await touch("touchEnd");
+    await strokes(desk, 2);
+    await strokes(hand, 2);
+    const moved = await hand.page.evaluate(() => document.querySelector("#view")!.scrollLeft);
+    expect(Math.round(moved)).toBe(100);
+    await draw(hand, [500, 300], [500, 700]); // one finger draws as before
+    await strokes(desk, 3);
+    for (const window of [hand, desk]) await window.close();
+  });
+
+  it("a pen has the same colour for all, by day and by night", SLOW, async () => {
+    const night = await stage.open("/#night", { colorScheme: "dark" });
+    const day = await stage.open("/#night", { colorScheme: "light" });
+    await day.sees("#paper:not(.closed)");
+    await night.sees("#paper:not(.closed)");
+    const colors = await night.page.locator("input[name=color]").count();
+    for (let color = 0; color < colors; color++) {
+      await night.page.check(`input[name=color][value="${color}"]`);
+      await draw(night, [200, 100 + 100 * color], [1400, 100 + 100 * color]);
+    }
+    await strokes(day, colors);
+    expect(await painted(day, 800, 100)).toBe(ink);
+    for (let color = 0; color < colors; color++) {
+      expect(await painted(night, 800, 100 + 100 * color)).toBe(await painted(day, 800, 100 + 100 * color));
+    }
+    const paper = (window: Window): Promise<string> =>
+      window.page.evaluate(() => getComputedStyle(document.querySelector("#paper")!).backgroundColor);
+    expect(await paper(night)).toBe(await paper(day));
+    for (const window of [night, day]) await window.close();
   });
 
   it("draws with the keyboard too", SLOW, async () => {

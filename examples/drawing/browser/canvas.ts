@@ -10,7 +10,6 @@ export class Canvas {
   constructor(element: HTMLCanvasElement) {
     this.element = element;
     new ResizeObserver(() => this.changed()).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.changed());
   }
 
   /** Everything anew, as a snapshot has it. */

@@ -7,6 +7,7 @@ import { byId, element, showItems } from "../../page/dom.js";
 import { failureText } from "../../page/failure-text.js";
 import { Canvas } from "./canvas.js";
 import { Cursors } from "./cursors.js";
+import { Pan } from "./pan.js";
 import { Pen, type Piece } from "./pen.js";
 
 const socket: Socket<ServerToClient, ClientToServer> = io({
@@ -17,6 +18,7 @@ const socket: Socket<ServerToClient, ClientToServer> = io({
 const client = createClient<App>(socket);
 const canvas = new Canvas(byId<HTMLCanvasElement>("canvas"));
 const cursors = new Cursors(byId("cursors"));
+const pan = new Pan(byId("view"), byId<HTMLInputElement>("pan"));
 showConnection(socket);
 
 let me: Painter | undefined;
@@ -142,17 +144,30 @@ function tellPlace(place: Point): void {
 }
 
 canvas.element.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0 || !joined) return;
+  if (event.button !== 0) return;
   canvas.element.setPointerCapture(event.pointerId);
-  pen.down(choice("color"), choice("width"), canvas.place(event));
+  if (pan.down(event)) takeBack();
+  else if (joined) pen.down(choice("color"), choice("width"), canvas.place(event));
 });
 canvas.element.addEventListener("pointermove", (event) => {
+  pan.move(event);
   const passed = event.getCoalescedEvents().map((each) => canvas.place(each));
   pen.move(passed.length > 0 ? passed : [canvas.place(event)]);
   tellPlace(canvas.place(event));
 });
-canvas.element.addEventListener("pointerup", () => pen.up());
-canvas.element.addEventListener("pointercancel", () => pen.up());
+for (const end of ["pointerup", "pointercancel"] as const) {
+  canvas.element.addEventListener(end, (event) => {
+    pan.up(event);
+    pen.up();
+  });
+}
+
+/** What the first of two fingers drew was not meant. */
+function takeBack(): void {
+  if (pen.drawing === undefined) return;
+  canvas.erase([`${me?.id}/${pen.drawing}`]);
+  if (pen.drop()) undo();
+}
 
 const STEP = 20;
 const steps = new Map<string, Point>([

@@ -44,10 +44,12 @@ export class Pen {
     this.stroke = undefined;
   }
 
-  /** Ends the stroke and sends no more of it. */
-  drop(): void {
+  /** Ends the stroke and sends no more of it. Returns whether a part of it was sent. */
+  drop(): boolean {
+    const wasSent = (this.stroke?.sent ?? 0) > 0;
     this.stroke = undefined;
     this.points = [];
+    return wasSent;
   }
 
   private flush(): void {

@@ -41,7 +41,7 @@ needs("chromium")("the market, in windows of a browser", () => {
     dora = await arrive("Dora");
     await dora.sees("#waiting", "Waiting for other traders");
     await dora.sees("#waiting", "3 traders make a market, and you are the first: it opens with 2 more.");
-    await dora.sees("#waiting", "The market before yours is full, with 3 in it.");
+    await dora.sees("#waiting", "3 others are trading already.");
   });
 
   it("shows an offer to everybody in the market, and what it costs to its maker", SLOW, async () => {
@@ -116,7 +116,7 @@ needs("chromium")("the market, in windows of a browser", () => {
       expect(await window.page.locator("#bids li").count()).toBe(0);
     }
     await ada.sees("#notices li", "You sold a unit to Bea for 10.00");
-    await bea.sees("#notices li", "you bought a unit from Ada for 10.00");
+    await bea.sees("#notices li", "You bought a unit from Ada for 10.00");
   });
 
   it("gives back what was put aside for an offer that is withdrawn", SLOW, async () => {

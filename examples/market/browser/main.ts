@@ -50,7 +50,7 @@ function lackingText({ size, waiting, trading }: Waiting): string {
   const here = waiting === 1 ? "you are the first" : `${waiting} of you are here`;
   const text = `${size} traders make a market, and ${here}: it opens with ${size - waiting} more.`;
   if (trading === 0) return text;
-  return `${text} The market before yours is full, with ${trading} in it.`;
+  return `${text} ${trading} ${trading === 1 ? "other is" : "others are"} trading already.`;
 }
 
 function show({ me, place, traders, offers, trades, account, notices, waiting }: MarketState): void {

@@ -63,7 +63,7 @@ export class MarketModule extends ClientModule<App, MarketState> {
         if (!("trade" in posted)) return;
         const { buyer, seller, price } = posted.trade;
         const what = offer.side === "bid" ? `bought a unit from ${seller}` : `sold a unit to ${buyer}`;
-        this.tell(`Your offer met one that stood: you ${what} for ${price.toFixed(2)}`);
+        this.tell(`You ${what} for ${price.toFixed(2)}`);
       }),
     );
   }

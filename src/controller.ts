@@ -1,10 +1,11 @@
-import { describeValue } from "./wire/values.js";
 import type { Server } from "socket.io";
 import { ControllerHandler } from "./events/controller-handler.js";
 import type { AppServer, InputSchema, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
+import { asPart, type Part, subjectOf } from "./events/managed.js";
+import { readOption } from "./events/option-table.js";
 import { afterStart, beforeStop, Service, type ServiceHealth } from "./service.js";
-import { checkInterceptors } from "./events/subscribe-options.js";
+import { use } from "./events/subscribe-options.js";
 import { subscribeAll } from "./events/subscriber-list.js";
 
 /** The {@link ServiceHealth} of a controller. */
@@ -54,7 +55,10 @@ export abstract class Controller<App extends AppServer = Server, State extends o
    */
   get handler(): ControllerHandler<App> {
     if (this.#handler === undefined) {
-      const handler = new ControllerHandler<App>(this.#subject, new Map(Object.entries(this.schemas ?? {})));
+      const handler = new ControllerHandler<App>(
+        subjectOf(this, "Controller"),
+        new Map(Object.entries(this.schemas ?? {})),
+      );
       this.buildEvents(handler);
       handler.seal();
       this.#handler = handler;
@@ -85,16 +89,22 @@ export abstract class Controller<App extends AppServer = Server, State extends o
   }
 
   /** @internal */
+  override [asPart](): Part {
+    return { ...super[asPart](), kind: "controller" };
+  }
+
+  /** @internal */
   protected override [afterStart](): void {
+    const subject = subjectOf(this, "Controller");
     const { ingress } = this.#appHost ?? {};
     if (ingress === undefined) {
-      throw new Error(`${this.#subject}: its events have no ingress to go through; register it with a ServiceManager`);
+      throw new Error(`${subject}: its events have no ingress to go through; register it with a ServiceManager`);
     }
     const owner = {
       name: this.name,
       namespace: this.namespace,
       self: this,
-      use: checkInterceptors(this.#subject, this.use),
+      use: readOption(subject, "use", use, this.use),
     };
     this.#unsubscribe = subscribeAll(ingress, owner, this.handler.entries);
   }
@@ -104,10 +114,5 @@ export abstract class Controller<App extends AppServer = Server, State extends o
     const unsubscribe = this.#unsubscribe;
     this.#unsubscribe = undefined;
     await unsubscribe?.();
-  }
-
-  get #subject(): string {
-    const { name } = this as { name?: unknown };
-    return `${this.constructor.name} ${typeof name === "string" ? `"${name}"` : `(whose name is ${describeValue(name)})`}`;
   }
 }

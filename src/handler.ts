@@ -2,13 +2,16 @@ import { describeValue, printable } from "./wire/values.js";
 import type { Server } from "socket.io";
 import type { HandlerEvents } from "./events/event-map.js";
 import type { AppServer, Interceptor } from "./events/subscriber.js";
-import { bindHost, checkWiring, type Host } from "./events/host.js";
+import { bindHost, type Host } from "./events/host.js";
+import { asPart, checkHost, type Part, subjectOf } from "./events/managed.js";
+import { readOption } from "./events/option-table.js";
 import type { Logger } from "./lifecycle/logger.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import { Cleanups } from "./lifecycle/cleanups.js";
+import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { type Key, Registry } from "./lifecycle/registry.js";
 import { SocketIngress } from "./socket-ingress.js";
-import { checkInterceptors } from "./events/subscribe-options.js";
+import { use } from "./events/subscribe-options.js";
 import {
   checkEntries,
   readEventMap,
@@ -63,10 +66,7 @@ export abstract class Handler<App extends AppServer = Server> {
   #ingress: SocketIngress<App> | undefined;
   #io: App | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
-  /** Which of setup and teardown was asked for last. */
-  #wanted = false;
-  #settingUp: Promise<void> | undefined;
-  #tearingDown: Promise<void> | undefined;
+  readonly #lifecycle = new Lifecycle();
   #ownLog: Logger | undefined;
 
   /** Whether its events are bound. */
@@ -98,29 +98,16 @@ export abstract class Handler<App extends AppServer = Server> {
    * threw, after having unbound and cleaned up
    */
   setup(io?: App): Promise<void> {
-    this.#wanted = true;
-    if (this.#tearingDown !== undefined) {
-      // A teardown asked for meanwhile takes it back.
-      return this.#tearingDown.then(() => (this.#wanted ? this.setup(io) : undefined));
-    }
-    const subject = this.#subject();
-    if (this.#settingUp !== undefined) {
-      if (io === undefined || io === this.#ingress?.io) return this.#settingUp;
+    const subject = subjectOf(this, "Handler");
+    const { started, stopping } = this.#lifecycle;
+    if (started && !stopping && io !== undefined && io !== this.#ingress?.io) {
       throw new Error(`${subject}: setup was given another server than the one it is set up with; tear it down first`);
     }
-    const ingress = io === undefined ? this.#host?.ingress : this.#ingressFor(io, subject);
-    if (ingress === undefined) {
-      throw new TypeError(
-        `${subject}: setup expects a Socket.IO server, or a manager that has registered it; got neither`,
-      );
-    }
-    const { owner, entries } = this.#wiring(subject);
-    this.#cleanups.reopen();
-    this.#unsubscribe = subscribeAll(ingress, owner, entries);
-    this.#ingress = ingress;
-    this.#io = io;
-    this.#settingUp = this.#runSetup();
-    return this.#settingUp;
+    return this.#lifecycle.start(
+      // A teardown that was asked for meanwhile unbinds what was bound.
+      async () => (this.registered ? this.#runSetup() : undefined),
+      () => this.#bind(io, subject),
+    );
   }
 
   /**
@@ -129,16 +116,7 @@ export abstract class Handler<App extends AppServer = Server> {
    * does nothing. Don't await it in one of the handler's own event methods: it waits for them.
    */
   teardown(): Promise<void> {
-    this.#wanted = false;
-    if (this.#tearingDown !== undefined) return this.#tearingDown;
-    // Never set up, it may still own something from its constructor.
-    if (this.#settingUp === undefined && this.#cleanups.size === 0) return Promise.resolve();
-    this.#tearingDown = (this.#settingUp === undefined ? this.#unbind() : this.#runTeardown(this.#settingUp)).finally(
-      () => {
-        this.#tearingDown = undefined;
-      },
-    );
-    return this.#tearingDown;
+    return this.#lifecycle.stop((settingUp) => this.#runTeardown(settingUp));
   }
 
   /** The same as `Handler.teardown`, under the name by which owners stop what they own. */
@@ -196,26 +174,38 @@ export abstract class Handler<App extends AppServer = Server> {
 
   /** @internal */
   [bindHost](host: Host<App, SocketIngress<App>> | undefined): void {
-    if (host !== undefined && this.#host !== undefined && host !== this.#host) {
-      throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
-    }
+    checkHost(this.name, this.#host, host);
     this.#host = host;
     this.#ownLog = undefined;
   }
 
   /** @internal */
-  [checkWiring](): void {
-    this.#wiring(this.#subject());
+  [asPart](): Part {
+    this.#wiring(subjectOf(this, "Handler"));
+    return {
+      kind: "handler",
+      name: this.name,
+      target: this,
+      requires: [],
+      // A manager is made for one App; the type of the host says so no more once it is in a list.
+      bind: (host) => this[bindHost](host as unknown as Host<App, SocketIngress<App>> | undefined),
+      start: async () => this.setup(),
+      stop: () => this.teardown(),
+    };
   }
 
-  #subject(): string {
-    const { name } = this as { name?: unknown };
-    if (typeof name !== "string" || name.trim() === "") {
+  #bind(io: App | undefined, subject: string): void {
+    const ingress = io === undefined ? this.#host?.ingress : this.#ingressFor(io, subject);
+    if (ingress === undefined) {
       throw new TypeError(
-        `${this.constructor.name || "Handler"}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`,
+        `${subject}: setup expects a Socket.IO server, or a manager that has registered it; got neither`,
       );
     }
-    return `${this.constructor.name || "Handler"} "${name}"`;
+    const { owner, entries } = this.#wiring(subject);
+    this.#cleanups.reopen();
+    this.#unsubscribe = subscribeAll(ingress, owner, entries);
+    this.#ingress = ingress;
+    this.#io = io;
   }
 
   #ingressFor(io: App, subject: string): SocketIngress<App> {
@@ -227,8 +217,12 @@ export abstract class Handler<App extends AppServer = Server> {
   }
 
   #wiring(subject: string): { readonly owner: SubscriberOwner; readonly entries: readonly SubscriberEntry[] } {
-    const use = checkInterceptors(subject, this.use);
-    const owner = { name: this.name, namespace: this.namespace, self: this, use };
+    const owner = {
+      name: this.name,
+      namespace: this.namespace,
+      self: this,
+      use: readOption(subject, "use", use, this.use),
+    };
     const entries = this.#entries(subject);
     checkEntries(owner, entries);
     return { owner, entries };
@@ -257,25 +251,21 @@ export abstract class Handler<App extends AppServer = Server> {
       await this.onSetup();
     } catch (thrown) {
       await this.#unbind();
-      this.#settingUp = undefined;
       throw thrown;
     }
   }
 
   async #runTeardown(settingUp: Promise<void>): Promise<void> {
+    await settingUp;
     // A setup that failed has cleaned up after itself, and told its caller.
-    const set = await settingUp.then(
-      () => true,
-      () => false,
-    );
-    if (!set) return;
-    try {
-      await this.onTeardown();
-    } catch (thrown) {
-      this.#report(thrown, "onTeardown failed; the handler is torn down all the same");
+    if (this.registered) {
+      try {
+        await this.onTeardown();
+      } catch (thrown) {
+        this.#report(thrown, "onTeardown failed; the handler is torn down all the same");
+      }
     }
     await this.#unbind();
-    this.#settingUp = undefined;
   }
 
   async #unbind(): Promise<void> {

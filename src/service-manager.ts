@@ -1,4 +1,3 @@
-import { describeValue } from "./wire/values.js";
 import type { Server } from "socket.io";
 import { Bus } from "./lifecycle/bus.js";
 import { Connections } from "./socket-io/connections.js";
@@ -10,9 +9,10 @@ import { type ManagerHealth, managerHealth } from "./manager/health.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
-import { handlerPart, type Part, servicePart } from "./manager/managed-part.js";
+import type { PartKind } from "./events/managed.js";
+import { flag, oneOf, type Option, option, readOptions, split } from "./events/option-table.js";
 import { type Key, type ProvideOptions, Registry, type WaitForOptions } from "./lifecycle/registry.js";
-import { Roster } from "./manager/roster.js";
+import { ManagedParts, partOf } from "./manager/managed-parts.js";
 import type { Service } from "./service.js";
 import {
   checkShutdownOptions,
@@ -46,6 +46,14 @@ export interface ServiceManagerOptions<App extends AppServer = Server> extends S
   readonly closeServer?: boolean;
 }
 
+const managerOptions = {
+  ingress: option(undefined, "a SocketIngress", (value) => value instanceof SocketIngress) as Option<
+    SocketIngress<AppServer> | undefined
+  >,
+  onStartFailure: oneOf("abort", "continue"),
+  closeServer: flag(true),
+};
+
 /**
  * Starts services, controllers and handlers in order, lends them one ingress, registry and bus, and shuts them down in reverse,
  * gracefully.
@@ -77,7 +85,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   readonly #onStartFailure: "abort" | "continue";
   readonly #closesServer: boolean;
-  readonly #roster: Roster;
+  readonly #parts: ManagedParts;
   readonly #lifecycle = new Lifecycle<ShutdownReport>();
   readonly #unlisten = new Set<() => void>();
   #status: "idle" | "starting" | "up" | "draining" | "stopped" = "idle";
@@ -89,19 +97,9 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * @throws TypeError naming what does not fit.
    */
   constructor(io?: App, options: ServiceManagerOptions<App> = {}) {
-    const { ingress, onStartFailure = "abort", closeServer = true, ...ingressOptions } = options;
-    if (onStartFailure !== "abort" && onStartFailure !== "continue") {
-      throw new TypeError(
-        `ServiceManager expects onStartFailure to be "abort" or "continue", got ${describeValue(onStartFailure)}`,
-      );
-    }
-    if (typeof closeServer !== "boolean") {
-      throw new TypeError(`ServiceManager expects closeServer to be true or false, got ${describeValue(closeServer)}`);
-    }
-    if (ingress !== undefined && !(ingress instanceof SocketIngress)) {
-      throw new TypeError(`ServiceManager expects ingress to be a SocketIngress, got ${describeValue(ingress)}`);
-    }
-    const { logger = defaultLogger(), ...rest } = ingressOptions;
+    const [own, ofIngress] = split(managerOptions, options);
+    const { onStartFailure, closeServer, ingress } = readOptions("ServiceManager", managerOptions, own);
+    const { logger = defaultLogger(), ...rest }: SocketIngressOptions = ofIngress;
     if (ingress && Object.keys(rest).length > 0) {
       throw new TypeError(
         `ServiceManager expects an ingress or options for the one it makes, got both: ${Object.keys(rest).join(", ")}`,
@@ -109,10 +107,11 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     }
     this.#onStartFailure = onStartFailure;
     this.#closesServer = closeServer;
-    this.ingress = ingress ?? new SocketIngress<App>({ ...rest, logger });
+    // Its owner made it for the same App.
+    this.ingress = (ingress as SocketIngress<App> | undefined) ?? new SocketIngress<App>({ ...rest, logger });
     this.log = logger;
     this.bus = new Bus(logger);
-    this.#roster = new Roster(this.registry, logger);
+    this.#parts = new ManagedParts(this.registry, logger);
     if (io !== undefined) this.attach(io);
     else if (this.ingress.io) this.#watch(this.ingress.io);
   }
@@ -142,7 +141,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * require each other in a circle. Nothing is stored then.
    */
   registerService(service: Service): this {
-    return this.#register(servicePart("registerService", "service", service));
+    return this.#register("registerService", "service", service);
   }
 
   /**
@@ -152,7 +151,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * @throws TypeError when it is no handler or has no name; Error when it is registered already. Nothing is stored then.
    */
   registerHandler(handler: Handler<App>): this {
-    this.#register(handlerPart("registerHandler", handler));
+    this.#register("registerHandler", "handler", handler);
     const own = handler.constructor as abstract new () => unknown;
     if (this.registry.resolve(own) === undefined) this.registry.provide(own, handler);
     return this;
@@ -165,7 +164,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * @throws TypeError and Error as {@link ServiceManager.registerService} does. Nothing is stored then.
    */
   registerController(controller: Controller<App>): this {
-    return this.#register(servicePart("registerController", "controller", controller));
+    return this.#register("registerController", "controller", controller);
   }
 
   /**
@@ -184,7 +183,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * `degraded` by it.
    */
   settled(): Promise<void> {
-    return this.#roster.settled();
+    return this.#parts.settled();
   }
 
   /**
@@ -214,7 +213,6 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * @returns the function that ends the listening.
    */
   shutdownOnSignals(options: ShutdownSignalOptions = {}): () => void {
-    checkShutdownOptions(options);
     const off = listenToSignals((how) => this.shutdown(how), options);
     const unlisten = (): void => {
       off();
@@ -226,12 +224,12 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   /** How everything is, for whoever operates it, and for readiness probes. It may name internals: don't publish it to clients. */
   health(): ManagerHealth {
-    return managerHealth(this.#status, this.#roster);
+    return managerHealth(this.#status, this.#parts);
   }
 
   /** What there is and who listens to what, in order. */
   describe(): ManagerDescription {
-    return describeManager(this.#roster, this.ingress);
+    return describeManager(this.#parts, this.ingress);
   }
 
   /**
@@ -265,9 +263,10 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     return this.registry.waitFor(key, options);
   }
 
-  #register(part: Part): this {
+  #register(method: string, kind: PartKind, value: unknown): this {
+    const part = partOf(method, kind, value);
     // The manager has all that a host has.
-    this.#roster.add(part, () => part.bind(this));
+    this.#parts.add(part, () => part.bind(this));
     return this;
   }
 
@@ -280,7 +279,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
       // The ingress may have been attached by its owner, and a server may have come to its HTTP server since it was attached.
       if (this.io) this.#watch(this.io);
       this.#connections?.watch();
-      await this.#roster.start(wanted, this.#onStartFailure);
+      await this.#parts.start(wanted, this.#onStartFailure);
       this.#status = "up";
     } catch (error) {
       if (wanted()) this.#status = "stopped";
@@ -298,7 +297,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     const report = await shutDown(
       {
         ingress: this.ingress,
-        roster: this.#roster,
+        parts: this.#parts,
         server: io && connections && this.#closesServer ? { io, connections } : undefined,
         starting,
       },

@@ -2,6 +2,7 @@ import { describeValue, printable, reasonOf } from "./wire/values.js";
 import { Background, type BackgroundTask } from "./lifecycle/background.js";
 import type { AppServer } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
+import { asPart, checkHost, checkRequires, type Part, subjectOf } from "./events/managed.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
@@ -310,12 +311,24 @@ export abstract class Service<State extends object = object> implements Owner, A
 
   /** Tell the service which manager it belongs to. Managers do this. @internal */
   [bindHost](host: Host | undefined): void {
-    if (host !== undefined && this.#host !== undefined && host !== this.#host) {
-      throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
-    }
+    checkHost(this.name, this.#host, host);
     this.#host = host;
     this.#log = undefined;
     for (const child of this.#children) tellHost(child, host);
+  }
+
+  /** @internal */
+  [asPart](): Part {
+    const subject = subjectOf(this, "Service");
+    return {
+      kind: "service",
+      name: this.name,
+      target: this,
+      requires: checkRequires(subject, this.requires),
+      bind: (host) => this[bindHost](host),
+      start: () => this.start(),
+      stop: () => this.stop(),
+    };
   }
 
   /** What a controller does once `onStart` has finished. @internal */

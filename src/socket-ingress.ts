@@ -26,11 +26,12 @@ import {
 } from "./socket-io/ingress-options.js";
 import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
-import { isOwner, type Owner } from "./lifecycle/cleanups.js";
+import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
 import { checkEvent, subscribeAs, type SubscriberIdentity, type SubscribingIngress } from "./events/subscriber-list.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
-import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
+import { among, atLeast, readOptions } from "./events/option-table.js";
+import { type Limits, limits, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
@@ -70,6 +71,7 @@ const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
  */
 export class SocketIngress<App extends AppServer = Server> implements SubscribingIngress<App> {
   readonly #options: CheckedIngressOptions;
+  readonly #limits: Limits;
   readonly #errors: ErrorSubscribers;
   readonly #state: IngressState;
   readonly #subscriptions = new Subscriptions();
@@ -81,8 +83,10 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /** @throws TypeError naming an option that does not exist or does not fit */
   constructor(options: SocketIngressOptions = {}) {
     this.#options = checkIngressOptions(options);
-    const { logger: log = defaultLogger(), replyFirst, maxInFlight, maxPending } = this.#options;
+    this.#limits = among(limits, this.#options);
+    const { logger: log = defaultLogger(), reply, maxInFlight, maxPending } = this.#options;
     this.#errors = new ErrorSubscribers(log);
+    const replyFirst = reply === "first";
     this.#state = new IngressState({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending, dispatch });
     this.#server = new ServerBinding(this.#state, this.#subscriptions, this.#options);
   }
@@ -109,7 +113,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** How long a subscriber may take unless its event says otherwise, in milliseconds. */
   get timeoutMs(): number {
-    return this.#options.limits.timeoutMs;
+    return this.#options.timeoutMs;
   }
 
   /** What would otherwise go unseen, counted since the ingress was made. */
@@ -199,9 +203,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   subscribeErrorDefault(fn: ErrorSubscriber, options: { priority?: number; owner?: Owner } = {}): () => void {
     const subject = "subscribeErrorDefault";
     if (typeof fn !== "function") throw new TypeError(`${subject} expects a function, got ${describeValue(fn)}`);
-    const { priority, owner } = asRecord(subject, options);
-    const order = checkPriority(subject, priority);
-    checkOwner(subject, owner);
+    const read = readOptions(subject, { priority, owner }, options);
     let undo: (() => void) | undefined;
     let forget: unknown;
     const off = (): void => {
@@ -210,8 +212,8 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       forget = undefined;
     };
     // The owner first: one that refuses leaves nothing behind.
-    forget = owner?.addCleanup(off);
-    undo = this.#errors.add(fn, order);
+    forget = read.owner?.addCleanup(off);
+    undo = this.#errors.add(fn, read.priority);
     return off;
   }
 
@@ -276,9 +278,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
    * @returns what was cut
    */
   async drain(options: { graceMs?: number } = {}): Promise<DrainReport> {
-    const { graceMs = 10_000 } = options;
-    if (typeof graceMs !== "number" || !(graceMs >= 0))
-      throw expected("drain", "graceMs", "milliseconds from 0", graceMs);
+    const { graceMs } = readOptions("drain", { graceMs: atLeast(10_000, 0) }, options);
     this.#state.traffic.close();
     if (this.#state.underWay.idle) return { cut: this.#state.underWay.cut() };
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -301,10 +301,8 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     const subject = `${by}, event "${name}"`;
     if (typeof fn !== "function")
       throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
-    const { namespace = "/", owner } = asRecord(subject, options);
-    const checked = checkOptions(subject, options, this.#options.limits);
-    checkOwner(subject, owner);
-    const pattern = namespacePattern(namespace as string, subject);
+    const checked = readOptions(subject, subscribeOptions, options, this.#limits);
+    const pattern = namespacePattern(checked.namespace, subject);
     if (name === "connect" && this.#io !== undefined) this.#checkRecovery(this.#io);
     const subscription = new Subscription({
       event: name,
@@ -328,7 +326,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       await left;
     };
     // The owner first: one that refuses leaves nothing behind.
-    forget = owner?.addCleanup(off);
+    forget = checked.owner?.addCleanup(off);
     const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
     if (lent !== undefined) this.attach(lent);
     this.#subscriptions.add(subscription);
@@ -360,16 +358,12 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   }
 
   #checkRecovery(io: Server): void {
-    if (this.#options.acceptsRecovery || !io._opts.connectionStateRecovery) return;
+    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery) return;
     throw new Error(
       "connectionStateRecovery is on and there are `connect` subscribers: Socket.IO sends a recovered client what it missed before " +
         'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
     );
   }
-}
-
-function checkOwner(subject: string, owner: unknown): asserts owner is Owner | undefined {
-  if (owner !== undefined && !isOwner(owner)) throw expected(subject, "owner", "an object with addCleanup(fn)", owner);
 }
 
 function isServer(value: unknown): value is Server {

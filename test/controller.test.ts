@@ -140,13 +140,13 @@ describe("a controller", () => {
       /Wrong "wrong": schemas names "nowhere", which buildEvents does not declare/,
     );
     class NoFunction extends Controller {
-      readonly name = undefined as unknown as string;
+      readonly name = "no function";
       override buildEvents(handler: ControllerHandler): void {
         handler.on("x", 5 as never);
       }
     }
     expect(() => new NoFunction().handler).toThrow(
-      /NoFunction \(whose name is undefined\), event "x": a subscriber must be a function, got 5/,
+      /NoFunction "no function", event "x": a subscriber must be a function, got 5/,
     );
     let kept: ControllerHandler | undefined;
     class Late extends Controller {

@@ -237,10 +237,10 @@ describe("shutdown under traffic", inTime, () => {
   it("names an option that does not fit, and goes on", async () => {
     const manager = new ServiceManager(undefined, { logger: recordingLog() });
     expect(() => manager.shutdown({ graceMs: -1 })).toThrow(
-      new TypeError("shutdown expects graceMs to be a number from 0 up, got -1"),
+      new TypeError("shutdown: graceMs must be a number from 0 up, got -1"),
     );
-    expect(() => manager.shutdown({ batch: 0 })).toThrow("shutdown expects batch to be a number from 1 up, got 0");
-    expect(() => manager.shutdown({ intervalMs: "1" as never })).toThrow(/expects intervalMs/);
+    expect(() => manager.shutdown({ batch: 0 })).toThrow("shutdown: batch must be a number from 1 up, got 0");
+    expect(() => manager.shutdown({ intervalMs: "1" as never })).toThrow(/intervalMs must be/);
     expect(() => manager.shutdownOnSignals({ graceMs: Number.NaN })).toThrow(TypeError);
     expect(manager.health().status).toBe("idle");
     expect(process.listenerCount("SIGTERM")).toBe(0);

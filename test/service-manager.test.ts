@@ -378,7 +378,9 @@ describe("registering", () => {
     expect(() => manager.registerController(new Step("S1") as never)).toThrow(
       /expects a Controller, got an instance of Step/,
     );
-    expect(() => manager.registerService(new ShoutController())).toThrow(/got a Controller: use registerController$/);
+    expect(() => manager.registerService(new ShoutController())).toThrow(
+      /got an instance of ShoutController: use registerController$/,
+    );
     const { services, handlers, controllers } = manager.health();
     expect([services, handlers, controllers]).toEqual([[], [], []]);
     expect(manager.registerService(new Step("S1")).registerHandler(new EchoHandler("H1"))).toBe(manager);
@@ -389,10 +391,10 @@ describe("registering", () => {
     const { manager } = make();
     const nameless = new Step(name as string);
     expect(() => manager.registerService(nameless)).toThrow(
-      /^registerService expects Step to have a name, a field that is a string and not blank, got/,
+      /^Step: name must be a non-blank string, a field of the class; got/,
     );
     expect(() => manager.registerHandler(new EchoHandler(name as string))).toThrow(
-      /^registerHandler expects EchoHandler to have a name/,
+      /^EchoHandler: name must be a non-blank string/,
     );
     expect(manager.health().services).toEqual([]);
     expect(nameless.resolve("anything")).toBeUndefined();
@@ -419,7 +421,7 @@ describe("registering", () => {
   it.each([[["", "S1"]], ["S1"], [[undefined]]])("refuses requirements that are none: %j", (requires) => {
     const { manager } = make();
     expect(() => manager.registerService(new Step("S2", [], requires as string[]))).toThrow(
-      /^registerService expects the requires of "S2" to be a list of names, tokens and classes, got/,
+      /^Step "S2": requires must be a list of names, tokens and classes, got/,
     );
   });
 
@@ -724,13 +726,11 @@ describe("options", () => {
   it("names an option that does not fit", () => {
     const ingress = new SocketIngress({ logger: recordingLog() });
     expect(() => make({ onStartFailure: "ignore" as never })).toThrow(
-      'ServiceManager expects onStartFailure to be "abort" or "continue", got "ignore"',
+      'ServiceManager: onStartFailure must be "abort" or "continue", got "ignore"',
     );
-    expect(() => make({ closeServer: 1 as never })).toThrow(
-      "ServiceManager expects closeServer to be true or false, got 1",
-    );
+    expect(() => make({ closeServer: 1 as never })).toThrow("ServiceManager: closeServer must be true or false, got 1");
     expect(() => make({ ingress: {} as never })).toThrow(
-      "ServiceManager expects ingress to be a SocketIngress, got an object",
+      "ServiceManager: ingress must be a SocketIngress, got an object",
     );
     expect(() => make({ ingress, timeoutMs: 5 })).toThrow(
       "ServiceManager expects an ingress or options for the one it makes, got both: timeoutMs",

@@ -28,8 +28,5 @@ export interface Host<
   readonly io: App | undefined;
 }
 
-/** The method by which a handler is asked, when it is registered, whether it is wired as it should be; it throws if not. */
-export const checkWiring: unique symbol = Symbol("socket-ingress.checkWiring");
-
 /** The method by which a handler, service or controller is told its {@link Host}, and with `undefined` that it has none. */
 export const bindHost: unique symbol = Symbol("socket-ingress.bindHost");

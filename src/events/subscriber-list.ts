@@ -2,7 +2,8 @@ import { forbiddenEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
 import { namespacePattern } from "./namespace-pattern.js";
-import { checkOptions, defaultLimits } from "./subscribe-options.js";
+import { readOptions } from "./option-table.js";
+import { subscribeOptions } from "./subscribe-options.js";
 
 /** Who subscribes, when it is a class: set by handlers and controllers. */
 export interface SubscriberIdentity {
@@ -80,9 +81,7 @@ export function checkEntries(owner: SubscriberOwner, entries: readonly Subscribe
 /** The same for one subscriber. */
 export function checkEntry(by: string, event: unknown, options: object): void {
   const subject = `${by}, event "${checkEvent(by, event)}"`;
-  checkOptions(subject, options, defaultLimits);
-  const { namespace } = options as { namespace?: string | RegExp };
-  if (namespace !== undefined) namespacePattern(namespace, subject);
+  namespacePattern(readOptions(subject, subscribeOptions, options).namespace, subject);
 }
 
 /** Reads an event map: each value is the name of a method, a function, or an object with one of them as `run`. */

@@ -9,15 +9,35 @@ export class Lifecycle<Result = void> {
   #turn = 0;
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<Result> | undefined;
+  #isStopping = false;
+
+  /** Whether a start was asked for, and no stop since. */
+  get started(): boolean {
+    return this.#want === "started";
+  }
+
+  /** Whether a stop goes on. */
+  get stopping(): boolean {
+    return this.#isStopping;
+  }
 
   /**
    * Run `step`, after the stop before it. `wanted` tells the step whether it is still to start: it turns false as soon as
    * {@link Lifecycle.stop} is called.
+   *
+   * `before` is what is to be done at the call: at once, unless a stop goes on, and then before the step. What it throws at the call is
+   * thrown to the caller, and nothing has been asked for.
    */
-  start(step: (wanted: () => boolean) => Promise<void>): Promise<void> {
+  start(step: (wanted: () => boolean) => Promise<void>, before: () => void = ignore): Promise<void> {
     if (this.#want === "started") return this.#starting;
+    const waits = this.#isStopping;
+    if (!waits) before();
     const turn = this.#take("started");
-    const run = (): Promise<void> => step(() => turn === this.#turn);
+    const wanted = (): boolean => turn === this.#turn;
+    const run = async (): Promise<void> => {
+      if (waits && wanted()) before();
+      return step(wanted);
+    };
     this.#starting = this.#watch(turn, this.#stopping === undefined ? invoke(run) : this.#stopping.then(run, run));
     return this.#starting;
   }
@@ -30,9 +50,10 @@ export class Lifecycle<Result = void> {
     if (this.#want === "stopped" && this.#stopping) return this.#stopping;
     const turn = this.#take("stopped");
     const starting = this.#starting.then(ignore, ignore);
+    this.#isStopping = true;
     this.#stopping = this.#watch(
       turn,
-      invoke(() => step(starting)),
+      invoke(() => step(starting)).finally(() => (this.#isStopping = false)),
     );
     return this.#stopping;
   }

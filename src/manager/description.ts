@@ -1,7 +1,7 @@
 import type { AppServer } from "../events/subscriber.js";
 import { describeKey } from "../lifecycle/registry.js";
-import type { PartKind } from "./managed-part.js";
-import type { Roster } from "./roster.js";
+import type { PartKind } from "../events/managed.js";
+import type { ManagedParts } from "./managed-parts.js";
 import type { SocketIngress } from "../socket-ingress.js";
 import type { SubscriptionDescription } from "../dispatch/subscriptions.js";
 
@@ -29,11 +29,11 @@ export interface ManagerDescription {
 
 /** Puts together what there is. */
 export function describeManager<App extends AppServer>(
-  roster: Roster,
+  parts: ManagedParts,
   ingress: SocketIngress<App>,
 ): ManagerDescription {
   const of = (wanted: PartKind): PartDescription[] =>
-    roster.parts
+    parts.all
       .filter(({ kind }) => kind === wanted)
       .map(({ name, target, requires }) => ({
         name,

@@ -1,7 +1,7 @@
 import { describeValue, reasonOf } from "../wire/values.js";
 import type { Handler } from "../handler.js";
-import type { PartKind } from "./managed-part.js";
-import type { Roster } from "./roster.js";
+import type { PartKind } from "../events/managed.js";
+import type { ManagedParts } from "./managed-parts.js";
 import { type Service, type ServiceHealth } from "../service.js";
 import type { AppServer } from "../events/subscriber.js";
 
@@ -47,10 +47,9 @@ export interface ManagerHealth {
 /** Puts together how everything is. */
 export function managerHealth(
   status: "idle" | "starting" | "up" | "draining" | "stopped",
-  roster: Roster,
+  parts: ManagedParts,
 ): ManagerHealth {
-  const of = (kind: PartKind): object[] =>
-    roster.parts.filter((part) => part.kind === kind).map(({ target }) => target);
+  const of = (kind: PartKind): object[] => parts.all.filter((part) => part.kind === kind).map(({ target }) => target);
   const services = (of("service") as Service[]).map(healthOf);
   const controllers = (of("controller") as Service[]).map(healthOf);
   const handlers = (of("handler") as Handler<AppServer>[]).map(({ name, registered }) => ({ name, registered }));
@@ -58,7 +57,7 @@ export function managerHealth(
   // Services and controllers share their names, handlers have names of their own.
   const running = new Set([...services, ...controllers].filter(isUp).map(({ name }) => name));
   const registered = new Set(handlers.filter((handler) => handler.registered).map(({ name }) => name));
-  const failures = roster.failures
+  const failures = parts.failures
     .filter(({ kind, name, phase }) => phase === "stop" || !(kind === "handler" ? registered : running).has(name))
     .map(({ kind, name, phase, error }) => ({ kind, name, phase, reason: reasonOf(error) }));
   const unwell = [...services, ...controllers].some(({ status: one }) => one === "degraded" || one === "failed");

@@ -1,6 +1,6 @@
-import { describeValue } from "../wire/values.js";
 import { constants } from "node:os";
-import type { ShutdownOptions, ShutdownReport } from "./shutdown.js";
+import { flag, type Option, option, readOptions } from "../events/option-table.js";
+import { shutdownOptions, type ShutdownOptions, type ShutdownReport } from "./shutdown.js";
 
 /** Which signals shut the manager down, and how. */
 export interface ShutdownSignalOptions extends Omit<ShutdownOptions, "reason"> {
@@ -22,19 +22,24 @@ export interface ShutdownSignalOptions extends Omit<ShutdownOptions, "reason"> {
 /** How long a process that has nothing left to do gets to end by itself, which lets its output be written. */
 const EXIT_MS = 100;
 
+const ofSignals = {
+  signals: option(
+    ["SIGTERM", "SIGINT"],
+    'a list of such as "SIGTERM", which a process can listen to',
+    areSignals,
+  ) as Option<readonly NodeJS.Signals[]>,
+  exit: flag(true),
+};
+
+/** {@link ShutdownSignalOptions} by name, each with its default and its check. */
+const signalOptions: typeof shutdownOptions & typeof ofSignals = { ...shutdownOptions, ...ofSignals };
+
 /** Calls `shutdown` at the first signal, and ends the process at the second. Returns the function that ends the listening. */
 export function listenToSignals(
   shutdown: (options: ShutdownOptions) => Promise<ShutdownReport>,
   options: ShutdownSignalOptions,
 ): () => void {
-  const { signals = ["SIGTERM", "SIGINT"], exit = true, ...rest } = options;
-  for (const signal of signals) {
-    if (!(signal in constants.signals) || signal === "SIGKILL" || signal === "SIGSTOP") {
-      throw new TypeError(
-        `shutdownOnSignals: signals must be such as "SIGTERM", which a process can listen to, got ${describeValue(signal)}`,
-      );
-    }
-  }
+  const { signals, exit, ...rest } = readOptions("shutdownOnSignals", signalOptions, options);
   let signalled = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     // As a process ends that does not listen (128 and the signal's number, as shells tell it).
@@ -49,4 +54,10 @@ export function listenToSignals(
   return () => {
     for (const signal of signals) process.off(signal, onSignal);
   };
+}
+
+function areSignals(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.every((one) => one in constants.signals && one !== "SIGKILL" && one !== "SIGSTOP")
+  );
 }

@@ -1,12 +1,15 @@
-import { describeValue } from "../wire/values.js";
 import { closeServer } from "../socket-io/close-server.js";
-import type { CloseInBatches, Connections } from "../socket-io/connections.js";
+import type { Connections } from "../socket-io/connections.js";
 import { Deadline, type Settled } from "../lifecycle/deadline.js";
 import type { AppServer } from "../events/subscriber.js";
+import { atLeast, type Option, option, type Options, readOptions } from "../events/option-table.js";
 import type { CutEvent } from "../dispatch/flow/in-flight.js";
-import type { PartKind } from "./managed-part.js";
-import type { Roster } from "./roster.js";
+import type { PartKind } from "../events/managed.js";
+import type { ManagedParts } from "./managed-parts.js";
 import type { SocketIngress } from "../socket-ingress.js";
+
+// Declarations are made file by file (isolatedDeclarations), so that each line of a table says its type by an `as`.
+// oxlint-disable typescript/no-unnecessary-type-assertion
 
 /** How to shut a manager down. */
 export interface ShutdownOptions {
@@ -57,7 +60,7 @@ export interface ShutdownReport {
 /** What the steps of a shutdown act upon. */
 export interface ShutdownSubject {
   readonly ingress: SocketIngress<AppServer>;
-  readonly roster: Roster;
+  readonly parts: ManagedParts;
   /** Absent when the server is to be kept, or there is none. */
   readonly server: { readonly io: AppServer; readonly connections: Connections } | undefined;
   /** What is being started; never rejects. */
@@ -67,24 +70,24 @@ export interface ShutdownSubject {
 /** What leaving the ingress gets at the least, once the deadline has passed. */
 const DETACH_MS = 50;
 
-/** {@link ShutdownOptions} that were checked. */
-export interface CheckedShutdownOptions extends CloseInBatches {
-  readonly graceMs: number;
-  readonly reason: string | undefined;
-}
+/** {@link ShutdownOptions} by name, each with its default and its check. */
+export const shutdownOptions = {
+  graceMs: atLeast(10_000, 0) as Option<number>,
+  batch: atLeast(Infinity, 1) as Option<number>,
+  intervalMs: atLeast(100, 0) as Option<number>,
+  reason: option(undefined, "a string", (value) => typeof value === "string") as Option<string | undefined>,
+};
 
-/** Checks the options. Throws a TypeError naming what does not fit. */
+/** {@link ShutdownOptions}, read. */
+export type CheckedShutdownOptions = Options<typeof shutdownOptions>;
+
+/**
+ * Reads the options.
+ *
+ * @throws TypeError naming what does not fit
+ */
 export function checkShutdownOptions(options: ShutdownOptions): CheckedShutdownOptions {
-  const { graceMs = 10_000, batch = Infinity, intervalMs = 100, reason } = options;
-  for (const [name, value, least] of [
-    ["graceMs", graceMs, 0],
-    ["batch", batch, 1],
-    ["intervalMs", intervalMs, 0],
-  ] as const) {
-    if (typeof value === "number" && value >= least) continue;
-    throw new TypeError(`shutdown expects ${name} to be a number from ${least} up, got ${describeValue(value)}`);
-  }
-  return { graceMs, batch: Math.floor(batch), intervalMs, reason };
+  return readOptions("shutdown", shutdownOptions, options);
 }
 
 /**
@@ -93,7 +96,7 @@ export function checkShutdownOptions(options: ShutdownOptions): CheckedShutdownO
  * past it the steps that remain are taken all the same, without more than a moment for each kind.
  */
 export async function shutDown(subject: ShutdownSubject, options: CheckedShutdownOptions): Promise<ShutdownReport> {
-  const { ingress, roster, server, starting } = subject;
+  const { ingress, parts, server, starting } = subject;
   const began = performance.now();
   const deadline = new Deadline(options.graceMs);
   const failures: ShutdownFailure[] = [];
@@ -103,16 +106,16 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
   };
 
   // First of all: from here on nothing new gets in, and what is being started need not go on.
-  const earlier = roster.failures.length;
+  const earlier = parts.failures.length;
   const draining = ingress.drain({ graceMs: options.graceMs });
-  roster.cancelStart();
-  await deadline.settle(Promise.all([starting, roster.settled()]));
+  parts.cancelStart();
+  await deadline.settle(Promise.all([starting, parts.settled()]));
   const { cut } = await draining;
   if (server) await server.connections.close(options, deadline);
   // Closing connections has set off their `disconnect` subscribers.
   cut.push(...(await ingress.drain({ graceMs: deadline.remainingMs })).cut);
-  await roster.stop(deadline);
-  for (const { kind, name, phase, error } of roster.failures.slice(earlier)) {
+  await parts.stop(deadline);
+  for (const { kind, name, phase, error } of parts.failures.slice(earlier)) {
     if (phase === "stop") failures.push({ kind, name, error });
   }
   note("ingress", "detach", await new Deadline(Math.max(deadline.remainingMs, DETACH_MS)).settle(ingress.detach()));

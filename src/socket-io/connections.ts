@@ -87,11 +87,12 @@ export class Connections {
    */
   async close({ batch, intervalMs }: CloseInBatches, deadline: Deadline): Promise<void> {
     const waiting = [...this.#open];
-    for (let i = 0; i < waiting.length; i += batch) {
+    const size = Math.floor(batch);
+    for (let i = 0; i < waiting.length; i += size) {
       // Jitter, so that several servers that go down together don't keep step.
       if (i > 0) await deadline.settle(new Promise(() => {}), intervalMs * (0.5 + Math.random()));
       // Once time is up, the rest goes at once.
-      const end = deadline.remainingMs === 0 ? waiting.length : i + batch;
+      const end = deadline.remainingMs === 0 ? waiting.length : i + size;
       for (const connection of waiting.slice(i, end)) connection.close();
       if (end === waiting.length) break;
     }

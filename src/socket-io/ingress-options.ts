@@ -1,19 +1,14 @@
-import type { AnyInterceptor, Interceptor } from "../events/subscriber.js";
+import { count, duration, oneOf, type Option, option, type Options, readOptions } from "../events/option-table.js";
+import type { AnyInterceptor, EventOptions, Interceptor } from "../events/subscriber.js";
+import { limits, use } from "../events/subscribe-options.js";
 import type { Logger } from "../lifecycle/logger.js";
-import {
-  asRecord,
-  checkCount,
-  checkDuration,
-  checkInterceptors,
-  checkLimits,
-  defaultLimits,
-  expected,
-  type Limits,
-} from "../events/subscribe-options.js";
 import type { WriteCoalescingOptions } from "./write-coalescing.js";
 
-/** What an ingress may be told; every limit can be set per event as well. */
-export interface SocketIngressOptions {
+// Declarations are made file by file (isolatedDeclarations), so that each line of a table says its type by an `as`.
+// oxlint-disable typescript/no-unnecessary-type-assertion
+
+/** What an ingress may be told; every limit of events can be set per event as well. */
+export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof limits> {
   /**
    * Where log lines go; anything pino-shaped.
    *
@@ -27,31 +22,6 @@ export interface SocketIngressOptions {
    * @default "last"
    */
   reply?: "last" | "first";
-  /**
-   * How long a subscriber may take, in milliseconds, from when its event begins to run; waiting for its lane is included, waiting for a
-   * place among the running events of the connection (`maxInFlight`) is not.
-   *
-   * @default 30_000
-   */
-  timeoutMs?: number;
-  /**
-   * How many runs of one subscriber may overlap, for each socket or each `key`.
-   *
-   * @default Infinity
-   */
-  concurrency?: number;
-  /**
-   * How many events may wait for a subscriber that is busy.
-   *
-   * @default 100
-   */
-  queueMax?: number;
-  /**
-   * Which event goes when that queue is full.
-   *
-   * @default "reject"
-   */
-  overflow?: "reject" | "dropOldest";
   /**
    * How many events of one connection (transport, over all its namespaces) may be under way at once; more wait in order.
    *
@@ -106,39 +76,28 @@ export interface SocketIngressOptions {
   coalesceWrites?: boolean | WriteCoalescingOptions;
 }
 
-/** {@link SocketIngressOptions}, checked and complete but for the logger. */
-export interface CheckedIngressOptions {
-  readonly logger: Logger | undefined;
-  readonly replyFirst: boolean;
-  readonly limits: Limits;
-  readonly maxInFlight: number;
-  readonly maxPending: number;
-  readonly admitTimeoutMs: number;
-  readonly use: readonly AnyInterceptor[];
-  readonly answersUnknown: boolean;
-  readonly attachesAtOnce: boolean;
-  readonly acceptsRecovery: boolean;
-  readonly coalescing: WriteCoalescingOptions | undefined;
-}
+const ofTheIngress = {
+  logger: option(undefined, "shaped like pino's, with debug, info, warn, error and child", isLogger) as Option<
+    Logger | undefined
+  >,
+  reply: oneOf("last", "first") as Option<"last" | "first">,
+  maxInFlight: count(100, 1) as Option<number>,
+  maxPending: count(1_000, 0) as Option<number>,
+  admitTimeoutMs: duration(30_000) as Option<number>,
+  use: use as Option<readonly AnyInterceptor[]>,
+  unknownEvents: oneOf("answer", "leave") as Option<"answer" | "leave">,
+  listeners: oneOf("onFirstUse", "atConnection") as Option<"onFirstUse" | "atConnection">,
+  recovery: oneOf("refuse", "askAgain") as Option<"refuse" | "askAgain">,
+  coalesceWrites: option(false, "true, false or { maxBytes }", isFlagOrObject) as Option<
+    boolean | WriteCoalescingOptions
+  >,
+};
 
-const names = new Set([
-  "logger",
-  "reply",
-  "timeoutMs",
-  "concurrency",
-  "queueMax",
-  "overflow",
-  "maxInFlight",
-  "maxPending",
-  "admitTimeoutMs",
-  "use",
-  "unknownEvents",
-  "listeners",
-  "recovery",
-  "coalesceWrites",
-]);
+/** {@link SocketIngressOptions} by name, each with its default and its check. */
+export const ingressOptions: typeof limits & typeof ofTheIngress = { ...ofTheIngress, ...limits };
 
-const subject = "SocketIngress";
+/** {@link SocketIngressOptions}, read. */
+export type CheckedIngressOptions = Options<typeof ingressOptions>;
 
 /**
  * Reads the options of an ingress.
@@ -146,42 +105,14 @@ const subject = "SocketIngress";
  * @throws TypeError naming the option, what was expected and what was given
  */
 export function checkIngressOptions(options: SocketIngressOptions): CheckedIngressOptions {
-  const given = asRecord(subject, options);
-  for (const name of Object.keys(given)) {
-    if (!names.has(name)) {
-      throw new TypeError(`${subject}: there is no option "${name}"; there are ${[...names].join(", ")}`);
-    }
-  }
-  const { logger, maxInFlight = 100, maxPending = 1_000, admitTimeoutMs = 30_000, coalesceWrites = false } = options;
-  if (logger !== undefined && !isLogger(logger)) {
-    throw expected(subject, "logger", "shaped like pino's, with debug, info, warn, error and child", logger);
-  }
-  if (typeof coalesceWrites !== "boolean" && (typeof coalesceWrites !== "object" || coalesceWrites === null)) {
-    throw expected(subject, "coalesceWrites", "true, false or { maxBytes }", coalesceWrites);
-  }
-  return {
-    logger,
-    replyFirst: choose(given, "reply", ["last", "first"]) === "first",
-    limits: checkLimits(subject, given, defaultLimits),
-    maxInFlight: checkCount(subject, "maxInFlight", maxInFlight, 1),
-    maxPending: checkCount(subject, "maxPending", maxPending, 0),
-    admitTimeoutMs: checkDuration(subject, "admitTimeoutMs", admitTimeoutMs),
-    use: checkInterceptors(subject, given["use"]),
-    answersUnknown: choose(given, "unknownEvents", ["answer", "leave"]) === "answer",
-    attachesAtOnce: choose(given, "listeners", ["onFirstUse", "atConnection"]) === "atConnection",
-    acceptsRecovery: choose(given, "recovery", ["refuse", "askAgain"]) === "askAgain",
-    coalescing: typeof coalesceWrites === "object" ? coalesceWrites : coalesceWrites ? {} : undefined,
-  };
+  return readOptions("SocketIngress", ingressOptions, options);
 }
 
-/** One of two words; the first if nothing is said. */
-function choose(given: Record<string, unknown>, name: string, words: readonly [string, string]): string {
-  const { [name]: word = words[0] } = given;
-  if (word === words[0] || word === words[1]) return word;
-  throw expected(subject, name, `"${words[0]}" or "${words[1]}"`, word);
+function isFlagOrObject(value: unknown): boolean {
+  return typeof value === "boolean" || (typeof value === "object" && value !== null);
 }
 
-function isLogger(value: unknown): value is Logger {
+function isLogger(value: unknown): boolean {
   return (
     typeof value === "object" &&
     value !== null &&

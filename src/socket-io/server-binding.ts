@@ -37,14 +37,14 @@ export class ServerBinding {
       asking: new WeakMap(),
       closings: new Closings(),
     };
-    this.#unknown = options.answersUnknown ? new UnknownEvents(state) : undefined;
+    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state) : undefined;
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
   /** Serve its default namespace and those that anybody subscribed for. */
   attach(io: Server): void {
-    const { coalescing } = this.#options;
-    if (coalescing !== undefined) this.#stopCoalescing = coalesceWrites(io, coalescing);
+    const { coalesceWrites: coalescing } = this.#options;
+    if (coalescing !== false) this.#stopCoalescing = coalesceWrites(io, coalescing === true ? {} : coalescing);
     this.#io = io;
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
@@ -122,7 +122,7 @@ export class ServerBinding {
       createAdmission: (entry) => new Admission(this.#state, entry, this.#admission),
       frames: this.#frames,
       unknown: this.#unknown,
-      eager: this.#options.attachesAtOnce,
+      eager: this.#options.listeners === "atConnection",
     });
     this.#namespaces.set(namespace.name, new WeakRef(binding));
     this.#guard(namespace, binding);

@@ -1,9 +1,30 @@
-import { printable, reasonOf } from "../wire/values.js";
+import { describeValue, printable, reasonOf } from "../wire/values.js";
 import { Deadline, type Settled } from "../lifecycle/deadline.js";
 import { writeLog } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
-import { describePart, missingRequirement, type Part, type PartKind, startOrder } from "./managed-part.js";
+import { asPart, type Part, type PartKind } from "../events/managed.js";
+import { missingRequirement, startOrder } from "./start-order.js";
 import type { Registry } from "../lifecycle/registry.js";
+
+const classes: Record<PartKind, string> = { service: "Service", controller: "Controller", handler: "Handler" };
+
+/**
+ * Asks what a manager is given to describe itself.
+ *
+ * @throws TypeError naming the method by which it was given when it is of another kind, or what is wired wrongly
+ */
+export function partOf(method: string, kind: PartKind, value: unknown): Part {
+  const describe = (value as { [asPart]?: () => Part } | null | undefined)?.[asPart];
+  const part = describe?.call(value as object);
+  if (part?.kind === kind) return part;
+  const hint = part === undefined ? "" : `: use register${classes[part.kind]}`;
+  throw new TypeError(`${method} expects a ${classes[kind]}, got ${describeValue(value)}${hint}`);
+}
+
+/** `service "db"`, for messages. */
+function describePart({ kind, name }: Part): string {
+  return `${kind} ${JSON.stringify(name)}`;
+}
 
 /** A part that did not start, or did not stop cleanly or in time. */
 export interface PartFailure {
@@ -23,7 +44,7 @@ const TAKE_BACK_MS = 10_000;
 const LATE_MS = 250;
 
 /** The parts of a manager, and which of them are up: it starts them in order, and stops those that started in reverse. */
-export class Roster {
+export class ManagedParts {
   readonly #registry: Registry;
   readonly #log: Logger;
   readonly #parts: Part[] = [];
@@ -41,7 +62,7 @@ export class Roster {
   }
 
   /** Every part, in the order in which they were registered. */
-  get parts(): readonly Part[] {
+  get all(): readonly Part[] {
     return this.#parts;
   }
 
@@ -85,7 +106,7 @@ export class Roster {
    * Start everything in order. `wanted` is asked before every step. Parts that are added meanwhile are started, too.
    *
    * @throws Error naming the culprit when one fails, once those before it have been stopped in reverse; unless failures are to be
-   * lived with. Error when it is not wanted any more: what has started by then is left to {@link Roster.stop}.
+   * lived with. Error when it is not wanted any more: what has started by then is left to {@link ManagedParts.stop}.
    */
   async start(wanted: () => boolean, onFailure: "abort" | "continue"): Promise<void> {
     this.#phase = "starting";
@@ -119,7 +140,7 @@ export class Roster {
 
   /**
    * Stop what is up, in reverse, each awaited until the deadline. After it the rest is told to stop all the same, and gets a last
-   * moment together. Failures, which include what did not stop in time, are added to {@link Roster.failures}.
+   * moment together. Failures, which include what did not stop in time, are added to {@link ManagedParts.failures}.
    */
   async stop(deadline: Deadline): Promise<void> {
     // What did not start may have been started by hand since, or own something from its constructor.

@@ -1,0 +1,54 @@
+import { describeValue } from "../wire/values.js";
+import { isKey, type Key } from "../lifecycle/registry.js";
+import type { Host } from "./host.js";
+
+/** What a manager can be given. */
+export type PartKind = "service" | "handler" | "controller";
+
+/** One thing a manager starts and stops, as it describes itself. */
+export interface Part {
+  readonly kind: PartKind;
+  readonly name: string;
+  readonly target: object;
+  readonly requires: readonly Key[];
+  /** Lend it what the manager has. */
+  bind(host: Host | undefined): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * The method by which a manager asks what it is given to describe itself. It throws a TypeError when the class is wired wrongly, naming
+ * what, and changes nothing.
+ */
+export const asPart: unique symbol = Symbol("socket-ingress.asPart");
+
+/**
+ * A handler, service or controller as messages name it: `PresenceHandler "presence"`. `base` stands for a class without a name.
+ *
+ * @throws TypeError when it has no name
+ */
+export function subjectOf(target: object, base: string): string {
+  const { name } = target as { name?: unknown };
+  const own = target.constructor.name || base;
+  if (typeof name === "string" && name.trim() !== "") return `${own} "${name}"`;
+  throw new TypeError(`${own}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`);
+}
+
+/**
+ * The keys of what has to be there first.
+ *
+ * @throws TypeError naming what is no key
+ */
+export function checkRequires(subject: string, requires: unknown): readonly Key[] {
+  const wrong = `${subject}: requires must be a list of names, tokens and classes`;
+  if (!Array.isArray(requires)) throw new TypeError(`${wrong}, got ${describeValue(requires)}`);
+  for (const key of requires) if (!isKey(key)) throw new TypeError(`${wrong}, got ${describeValue(key)} in it`);
+  return [...(requires as Key[])];
+}
+
+/** Throws when what has one manager is registered with another. */
+export function checkHost(name: string, before: object | undefined, host: object | undefined): void {
+  if (host === undefined || before === undefined || host === before) return;
+  throw new Error(`${JSON.stringify(name)} belongs to a manager already`);
+}

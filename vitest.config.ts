@@ -1,9 +1,27 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
-export default defineConfig({
+/**
+ * What `npm run test:quick` leaves out: whatever needs more than Node and `npm ci`, or more than a moment. A test that asks for a
+ * program through `test/fixtures/needs.ts` and is not named here fails in the quick run and says so.
+ */
+const slow = [
+  "test/adversarial/**", // hostile clients and random events, each against a process of its own
+  "test/conformance/**", // Python
+  "test/examples/**", // a browser
+  "test/client/react.test.ts", // a browser
+  "test/**/redis.test.ts", // Redis
+  "test/**/postgres*.test.ts", // PostgreSQL
+  "test/repo/examples.test.ts", // every example, started and ended several times
+  "test/repo/skipped.test.ts", // a run inside the run
+  "test/repo/compiles.test.ts", // a program of everything that the documents show and that must not compile
+];
+
+export default defineConfig(({ mode }) => ({
   resolve: { tsconfigPaths: true },
   test: {
     include: ["test/**/*.test.{ts,tsx}"],
+    exclude: mode === "quick" ? [...configDefaults.exclude, ...slow] : configDefaults.exclude,
+    env: mode === "quick" ? { TEST_QUICK: "1" } : {},
     testTimeout: 10_000,
     hookTimeout: 10_000,
     restoreMocks: true,
@@ -16,4 +34,4 @@ export default defineConfig({
       thresholds: { branches: 95, functions: 95, lines: 95, statements: 95 },
     },
   },
-});
+}));

@@ -208,6 +208,7 @@ export abstract class Handler<App extends AppServer = Server> {
     this.#io = io;
   }
 
+  /** Beside a manager of the same server, the manager's: an event has one dispatcher (decision 0023). */
   #ingressFor(io: App, subject: string): SocketIngress<App> {
     if (typeof (io as Partial<Server> | null)?.of !== "function") {
       throw new TypeError(`${subject}: setup expects a Socket.IO server, got ${describeValue(io)}`);

@@ -54,7 +54,10 @@ export interface DrainReport {
   readonly cut: CutEvent[];
 }
 
-/** The ingress that stands for a server where nobody brings their own. Keyed by the server, so it goes when the server goes. */
+/**
+ * The ingress that stands for a server where nobody brings their own: one server has one (decision 0004). Keyed by the server, so it
+ * goes when the server goes (decision 0013).
+ */
 const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
 
 /**
@@ -357,6 +360,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     });
   }
 
+  /** What was missed leaves before anybody can be asked (decision 0012). `_opts` is a getter without documentation (decision 0014). */
   #checkRecovery(io: Server): void {
     if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery) return;
     throw new Error(

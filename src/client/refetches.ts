@@ -59,7 +59,7 @@ export interface Refetches {
  * How long after the beginning of a fetch the next one of its lane may begin, in milliseconds: the signals of a burst come one by one,
  * and where the answer is quick each would be asked for.
  */
-const GAP_MS = 50;
+const GAP_MS = 50; // decision 0033
 
 /** Fetches of one subscription with one payload: at most one runs and one waits. */
 interface Lane {

@@ -72,7 +72,7 @@ export function createTopics(
   const topics = new Map<string, Topic>();
   let closed = false;
 
-  /** Compares what is wanted with what the server has, and makes the next step, if it can be made now. */
+  /** Compares what is wanted with what the server has, and makes the next step, if it can be made now (decision 0027). */
   const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
     if (topic.busy || !socket.connected || topics.get(name) !== topic) return undefined;
     if (topic.shares.size === 0) {

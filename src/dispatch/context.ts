@@ -307,7 +307,7 @@ export class Context implements EventContext<Server> {
   /** Nobody returned a value. */
   static #conclude(context: Context, ack: Acknowledge): void {
     if (context.failure !== undefined) return context.refuse(context.failure);
-    // A listener of the application's own on the same event may still mean to answer.
+    // A listener of the application's own on the same event may still mean to answer (decision 0006).
     const isByHand = (context.#bits & BY_HAND) !== 0;
     if (!isByHand && context.state.sharedAcks.has(ack)) return;
     if (context.#bits < ONE_RUN) return context.refuse(refusals.unknownEvent);

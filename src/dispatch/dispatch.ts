@@ -30,7 +30,7 @@ function traced(context: Context, plan: readonly Subscription[]): void {
   startTrace(context, () => advance(context, plan, 0, undefined));
 }
 
-/** What most events are, and {@link advance} does as well, at a third more: a single subscriber and one argument. */
+/** What most events are, and {@link advance} does as well, at a third more: a single subscriber and one argument (decision 0024). */
 function alone(context: Context, plan: readonly Subscription[], subscription: Subscription): void {
   const { plain } = subscription;
   if (plain === undefined || !subscription.active) return advance(context, plan, 0, undefined);
@@ -160,7 +160,7 @@ export class Run implements Limited {
     settle(result, this.#onValue, this.#onError);
   }
 
-  /** Give its place away while it waits for a lane. */
+  /** Give its place away while it waits for a lane (decision 0010). */
   park(): void {
     if (!this.#isPlaced) return;
     this.#isPlaced = false;
@@ -217,7 +217,7 @@ export class Run implements Limited {
     return lost;
   }
 
-  /** Its time is over: another run goes on behind the subscriber. */
+  /** Its time is over: another run goes on behind the subscriber (decision 0008). */
   expire(): void {
     const context = this.#context;
     if (context === undefined) return;

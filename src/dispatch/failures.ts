@@ -64,6 +64,7 @@ export function bareFailure(failure: Failure): Failure {
   return { error: { code: failure.error.code, message: failure.error.message } };
 }
 
+/** Beside code and message a failure has details only (decision 0016). */
 function withRetry(details: unknown, retryAfterMs: number | undefined): unknown {
   if (retryAfterMs === undefined) return details;
   if (typeof details === "object" && details !== null && !Array.isArray(details)) return { ...details, retryAfterMs };

@@ -4,7 +4,7 @@ import type { Invoke } from "./subscription.js";
 
 /**
  * One interceptor around what is inside it. If it returns nothing, what came from `next()` is the reply: a forgotten `return` must
- * not cost the caller the answer.
+ * not cost the caller the answer (decision 0011).
  */
 export function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
   return (context, args, count) => {

@@ -56,7 +56,7 @@ export class Subscription {
     this.#running++;
   }
 
-  /** An asynchronous run is over, or was given up at its timeout. */
+  /** An asynchronous run is over, or was given up at its timeout: nobody waits for it any longer (decision 0022). */
   leave(): void {
     if (--this.#running > 0 || this.#idle.length === 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();

@@ -40,7 +40,7 @@ export interface PartFailure {
 
 /** How long the parts that started get to stop when another one fails to start. */
 const TAKE_BACK_MS = 10_000;
-/** What parts that are late get together, once all have been told to stop. */
+/** What parts that are late get together, once all have been told to stop (decision 0019). */
 const LATE_MS = 250;
 
 /** The parts of a manager, and which of them are up: it starts them in order, and stops those that started in reverse. */

@@ -32,7 +32,7 @@ const UNKNOWN: Reach = Object.freeze({ sockets: 0, nodes: 0, complete: false });
 /**
  * Sends to audiences. What Socket.IO can say by itself, a union of rooms minus others, is one broadcast of it on the shortest way.
  * It has no intersection: there every node is told the audience and looks through its own sockets, so that nothing is fetched and
- * a node that is not reached sends to nobody rather than to too many.
+ * a node that is not reached sends to nobody rather than to too many (decision 0025).
  */
 export class Pusher {
   readonly #namespace: Namespace;

@@ -83,7 +83,8 @@ export class Connections {
 
   /**
    * Close every connection, after it has sent what it has to send, in batches if told so. Clients see a lost connection and so
-   * come back, elsewhere. Until the deadline this waits for them to be closed, and so for their `disconnect` subscribers to begin.
+   * come back, elsewhere (decision 0020). Until the deadline this waits for them to be closed, and so for their `disconnect` subscribers to
+   * begin.
    */
   async close({ batch, intervalMs }: CloseInBatches, deadline: Deadline): Promise<void> {
     const waiting = [...this.#open];

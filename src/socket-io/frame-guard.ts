@@ -13,7 +13,7 @@ const SHORTEST_SUSPECT = 2 * MOST_ARGS;
  * Socket.IO passes the arguments of an event to its listeners with `apply` (`Socket.onevent` and `StrictEventEmitter.emitUntyped`),
  * which throws a RangeError somewhere above 60,000 of them, outside any `try`: one frame of 300 kB ends the process. There is no
  * place for a `try` of ours around it, so the connection that sends such a frame is closed before its event is told of, as Socket.IO
- * closes one that sends what can't be decoded. Only text
+ * closes one that sends what can't be decoded (decision 0017). Only text
  * frames are looked at, those of Socket.IO's own parser: what a custom one makes of its bytes can't be told from here.
  */
 export class FrameGuard {

@@ -33,7 +33,8 @@ export interface NamespaceBindingOptions {
  *
  * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
  * sends that event for the first time: catch-alls run before the middleware and the listeners (`Socket.onevent` in
- * socket.io/lib/socket.ts), so the dispatcher is in place in time, runs after the middleware, and an idle socket costs nothing.
+ * socket.io/lib/socket.ts), so the dispatcher is in place in time, runs after the middleware, and an idle socket costs nothing
+ * (decision 0001).
  */
 export class NamespaceBinding {
   readonly namespace: Namespace;

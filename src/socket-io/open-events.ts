@@ -77,7 +77,8 @@ export class OpenEvents {
 
   /**
    * Nobody listens any more. Events that have been observed already come at the next tick (`Socket.dispatch` in socket.ts) and still
-   * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once.
+   * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once
+   * (decision 0002).
    */
   #close(entry: OpenEvent): void {
     if (entry.arriving === 0) this.#retire(entry);

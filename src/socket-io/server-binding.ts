@@ -20,9 +20,9 @@ export class ServerBinding {
   readonly #frames = new FrameGuard();
   /** By name. Weak, since dynamic namespaces come and go by the thousand: each is held by the listeners it has on its namespace. */
   readonly #namespaces = new Map<string, WeakRef<NamespaceBinding>>();
-  /** The middleware we left on a namespace, since Socket.IO can't take one off again: it asks whoever serves it now. */
+  /** The middleware we left on a namespace, since Socket.IO can't take one off again (decision 0015): it asks whoever serves it now. */
   readonly #gates = new WeakMap<Namespace, { binding: NamespaceBinding | undefined }>();
-  /** Patterns whose dynamic namespaces clients may enter. */
+  /** Patterns whose dynamic namespaces clients may enter; Socket.IO gives each to the first pattern that fits (decision 0003). */
   readonly #patterns = new WeakMap<Server, Set<string>>();
   #stopCoalescing: (() => void) | undefined;
   #io: Server | undefined;
@@ -79,7 +79,7 @@ export class ServerBinding {
       io.of(pattern.source);
     }
     // The only list of the namespaces that exist is `_nsps`; public to TypeScript, private by its doc comment. Without it,
-    // dynamic namespaces older than the first subscription for them would not be served.
+    // dynamic namespaces older than the first subscription for them would not be served (decision 0014).
     for (const [name, namespace] of io._nsps ?? []) if (pattern.matches(name)) this.#bind(namespace);
   }
 

@@ -22,7 +22,7 @@ const MOST_CALLERS = 1_000;
 
 /**
  * Answers what nobody handles when its turn comes: after the application's middleware, which may answer it itself, and unless
- * somebody listens to it by then.
+ * somebody listens to it by then (decision 0005).
  */
 export class UnknownEvents {
   readonly #state: IngressState;

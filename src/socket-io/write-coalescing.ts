@@ -28,7 +28,8 @@ interface EngineSocket {
 /**
  * Writes the packets that wait for a connection at once, as one buffer, where the engine would write each on its own,
  * header and payload apart. Most of what an acknowledged event costs is writing its reply, so this is where a server's
- * time is to be had back: replies to several calls, or several pushes in a turn, leave in one system call.
+ * time is to be had back: replies to several calls, or several pushes in a turn, leave in one system call. It touches every
+ * socket of a server, so it is for whoever asks for it (decision 0018).
  *
  * Nothing is held back for it. The engine says what it is about to write (its `flush` event) and the frames are merged
  * there and then: same bytes, same order, same turn. Binary packets, long ones, polling, WebTransport, clients of

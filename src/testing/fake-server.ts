@@ -41,6 +41,8 @@ export interface FakeServerMethods<App extends AppServer = Server> extends Async
   connect(options?: FakeConnectOptions<App>): Promise<FakeSocket<App>>;
 }
 
+// What a test runs is Socket.IO's own code (decision 0021).
+
 /** A Socket.IO server of the application's own type without a transport; see {@link fakeServer}. */
 export type FakeServer<App extends AppServer = Server> = App & FakeServerMethods<App>;
 

@@ -47,7 +47,7 @@ export function passes(code: string): boolean {
 
 /**
  * Whether a failure with this code is forgotten, so that the same request id may run: the event was refused before any of it was
- * done, and kept, the refusal would answer every retry. Whatever else failed may be done in part.
+ * done, and kept, the refusal would answer every retry. Whatever else failed may be done in part (decision 0028).
  */
 export function isForgotten(code: string): boolean {
   return forgotten.has(code);

@@ -3,13 +3,12 @@ import { dirname, join, posix, relative } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { codeBlocks } from "./code-blocks.js";
-import { doorFolders, files, root } from "./source-files.js";
+import { documents, doorFolders, files, root } from "./source-files.js";
 
 const doors = doorFolders().map((folder) => posix.join("src", folder, "index.ts"));
-const documents = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", "REALTIME.md", ...doors];
 
 /** Files that exist in memory only: each block of a document, in a folder of that document's name. */
-const blocks = documents.flatMap((document) =>
+const blocks = [...documents(), ...doors].flatMap((document) =>
   codeBlocks(document).map((block) => ({
     ...block,
     document,
@@ -56,8 +55,10 @@ let shared: ts.Program | undefined;
 const program = (): ts.Program => (shared ??= compile());
 
 describe("the code in the documents", () => {
-  it("README.md has code, and whatever is not compiled says why", () => {
-    expect(blocks.filter((block) => block.document === "README.md").length).toBeGreaterThan(0);
+  it("README.md and every guide have code, and whatever is not compiled says why", () => {
+    const shown = documents().filter((path) => path === "README.md" || path.startsWith("docs/guide/"));
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown.filter((path) => !checked.some((block) => block.document === path))).toEqual([]);
     const silent = blocks.filter((block) => block.unchecked !== undefined && block.unchecked.trim().length < 10);
     expect(silent.map((block) => `${block.document}:${block.line}`)).toEqual([]);
   });

@@ -1,11 +1,24 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { errorCodes, isForgotten, passes } from "../../src/wire/codes.js";
 import { codeBlocks } from "./code-blocks.js";
-import { files, root } from "./source-files.js";
+import { house } from "./house.js";
+import { documents, files, root } from "./source-files.js";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** Every link from a document to a file, with its target relative to the root of the repository. */
+function links(from: string[]): { from: string; to: string }[] {
+  return from.flatMap((path) =>
+    [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map((match) => ({
+      from: path,
+      to: posix.join(posix.dirname(path), match[1] ?? ""),
+    })),
+  );
+}
 
 /** The rows of the first table whose head begins with `code | meaning`: cells by code, without backticks around the code. */
 function codeTable(markdown: string): Record<string, string[]> {
@@ -44,25 +57,63 @@ describe("the documents", () => {
   });
 
   it("a link from one document to a file of the repository finds it", () => {
-    const dead = ["README.md", "PROTOCOL.md", "DECISIONS.md", "CHANGELOG.md", "REALTIME.md"].flatMap((path) =>
-      [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
+    const dead = links(documents()).filter(({ to }) => !existsSync(join(root, to)));
+    expect(dead.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  it("a link in a document of the package leads to a file of the package", { timeout: 60_000 }, async () => {
+    const { stdout } = await promisify(execFile)("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+      cwd: root,
+    });
+    const [{ files: inside }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
+    const packed = new Set(inside.map(({ path }) => path));
+    expect([...packed]).toEqual(expect.arrayContaining(["README.md", "PROTOCOL.md", "docs/guide/realtime.md"]));
+    const out = links([...packed].filter((path) => path.endsWith(".md"))).filter(({ to }) => !packed.has(to));
+    expect(
+      out.map(({ from, to }) => `${from} -> ${to}`),
+      "name the file without a link, or add it to the files of package.json",
+    ).toEqual([]);
+  });
+
+  it("a path that a document names is there", () => {
+    const folders = ["src", "test", "scripts", "examples", "bench", "docs"].join("|");
+    const named = new RegExp(`\`((?:${folders})/[\\w./-]*)\``, "g");
+    const gone = documents().flatMap((path) =>
+      [...read(path).matchAll(named)]
         .map((match) => match[1] ?? "")
         .filter((target) => !existsSync(join(root, target)))
-        .map((target) => `${path} -> ${target}`),
+        .map((target) => `${path} names ${target}`),
     );
-    expect(dead).toEqual([]);
+    expect(gone).toEqual([]);
   });
 
   it("nothing names the machine it was written on", () => {
     const written = [
-      "README.md",
-      "PROTOCOL.md",
-      "DECISIONS.md",
-      "CHANGELOG.md",
-      "REALTIME.md",
+      ...documents(),
       ...["src", "test", "examples", "scripts"].flatMap((folder) => files(folder).map((path) => `${folder}/${path}`)),
     ];
     const machinePath = new RegExp(`(^|["'\`\\s(])/(${["work", "root", "home", "tmp"].join("|")})/`, "m");
     expect(written.filter((path) => machinePath.test(read(path)))).toEqual([]);
+  });
+});
+
+describe("docs/architecture.md", () => {
+  it("draws with files that are there", () => {
+    const names = new Set(files("src").map((path) => posix.basename(path)));
+    const drawings = [...read("docs/architecture.md").matchAll(/^```\n([^]*?)^```$/gm)].map(
+      ([, drawing = ""]) => drawing,
+    );
+    expect(drawings.length).toBeGreaterThanOrEqual(4);
+    const drawn = drawings.flatMap((drawing) => drawing.match(/[\w-]+\.ts\b/g) ?? []);
+    expect(drawn.filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it("puts every room and noun on the floor it has", () => {
+    const rows = read("docs/architecture.md").matchAll(/^\| (\d+) \| ([^|]+) \|/gm);
+    const said = [...rows].flatMap(([, floor, rooms = ""]) =>
+      [...rooms.matchAll(/`([^`]+)`/g)].map(([, room = ""]) => [room.replace(/\/$/, ""), Number(floor)] as const),
+    );
+    const floors = Object.entries(house).map(([room, { floor }]) => [room, floor] as const);
+    expect(Object.fromEntries(said)).toEqual(Object.fromEntries(floors));
   });
 });

@@ -96,6 +96,12 @@ export function doorFolders(): string[] {
   return files("src", /(^|\/)index\.tsx?$/).map((path) => path.replace(/\/?index\.tsx?$/, ""));
 }
 
+/** Every document of the repository, relative to its root: those at the root, and all of docs/. */
+export function documents(): string[] {
+  const atRoot = readdirSync(root).filter((name) => name.endsWith(".md"));
+  return [...atRoot.sort(), ...files("docs", /\.md$/).map((path) => `docs/${path}`)];
+}
+
 /** A JSON file of the repository's root. */
 export function json<T>(path: string): T {
   // The caller names what it reads from a file of ours.

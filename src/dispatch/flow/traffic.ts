@@ -71,7 +71,7 @@ export class Traffic {
     else held.push(event);
   }
 
-  /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait. */
+  /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait (decision 0007). */
   after(entry: EventEntry, context: Context): void {
     const held = this.#held.get(context.socket);
     const flow = this.#flows.get(context.socket.conn);

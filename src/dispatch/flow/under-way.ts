@@ -42,7 +42,7 @@ export class UnderWay {
     });
   }
 
-  /** Give up what waits and what runs: callers are answered `SHUTTING_DOWN`, signals abort. Tells what was lost. */
+  /** Give up what waits and what runs: callers are answered `SHUTTING_DOWN`, signals abort (decision 0009). Tells what was lost. */
   cut(): CutEvent[] {
     const cut = this.#traffic.cut();
     for (const limited of [...this.limits]) {

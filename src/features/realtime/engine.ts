@@ -202,7 +202,7 @@ export class Engine<App extends AppServer = Server> {
     const { user, session } = this.#options;
     this.joins.admit(socket.id);
     // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
-    // restores it again. Who it is, is asked anew; its topics are reviewed.
+    // restores it again. Who it is, is asked anew; its topics are reviewed (decision 0026).
     if (socket.recovered) {
       for (const room of [...socket.rooms])
         if (isOurs(room) && !isTopic(room)) moveRooms(this.#options.log, () => socket.leave(room));

@@ -32,7 +32,7 @@ export const NOBODY: Identity = Object.freeze({ user: undefined, session: undefi
 
 /**
  * Whose the sockets of this node are. Rooms only carry it to where pushes come from: whatever an application joins or leaves in a
- * client's name, a room makes nobody anybody.
+ * client's name, a room makes nobody anybody (decision 0029).
  *
  * @typeParam Of - the sockets
  */

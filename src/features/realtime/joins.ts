@@ -125,7 +125,8 @@ export class Joins<App extends AppServer = Server> {
 
   /**
    * Asks the topic's policy and lets the socket in. A socket that is in already stays in if nobody says no: another component of its
-   * page may have joined, and what failed for the moment is no verdict on it. If somebody does, it is out, and told so.
+   * page may have joined, and what failed for the moment is no verdict on it. If somebody does, it is out, and told so
+   * (decision 0030).
    *
    * @param answer called with the answer at the very moment it holds, before anything later is sent to the topic
    * @throws EventError if the topic is unknown, its policy refuses, or something came between

@@ -441,6 +441,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     return {};
   }
 
+  /** Middleware of `socket.use` has seen `ingress:call`; interceptors see the event inside, too (decision 0034). */
   async #onCall(context: EventContext<App>, id: unknown, name: unknown, ...args: unknown[]): Promise<unknown> {
     const { requestId, event } = readCall(id, name);
     const { ingress } = this;

@@ -30,7 +30,7 @@ interface Elsewhere {
 /**
  * Waits for users to stay away. A user is away while they have no socket on any node; what happens on this node is known at once,
  * what happens on others is asked at every heartbeat, and once more before anything is run. While a node does not answer nobody is
- * taken for gone: it may be the one they are on.
+ * taken for gone: it may be the one they are on (decision 0031).
  */
 export class Dropouts {
   readonly #cluster: Cluster;

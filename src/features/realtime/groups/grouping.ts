@@ -29,7 +29,7 @@ const HEARD_MAX = 1_000;
 /**
  * Brings users together who wait for each other, on whichever nodes they are. The waiting room says who is next; it may say so of
  * users whose node died, or whose other tab is in a group that is being made. So before a group is made, all nodes are asked who still
- * waits for one; if not everybody does, the others go back into the room.
+ * waits for one; if not everybody does, the others go back into the room (decision 0032).
  */
 export class Grouping {
   readonly #node = randomUUID();

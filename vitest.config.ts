@@ -9,8 +9,8 @@ const slow = [
   "test/conformance/**", // Python
   "test/examples/**", // a browser
   "test/client/react.test.ts", // a browser
-  "test/**/redis.test.ts", // Redis
-  "test/**/postgres*.test.ts", // PostgreSQL
+  "test/**/*redis*.test.ts", // Redis
+  "test/**/*postgres*.test.ts", // PostgreSQL
   "test/repo/examples.test.ts", // every example, started and ended several times
   "test/repo/skipped.test.ts", // a run inside the run
   "test/repo/compiles.test.ts", // a program of everything that the documents show and that must not compile

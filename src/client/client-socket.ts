@@ -2,7 +2,7 @@
 
 /**
  * What the client needs of a socket: a part of what `io()` of socket.io-client returns, whatever its event types are.
- * Nothing of socket.io-client is imported, so its version and its bundle stay yours.
+ * Nothing but types of socket.io-client is imported, so its version and its bundle stay yours.
  */
 export interface ClientSocket {
   /** The id of the present connection. */

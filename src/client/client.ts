@@ -71,15 +71,16 @@ export interface Caller<App = Server> {
  * Listeners are isolated: one that throws or rejects is logged, and the others are told all the same.
  *
  * @typeParam App - the server's own `Server<...>` type, or a map of the events that can be called
+ * @typeParam Given - the type of the socket it was made with
  *
  * @example
  * const client = createClient<App>(io());
  * const off = client.on("presence", (who) => render(who));
  * const { id } = await client.call("message", { text: "hi" });
  */
-export interface Client<App = Server> extends Caller<App>, Disposable {
+export interface Client<App = Server, Given extends ClientSocket = ClientSocket> extends Caller<App>, Disposable {
   /** The socket it was made with, for whatever the client does not do itself. */
-  readonly socket: ClientSocket;
+  readonly socket: Given;
 
   /** Where it tells what nobody else can be told: the one it was made with. */
   readonly logger: ClientLogger;

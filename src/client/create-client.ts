@@ -1,4 +1,5 @@
 import type { Server } from "socket.io";
+import type { Socket } from "socket.io-client";
 import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
 import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
 import type { Caller, Client, ClientOptions } from "./client.js";
@@ -20,10 +21,17 @@ type Listener = (...args: any[]) => unknown;
  * counted per client.
  *
  * @typeParam App - the server's own `Server<...>` type, or a map of the events that can be called, as `EventsOf` makes one
+ * @typeParam Given - the type of the socket, which `client.socket` keeps: that of socket.io-client unless said otherwise
  *
  * @example
  * const client = createClient<App>(io());
  */
+export function createClient<App = Server, Given extends ClientSocket = Socket<any, any>>(
+  socket: Given,
+  options?: ClientOptions,
+): Client<App, Given>;
+/** Makes a client of something else that is socket enough: a double, or a socket behind an interface of your own. */
+export function createClient<App = Server>(socket: ClientSocket, options?: ClientOptions): Client<App>;
 export function createClient<App = Server>(socket: ClientSocket, options: ClientOptions = {}): Client<App> {
   const { timeoutMs = 10_000, logger = console } = options;
   checkCallOptions({ timeoutMs });

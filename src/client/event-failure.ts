@@ -1,3 +1,4 @@
+import { brand } from "../wire/brand.js";
 import { longestTimerMs } from "../wire/values.js";
 import type { ErrorCode } from "../wire/codes.js";
 import type { Failure } from "../wire/failure.js";
@@ -23,7 +24,8 @@ export interface EventFailureOptions {
 
 /**
  * Why an event has no value: what {@link Client.call} and {@link Client.joinTopic} reject with. The server said so, or the
- * client gave up waiting; the code tells which.
+ * client gave up waiting; the code tells which. `instanceof` knows those of another copy of this package, too: a program may
+ * load the door by `import` and by `require`.
  *
  * @example
  * try {
@@ -34,6 +36,9 @@ export interface EventFailureOptions {
  * }
  */
 export class EventFailure extends Error {
+  static {
+    brand(this, "EventFailure");
+  }
   /** Always `EventFailure`, for logs. */
   override readonly name: string = "EventFailure";
   /** One of the server's codes (ours or the application's), or one of {@link ClientCode}. */

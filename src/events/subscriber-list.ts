@@ -22,7 +22,10 @@ export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
 export interface SubscribingIngress<App extends AppServer> {
   /** The server it is attached to. */
   readonly io: App | undefined;
-  /** @returns a function that ends the subscription, and resolves once no run of it is under way */
+  /**
+   * @internal
+   * @returns a function that ends the subscription, and resolves once no run of it is under way
+   */
   [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
 }
 

@@ -1,9 +1,14 @@
-import { pino } from "pino";
 import type { Logger } from "./logger.js";
+import { ownRequire } from "./own-require.js";
 
-/** The logger that is used when none is given: pino, to standard output. */
+/** The logger that is used when none is given: pino, to standard output. It is loaded now: most bring a logger of their own. */
 export function defaultLogger(): Logger {
-  return pino({ name: "socket-ingress" });
+  return loadPino().pino({ name: "socket-ingress" });
+}
+
+function loadPino(): typeof import("pino") {
+  // Spelt out where there is a `require`: that is what bundlers look for.
+  return (typeof require === "function" ? require("pino") : ownRequire("pino")) as typeof import("pino");
 }
 
 /** A log line about one event carries these, whoever writes it. */

@@ -13,10 +13,7 @@ const LEAST_MS = 100;
  * have nothing to do with Socket.IO have until the deadline.
  */
 export async function closeServer(io: Server, connections: Connections, deadline: Deadline): Promise<Settled> {
-  const closing = io.close().catch((error: unknown) => {
-    // A server that was never attached to anything has no engine to close (socket.io/lib/index.ts, `close`).
-    if ((io.engine as unknown) !== undefined) throw error;
-  });
+  const closing = closeIo(io);
   const last = deadline.remainingMs < LEAST_MS ? new Deadline(LEAST_MS) : deadline;
   const asked = await last.settle(closing, CLOSE_FRAME_MS);
   if (asked.kind !== "late") return asked;
@@ -27,4 +24,17 @@ export async function closeServer(io: Server, connections: Connections, deadline
   // Absent where the server is no server of Node's own.
   (io.httpServer as unknown as Partial<HttpServer> | undefined)?.closeAllConnections?.();
   return new Deadline(LEAST_MS).settle(closing);
+}
+
+/** Closes a server of any Socket.IO 4: its `close` returns a promise since 4.8, and tells a callback before, too. */
+export async function closeIo(io: Server): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const closing = io.close(() => resolve()) as Promise<void> | undefined;
+      closing?.then(resolve, reject);
+    });
+  } catch (error) {
+    // A server that was never attached to anything has no engine to close (socket.io/lib/index.ts, `close`).
+    if ((io.engine as unknown) !== undefined) throw error;
+  }
 }

@@ -1,8 +1,12 @@
 import { createServer } from "node:http";
 import type { Server } from "socket.io";
-import type { ManagerOptions, Socket as ClientSocket, SocketOptions } from "socket.io-client";
+// Its two forms have types that do not fit each other; most who use these types import them in an ES module.
+import type { ManagerOptions, Socket as ClientSocket, SocketOptions } from "socket.io-client" with {
+  "resolution-mode": "import",
+};
 import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, ListenEventsOf } from "../wire/event-types.js";
+import { closeIo } from "../socket-io/close-server.js";
 import { faultyParser } from "./faulty-parser.js";
 import { Link } from "./link.js";
 import { MemoryAgent } from "./memory-agent.js";
@@ -116,7 +120,7 @@ export async function inMemory<App extends AppServer>(
 
   const close = async (): Promise<void> => {
     for (const socket of lines.keys()) (socket as InMemoryClient<App>).disconnect();
-    await io.close();
+    await closeIo(io);
     for (const { agent } of lines.values()) agent.cut();
     lines.clear();
   };
@@ -162,9 +166,13 @@ export async function inMemory<App extends AppServer>(
 // Some weeks: Engine.IO adds its `pingTimeout`, and the sum must fit a timer's 31 bits.
 const never = 2_000_000_000;
 
-async function socketIoClient(): Promise<typeof import("socket.io-client")> {
+type SocketIoClient = typeof import("socket.io-client", { with: { "resolution-mode": "import" } });
+
+async function socketIoClient(): Promise<SocketIoClient> {
   try {
-    return await import("socket.io-client");
+    // In CommonJS it is the other form, which has other types.
+    const loaded: unknown = await import("socket.io-client");
+    return loaded as SocketIoClient;
   } catch (cause) {
     throw new Error("inMemory needs the package socket.io-client: install it as a development dependency", { cause });
   }

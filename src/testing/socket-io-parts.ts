@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { EventEmitter } from "node:events";
+import { ownRequire } from "../lifecycle/own-require.js";
 
 /** A packet as `socket.io-parser` knows it. */
 export interface Packet {
@@ -41,7 +42,7 @@ export function faultable(type: number): boolean {
 
 // From where `socket.io` itself stands: the double and the server must share one copy of these packages, which they would not
 // with a second entry in our dependencies that resolves to another version.
-const requireAsSocketIo = createRequire(createRequire(import.meta.url).resolve("socket.io"));
+const requireAsSocketIo = createRequire(ownRequire.resolve("socket.io"));
 
 /** The parser that `socket.io` uses unless it is given another. */
 export function defaultParser(): Parser {

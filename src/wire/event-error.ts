@@ -1,3 +1,4 @@
+import { brand } from "./brand.js";
 import { describeValue } from "./values.js";
 import type { ErrorCode } from "./codes.js";
 
@@ -13,12 +14,16 @@ export interface EventErrorOptions {
 
 /**
  * An error meant for the caller: throw it to refuse an event (or a connection), and code, message and details are sent as
- * you wrote them. Anything else that is thrown reaches the caller as `INTERNAL` with a fixed message.
+ * you wrote them. Anything else that is thrown reaches the caller as `INTERNAL` with a fixed message. `instanceof` knows those
+ * of another copy of this package, too.
  *
  * @example
  * throw new EventError("NOT_FOUND", "no such room", { details: { room } });
  */
 export class EventError extends Error {
+  static {
+    brand(this, "EventError");
+  }
   /** Always `EventError`, for logs. */
   override readonly name: string = "EventError";
   /** What programs look at: one of ours, or one of your own. */

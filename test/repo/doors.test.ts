@@ -2,12 +2,16 @@ import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile } from "esbuild";
+import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import { configOf, findDoors, type SizeLimit } from "../../scripts/doors.js";
 import { openingComment } from "./code-blocks.js";
-import { doorFolders, json, root, sourceFiles } from "./source-files.js";
+import { files, json, root } from "./source-files.js";
 
-const folders = doorFolders();
-const subpath = (folder: string): string => (folder === "" ? "." : `./${folder}`);
+const doors = findDoors();
+const subpaths = doors.map(({ subpath }) => subpath);
+const config = configOf(doors, json<SizeLimit[]>(".size-limit.json"));
+const advice = "a door came or went: `npm run doors` writes what follows from the folders of src/";
 
 /** What a door takes from outside when somebody bundles it. Types leave no trace. */
 const outside: Record<string, { packages: string[]; node: boolean }> = {
@@ -17,9 +21,9 @@ const outside: Record<string, { packages: string[]; node: boolean }> = {
   "./testing": { packages: ["pino", "socket.io", "socket.io-client"], node: true },
 };
 
-async function bundle(folder: string): Promise<{ text: string; meta: Metafile }> {
+async function bundle(file: string): Promise<{ text: string; meta: Metafile }> {
   const result = await build({
-    entryPoints: [join(root, "src", folder, "index.ts")],
+    entryPoints: [join(root, "src", `${file}.ts`)],
     bundle: true,
     write: false,
     minify: true,
@@ -38,46 +42,55 @@ const imported = (meta: Metafile): string[] => [
 ];
 
 describe("the doors", () => {
-  it("are the folders of src/ with an index.ts, and every folder but wire has one", () => {
-    const all = new Set(
-      sourceFiles().flatMap(({ path }) => (path.includes("/") ? path.slice(0, path.indexOf("/")) : "")),
+  it("are the index.ts of rooms and features, and the client.ts of features", () => {
+    const found = files("src", /(^|\/)index\.tsx?$|^features\/[^/]+\/client\.tsx?$/).map((path) =>
+      path.replace(/\.tsx?$/, ""),
     );
-    expect(folders).not.toContain("wire");
-    expect(folders.filter((folder) => folder.includes("/"))).toEqual([]);
-    expect([...all].filter((folder) => folder !== "wire" && !folders.includes(folder))).toEqual([]);
+    expect(doors.map(({ file }) => file).toSorted()).toEqual(found);
+    expect(new Set(subpaths).size, "two doors want one name").toBe(doors.length);
   });
 
-  it("are the exports of package.json", () => {
-    const { exports } = json<{ exports: Record<string, unknown> }>("package.json");
-    const expected: Record<string, unknown> = { "./package.json": "./package.json" };
-    for (const folder of folders) {
-      const file = `./dist/${folder === "" ? "" : `${folder}/`}index`;
-      expected[subpath(folder)] = { types: `${file}.d.ts`, default: `${file}.js` };
-    }
-    expect(exports).toEqual(expected);
+  it("are what package.json exports, to every way of resolving", () => {
+    const { main, types, exports, typesVersions } = json<Record<string, unknown>>("package.json");
+    const { entryPoints: _, sizeLimit: __, ...expected } = config;
+    expect({ main, types, exports, typesVersions }, advice).toEqual(expected);
   });
 
   it("are the entry points of the API reference", () => {
-    const { entryPoints } = json<{ entryPoints: string[] }>("typedoc.json");
-    expect(entryPoints.toSorted()).toEqual(folders.map((folder) => join("src", folder, "index.ts")).toSorted());
+    expect(json<{ entryPoints: string[] }>("typedoc.json").entryPoints, advice).toEqual(config.entryPoints);
+  });
+
+  it("for clients have a limit of size", () => {
+    expect(json<SizeLimit[]>(".size-limit.json"), advice).toEqual(config.sizeLimit);
+  });
+
+  it("mean the sources in this repository", () => {
+    const { options } = ts.parseJsonConfigFileContent(json("tsconfig.json"), ts.sys, root);
+    const importing = join(root, "test", "a.ts");
+    const resolved = doors.map(({ subpath }) => {
+      const name = `socket-ingress${subpath.slice(1)}`;
+      return ts.resolveModuleName(name, importing, options, ts.sys).resolvedModule?.resolvedFileName;
+    });
+    const sources = doors.map(({ file }) => join(root, "src", `${file}.ts`));
+    expect(resolved, "`paths` in tsconfig.json lead elsewhere").toEqual(sources);
   });
 
   it("open with an @module block", () => {
-    const bare = folders.filter((folder) => !openingComment(join("src", folder, "index.ts")).includes("@module"));
-    expect(bare.map(subpath)).toEqual([]);
+    const bare = doors.filter(({ file }) => !openingComment(join("src", `${file}.ts`)).includes("@module"));
+    expect(bare.map(({ subpath }) => subpath)).toEqual([]);
   });
 });
 
 describe("what a door brings along", () => {
   it("is said for every door", () => {
-    expect(Object.keys(outside).toSorted()).toEqual(folders.map(subpath).toSorted());
+    expect(Object.keys(outside).toSorted(), "add the door to `outside` above").toEqual(subpaths.toSorted());
   });
 
-  it.for(folders.map((folder) => [subpath(folder), folder] as const))(
+  it.for(doors.map(({ subpath, file }) => [subpath, file] as const))(
     "%s takes from outside only what it says",
-    async ([door, folder]) => {
+    async ([door, file]) => {
       const allowed = outside[door] ?? { packages: [], node: false };
-      const { meta } = await bundle(folder);
+      const { meta } = await bundle(file);
       const wrong = imported(meta).filter((path) =>
         isBuiltin(path)
           ? !allowed.node
@@ -88,7 +101,7 @@ describe("what a door brings along", () => {
   );
 
   it("./client weighs at most 6.3 kB, minified and compressed, beside socket.io-client", async () => {
-    const { text } = await bundle("client");
+    const { text } = await bundle("client/index");
     expect(gzipSync(text).byteLength).toBeLessThanOrEqual(6300);
   });
 });

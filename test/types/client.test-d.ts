@@ -6,6 +6,7 @@ import {
   type CallName,
   type Client,
   ClientModule,
+  type ClientSocket,
   createClient,
   type RefetchRest,
   type TopicJoin,
@@ -38,10 +39,19 @@ type App = Server<ClientToServer, ServerToClient, Record<string, never>, { user:
 declare const client: Client<App>;
 declare const plainSocket: Socket;
 declare const typedSocket: Socket<ServerToClient, ClientToServer>;
+declare const double: ClientSocket;
 
-// Any socket of socket.io-client will do.
-expectTypeOf(createClient<App>(plainSocket)).toEqualTypeOf<Client<App>>();
-expectTypeOf(createClient<App>(typedSocket)).toEqualTypeOf<Client<App>>();
+// Any socket of socket.io-client will do, and is still one afterwards.
+expectTypeOf(createClient<App>(plainSocket)).toEqualTypeOf<Client<App, Socket<any, any>>>();
+expectTypeOf(createClient<App>(typedSocket)).toExtend<Client<App>>();
+createClient<App>(plainSocket).socket.disconnect();
+createClient<App>(typedSocket).socket.io.engine.close();
+expectTypeOf(createClient(typedSocket).socket).toEqualTypeOf<typeof typedSocket>();
+expectTypeOf(createClient<App, typeof typedSocket>(typedSocket).socket).toEqualTypeOf<typeof typedSocket>();
+// So is a double, which has no more than it has.
+expectTypeOf(createClient<App>(double)).toEqualTypeOf<Client<App>>();
+// @ts-expect-error a double that can't disconnect
+createClient<App>(double).socket.disconnect();
 // @ts-expect-error something else is no socket
 createClient<App>({ connected: true });
 

@@ -1,0 +1,184 @@
+import { describeValue, longestTimerMs } from "../wire/values.js";
+import { CALL, REQUEST_ID_MAX } from "../features/realtime/protocol.js";
+import { isFailure } from "../wire/failure.js";
+import type { ClientSocket } from "./client-socket.js";
+import { EventFailure, fromFailure } from "./event-failure.js";
+
+/** How one call is made; given to {@link Client.with}. */
+export interface CallOptions {
+  /**
+   * How long to wait for the answer, the wait for a connection included; `Infinity` waits as long as the connection lasts.
+   * With `retries` it counts for each try. A socket that was made with an `ackTimeout` waits no longer than that.
+   *
+   * @default the client's `timeoutMs`
+   */
+  timeoutMs?: number;
+  /**
+   * Gives up: the call rejects with `ABORTED` at once. What was sent is not taken back. As with a call whose time is up, Socket.IO
+   * goes on waiting for the answer, which is dropped: it remembers the call until then, or until the connection goes.
+   */
+  signal?: AbortSignal;
+  /**
+   * How often to try again when no answer came (`TIMEOUT` and `DISCONNECTED` of the client, never an answer of the server).
+   * All tries carry one request id, so a server with the realtime door runs the event once and answers every try; after a
+   * reconnect, only if it knows the user or the browser session. A server without that door does not know such calls.
+   *
+   * @default 0
+   */
+  retries?: number;
+  /**
+   * The id under which the event runs once, within the server's window of time, for this user: at most 128 characters. Give
+   * one to repeat a call later, after a reload for instance.
+   *
+   * @default a random one when there are `retries`
+   */
+  requestId?: string;
+}
+
+/** The calls of one client: what was sent and is waited for, and what waits for a connection. */
+export interface Calls {
+  /** Resolves to the value, rejects with an {@link EventFailure}. Sent in this very tick when connected. */
+  call(event: string, args: unknown[], options?: CallOptions): Promise<unknown>;
+  /** Sends what waited, in order. */
+  onConnect(): void;
+  /** Rejects what was sent: its answers can't come any more. */
+  onDisconnect(): void;
+  /** Rejects what waits for a connection that the server refused for good. */
+  onRefused(error: unknown): void;
+  /** Rejects everything, now and later. */
+  close(): void;
+}
+
+interface Pending {
+  sent: boolean;
+  send(): void;
+  fail(failure: unknown): void;
+}
+
+/**
+ * Makes the calls of one socket. Time limits are ours, not `socket.timeout(...)`: that one can't be ended before its time, so
+ * each call that is given up would leave a timer. What stays either way is the acknowledgement that Socket.IO waits for.
+ */
+export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Calls {
+  const pending = new Set<Pending>();
+  let closed = false;
+
+  const attempt = (
+    event: string,
+    args: unknown[],
+    { timeoutMs = defaultTimeoutMs, signal }: CallOptions,
+  ): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        if (!pending.delete(entry)) return;
+        if (timer) clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        settle();
+      };
+      const onAbort = (): void =>
+        entry.fail(new EventFailure("ABORTED", `the call of "${event}" was aborted`, { cause: signal?.reason }));
+      const entry: Pending = {
+        sent: false,
+        send() {
+          entry.sent = true;
+          let leaving = true;
+          socket.emitWithAck(event, ...args).then(
+            (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
+            // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
+            (cause: unknown) =>
+              entry.fail(
+                leaving
+                  ? cause
+                  : new EventFailure("TIMEOUT", `no answer to "${event}" within the ackTimeout of the socket`, {
+                      cause,
+                    }),
+              ),
+          );
+          queueMicrotask(() => (leaving = false));
+        },
+        fail: (failure) => finish(() => reject(failure)),
+      };
+      const timer =
+        timeoutMs <= longestTimerMs &&
+        setTimeout(
+          () =>
+            entry.fail(
+              entry.sent
+                ? new EventFailure("TIMEOUT", `no answer to "${event}" within ${timeoutMs} ms`)
+                : new EventFailure("DISCONNECTED", `no connection within ${timeoutMs} ms; "${event}" was not sent`),
+            ),
+          timeoutMs,
+        );
+      pending.add(entry);
+      if (closed) entry.fail(new EventFailure("ABORTED", "the client is closed"));
+      else if (signal?.aborted) onAbort();
+      else {
+        signal?.addEventListener("abort", onAbort);
+        if (socket.connected) entry.send();
+      }
+    });
+
+  const failEach = (which: (entry: Pending) => boolean, failure: EventFailure): void => {
+    for (const entry of [...pending]) if (which(entry)) entry.fail(failure);
+  };
+
+  return {
+    async call(event, args, options = {}) {
+      const { retries = 0, requestId = retries > 0 ? randomId() : undefined } = options;
+      if (requestId === undefined) return attempt(event, args, options);
+      for (let left = retries; ; left--) {
+        try {
+          return await attempt(CALL, [requestId, event, ...args], options);
+        } catch (error) {
+          if (left <= 0 || !isUnanswered(error) || error.code === "ABORTED") throw error;
+        }
+      }
+    },
+    onConnect() {
+      for (const entry of [...pending]) if (!entry.sent && pending.has(entry)) entry.send();
+    },
+    onDisconnect() {
+      failEach((entry) => entry.sent, new EventFailure("DISCONNECTED", "the connection went before the answer came"));
+    },
+    onRefused(error) {
+      failEach((entry) => !entry.sent, refusal(error));
+    },
+    close() {
+      closed = true;
+      failEach(() => true, new EventFailure("ABORTED", "the client is closed"));
+    },
+  };
+}
+
+/** @throws TypeError for what no call could be made with */
+export function checkCallOptions({ timeoutMs, retries, requestId }: CallOptions): void {
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new TypeError(`timeoutMs must be a number of milliseconds above 0, got ${describeValue(timeoutMs)}`);
+  }
+  if (retries !== undefined && !(retries >= 0)) {
+    throw new TypeError(`retries must be a number from 0, got ${describeValue(retries)}`);
+  }
+  if (requestId !== undefined && !(requestId.length > 0 && requestId.length <= REQUEST_ID_MAX)) {
+    throw new TypeError(`requestId must be a string of 1 to ${REQUEST_ID_MAX} characters`);
+  }
+}
+
+/** Whether this came from here: no answer of the server is known. */
+export function isUnanswered(error: unknown): error is EventFailure {
+  return error instanceof EventFailure && !error.answered;
+}
+
+/** The reason a server gave for refusing the connection; `data` of a `connect_error` is a failure, or what is inside one. */
+function refusal(error: unknown): EventFailure {
+  const { message, data } = error as { message: string; data?: unknown };
+  if (isFailure(data)) return fromFailure(data);
+  const { code, details } = (data ?? {}) as { code?: unknown; details?: unknown };
+  return typeof code === "string"
+    ? new EventFailure(code, message, { details, answered: true })
+    : new EventFailure("DISCONNECTED", `the server refused the connection; nothing was sent: ${message}`);
+}
+
+/** `crypto.randomUUID` exists only on pages that came by HTTPS. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+}

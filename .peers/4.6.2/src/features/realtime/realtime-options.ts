@@ -1,0 +1,75 @@
+import { type Awaitable, describeValue, longestTimerMs } from "../../wire/values.js";
+import type { Server } from "socket.io";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
+import type { Memberships } from "./groups/memberships.js";
+import type { PresenceOptions } from "./presence-sync.js";
+import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import type { WaitingRoom } from "./groups/waiting-room.js";
+
+/** How a `Realtime` works. Everything has a default. */
+export interface RealtimeOptions<App extends AppServer = Server> {
+  /** Whose clients it serves. @default "/" */
+  namespace?: string;
+  /**
+   * Who the user of a socket is, from what the server knows (`socket.data`, the request's session), never from what the client
+   * says. Asked once, when the socket connects; see `Realtime.setUser` for a login after that. If it throws, the socket is
+   * disconnected.
+   *
+   * @default nobody has a user
+   */
+  user?: (socket: AppSocket<App>) => Awaitable<string | null | undefined>;
+  /**
+   * The browser session of a socket, e.g. `({ request }) => request.session.id` behind `io.engine.use(session(...))`. It is never
+   * sent to a client. Asked once, when the socket connects; see `Realtime.rotateSession`.
+   *
+   * @default no session
+   */
+  session?: (socket: AppSocket<App>) => Awaitable<string | null | undefined>;
+  /** How presence is kept. */
+  presence?: PresenceOptions;
+  /** The longest topic a client may name, in characters. @default 256 */
+  topicMaxLength?: number;
+  /** How many topics one connection may be in. @default 100 */
+  topicsPerSocket?: number;
+  /**
+   * How requests that are sent again are recognised, or `false` to refuse `ingress:call`. A call runs its event through the ingress
+   * with all limits and interceptors, but not through `socket.use` middleware, which sees one event named `ingress:call`.
+   */
+  calls?: RequestWindowOptions | false;
+  /** Who belongs to which session and group. Nodes must share one. @default a `MemoryMemberships` */
+  memberships?: Memberships;
+  /** Where users wait for a group. Nodes must share one. @default a `MemoryWaitingRoom` */
+  waitingRoom?: WaitingRoom;
+}
+
+/** @throws TypeError naming the option that does not fit */
+export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
+  if (typeof options !== "object" || options === null)
+    throw new TypeError(`Realtime: expected options, got ${describeValue(options)}`);
+  const { namespace, user, session, topicMaxLength, topicsPerSocket, presence } = options;
+  if (namespace !== undefined && (typeof namespace !== "string" || namespace.trim() === "")) {
+    throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${describeValue(namespace)}`);
+  }
+  for (const [name, value] of Object.entries({ user, session })) {
+    if (value !== undefined && typeof value !== "function")
+      throw new TypeError(`Realtime: ${name} must be a function, got ${describeValue(value)}`);
+  }
+  for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+      throw new TypeError(`Realtime: ${name} must be a whole number from 1, got ${describeValue(value)}`);
+    }
+  }
+  // Its constructor knows what fits.
+  if (options.calls !== undefined && options.calls !== false) new RequestWindow(options.calls);
+  const { graceMs, heartbeatMs } = presence ?? {};
+  if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= longestTimerMs)) {
+    throw new TypeError(
+      `Realtime: presence.graceMs must be milliseconds from 0 to ${longestTimerMs}, got ${describeValue(graceMs)}`,
+    );
+  }
+  if (heartbeatMs !== undefined && !(heartbeatMs > 0 && heartbeatMs <= longestTimerMs)) {
+    throw new TypeError(
+      `Realtime: presence.heartbeatMs must be a positive number of milliseconds up to ${longestTimerMs}, got ${describeValue(heartbeatMs)}`,
+    );
+  }
+}

@@ -1,0 +1,485 @@
+import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
+import { type Awaitable, describeValue, isThenable } from "../../wire/values.js";
+import type { Server } from "socket.io";
+import type { EventContext } from "../../events/event-context.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
+import { Handler } from "../../handler.js";
+import { EventError } from "../../wire/event-error.js";
+import { type Audience, everyone } from "../../push/audience.js";
+import type { Reach } from "../../push/cluster.js";
+import { Engine, requesterOf } from "./engine.js";
+import type { Group, WaitForGroupOptions } from "./groups/group.js";
+import { NOBODY, readId, type Identity } from "./identity.js";
+import { Groups } from "./groups/groups.js";
+import { MemoryMemberships, type Memberships } from "./groups/memberships.js";
+import { CALL, JOIN, LEAVE, NOTIFY, REFETCH, TOPIC_MAX, type Member, type Notice, type Refetch } from "./protocol.js";
+import type { PushOptions } from "../../push/pusher.js";
+import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
+import { resolveRecipients, type Recipients } from "./groups/recipients.js";
+import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
+import { MISMATCH } from "./request-window.js";
+import { readCall, topicName } from "./call-arguments.js";
+import { audienceFrom, type Target, type TargetOptions } from "../../push/target.js";
+import { Topics } from "./topics.js";
+import { MemoryWaitingRoom } from "./groups/waiting-room.js";
+
+/** What {@link Realtime.emitSocketRefetch} says beside the action, and to whom. */
+export interface RefetchOptions<Payload = unknown, Event extends string = string> extends TargetOptions {
+  /** The signal that clients subscribed to; without one, every subscription that lists the action is meant. */
+  event?: Event;
+  /** What to ask with. */
+  payload?: Payload;
+  /** The id of the socket whose doing it was, for clients that skip what they did themselves. */
+  origin?: string;
+}
+
+/** How a notification is sent. */
+export interface NotifyOptions<Name extends string = string> extends PushOptions {
+  /** The name of the listeners meant; without one, the default listener. A name of a push has what that carries as its data. */
+  event?: Name;
+}
+
+/** Why a topic was taken away. */
+export interface RevokeOptions {
+  /** @default "FORBIDDEN" */
+  code?: string;
+  /** For a person. @default "this topic was taken away from you" */
+  message?: string;
+}
+
+/** What a {@link Realtime} has done on this node since it was set up, and what it has in hand. */
+export interface RealtimeStats {
+  /** Pushes sent, notifications and signals included. */
+  pushes: number;
+  /** Pushes that could not be sent: what can't be encoded, an adapter that failed. */
+  failedPushes: number;
+  /** Topics joined. */
+  joined: number;
+  /** Joins refused. */
+  refused: number;
+  /** Topics taken away. */
+  evicted: number;
+  /** Calls that got the answer of an earlier one. */
+  sharedCalls: number;
+  /** Answers kept for calls that may be sent again. */
+  keptCalls: number;
+  /** Users waiting for a group. */
+  waiting: number;
+  /** Watches for users who may drop out. */
+  watched: number;
+}
+
+/** Before other `connection` subscribers, so that they find the socket in its rooms. */
+const FIRST = -1_000_000;
+
+/**
+ * Server push, topics, presence, calls that run once, notifications and groups, for the clients of one namespace. It is a handler:
+ * register it with a manager, or set it up with a server, and push from anywhere. A push never breaks the work of whoever pushes:
+ * what is wrong with the call is thrown (a `TypeError`), what is wrong with the delivery is logged.
+ *
+ * @typeParam App - the `Server<...>` type of the application
+ *
+ * @example
+ * const realtime = new Realtime<App>({ user: ({ data }) => data.user });
+ * realtime.topics.define("room:{id}", { join: ({ socket }, { id }) => mayRead(socket.data.user, id), presence: true });
+ * manager.registerHandler(realtime);
+ *
+ * realtime.emitSocket("items_changed", { source: "import" }, { topic: "room:42", except: user("u1") });
+ */
+export class Realtime<App extends AppServer = Server> extends Handler<App> {
+  readonly name: string;
+  override readonly namespace: string;
+  /** The topics clients may join. */
+  readonly topics: Topics<App> = new Topics();
+  /** Who belongs together: players and groups. */
+  readonly groups: Groups<App>;
+  readonly events: object;
+
+  readonly #options: RealtimeOptions<App>;
+  readonly #memberships: Memberships;
+  #engine: Engine<App> | undefined;
+  #started: Promise<void> | undefined;
+
+  /** @throws TypeError naming an option that does not fit */
+  constructor(options: RealtimeOptions<App> = {}) {
+    super();
+    checkRealtimeOptions(options);
+    this.#options = options;
+    this.#memberships = options.memberships ?? new MemoryMemberships();
+    this.groups = new Groups({
+      memberships: this.#memberships,
+      life: (method) => this.#required(method),
+      identityOf: (socket) => this.#identityOf(socket),
+    });
+    const { namespace = "/", topicMaxLength = TOPIC_MAX } = options;
+    this.namespace = namespace.startsWith("/") ? namespace : `/${namespace}`;
+    this.name = this.namespace === "/" ? "realtime" : `realtime of ${this.namespace}`;
+    const input = [topicName(topicMaxLength)];
+    this.events = {
+      connection: { run: this.#onConnection, priority: FIRST },
+      disconnecting: { run: this.#onDisconnecting, priority: FIRST },
+      [JOIN]: { run: this.#onJoin, input },
+      [LEAVE]: { run: this.#onLeave, input },
+      // What a call wraps has a time limit of its own.
+      ...(options.calls !== false && { [CALL]: { run: this.#onCall, timeoutMs: Infinity } }),
+    };
+  }
+
+  // --- push -----------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends an event to everyone, or to a target: an audience, options such as `{ topic, except }`, or a list of these. Call it from
+   * anywhere, a timer or a job as well as an event. The data is sent as it is now.
+   *
+   * With `{ count: true }` as the last argument it resolves to whom it reached; `{ sockets: 0, nodes: 0 }` means nobody was there.
+   *
+   * @throws TypeError at once if the event is Socket.IO's own or the target says nothing; a target is never everyone by mistake
+   */
+  emitSocket<Event extends PushEvent<App>>(
+    event: Event,
+    data: PushData<App, Event>,
+    target: Target,
+    options: PushOptions & { count: true },
+  ): Promise<Reach>;
+  emitSocket<Event extends PushEvent<App>>(
+    event: Event,
+    data: PushData<App, Event>,
+    // A rest parameter, so that a target that happens to be undefined is a mistake and not everyone.
+    ...to: [] | [target: Target, options?: PushOptions]
+  ): Promise<void>;
+  emitSocket(event: string, data: unknown, ...to: [] | [target: Target, options?: PushOptions]): Promise<Reach | void> {
+    checkEvent("emitSocket", event);
+    if (typeof data === "function")
+      throw new TypeError("emitSocket: expected data, got a function; a push has no acknowledgement");
+    return this.#push(
+      to.length === 0 ? everyone() : audienceFrom(to[0]),
+      event,
+      data === undefined ? [] : [data],
+      to[1],
+    );
+  }
+
+  /**
+   * Tells clients that an action has news: those that registered it with `refetchOnSocket` ask again, once, however many signals
+   * come. Without a target it goes to everyone.
+   *
+   * @throws TypeError at once if the action or the target is wrong
+   */
+  emitSocketRefetch<Action extends RefetchAction<App>>(
+    action: Action,
+    ...given: [] | [options: RefetchOptions<RefetchPayload<App, Action>, PushEvent<App>>]
+  ): Promise<void> {
+    const options = given.length === 0 ? {} : given[0];
+    // A target that happens to be undefined, or a list, must not be taken for "everyone".
+    if (typeof options !== "object" || options === null || Array.isArray(options)) {
+      throw new TypeError(`emitSocketRefetch: options must be an object, got ${describeValue(options)}`);
+    }
+    const { event, payload, origin, ...target } = options;
+    if (typeof action !== "string" || action === "")
+      throw new TypeError(`emitSocketRefetch: expected an action, got ${describeValue(action)}`);
+    for (const [key, value] of Object.entries({ event, origin })) {
+      if (value !== undefined && (typeof value !== "string" || value === "")) {
+        throw new TypeError(`emitSocketRefetch: ${key} must be a non-empty string, got ${describeValue(value)}`);
+      }
+    }
+    const refetch: Refetch = {
+      action,
+      ...(event !== undefined && { event }),
+      ...(payload !== undefined && { payload }),
+      ...(origin !== undefined && { origin }),
+    };
+    const audience = Object.keys(target).length === 0 ? everyone() : audienceFrom(target);
+    return this.#push(audience, REFETCH, [refetch]) as Promise<void>;
+  }
+
+  /** How many sockets a target has, on how many nodes. */
+  async count(target: Target): Promise<Reach> {
+    const { data } = audienceFrom(target);
+    return (await this.#engine?.pusher.count(data)) ?? { sockets: 0, nodes: 0, complete: true };
+  }
+
+  // --- notify ---------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends data from within an event to recipients, the sender among them if they are: to the client's listeners of that name, or
+   * without a name to its default listener.
+   *
+   * @returns a promise that rejects if the recipients can't be told, e.g. `otherInGroup` when there are two; not awaiting it is safe
+   */
+  notify<Name extends string = string>(
+    context: EventContext<App>,
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options?: NotifyOptions<Name>,
+  ): Promise<void> {
+    if (typeof context?.socket !== "object")
+      throw new TypeError("notify: expected the context of an event first; without one, use sendTo");
+    return this.sendTo(recipients, data, options);
+  }
+
+  /** The same as {@link Realtime.notify} from anywhere, with no sender: a timer, a job. */
+  sendTo<Name extends string = string>(
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options: NotifyOptions<Name> & { count: true },
+  ): Promise<Reach>;
+  sendTo<Name extends string = string>(
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options?: NotifyOptions<Name>,
+  ): Promise<void>;
+  sendTo(
+    recipients: Recipients | Target,
+    data: unknown,
+    { event, ...options }: NotifyOptions = {},
+  ): Promise<Reach | void> {
+    if (event !== undefined && (typeof event !== "string" || event === "")) {
+      throw new TypeError(`notify: event must be a non-empty string, got ${describeValue(event)}`);
+    }
+    const notice: Notice = event === undefined ? { data } : { event, data };
+    const send = (audience: Audience): Promise<Reach | void> => this.#push(audience, NOTIFY, [notice], options);
+    try {
+      const audience = this.audienceOf(recipients);
+      if (!isThenable(audience)) return send(audience);
+      return this.#unawaited(Promise.resolve(audience).then(send));
+    } catch (error) {
+      if (error instanceof TypeError) throw error;
+      return this.#unawaited(Promise.reject(error as Error));
+    }
+  }
+
+  /**
+   * The audience that recipients are at this moment, for {@link Realtime.emitSocket}. A promise if memberships take time.
+   *
+   * @throws EventError as the recipients say, e.g. `NOT_FOUND` when whoever asks is in no group
+   */
+  audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
+    if (typeof recipients !== "object" || recipients === null) {
+      throw new TypeError(
+        `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${describeValue(recipients)}`,
+      );
+    }
+    if (!("resolve" in recipients)) return audienceFrom(recipients);
+    return resolveRecipients(recipients, {
+      userOf: (socket) => this.#identityOf(socket).user,
+      places: (user) => this.#memberships.places(user),
+      members: (place) => this.#memberships.members(place),
+    });
+  }
+
+  // --- identity -------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Whose socket this is, as the server knows it; of one that has gone, whose it was. Only the node that a socket is connected to knows:
+   * for what `fetchSockets` finds on others it is nobody's.
+   */
+  identify(socket: AppSocket<App>): Identity {
+    return this.#identityOf(socket);
+  }
+
+  /**
+   * Says who the user of a connected socket is from now on, after a login or (`undefined`) a logout. The policies of all topics it is
+   * in are asked again for the new user; what they refuse is taken away before this resolves.
+   */
+  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    await this.#required("setUser").setUser(socket, readId("user", id));
+  }
+
+  /** Says which browser session a connected socket belongs to from now on. */
+  setSession(socket: AppSocket<App>, id: string | undefined): void {
+    const { identities } = this.#required("setSession");
+    // A socket that has gone would be put into a room that nobody empties any more.
+    if (!socket.connected) return;
+    identities.set(socket, "session", readId("session", id));
+  }
+
+  /**
+   * Moves all sockets of a browser session to its new id, on all nodes: call it where a login regenerates the session, with the user
+   * who logged in. From then on the old id reaches nobody. After a logout there may be no new id, and `{ user: null }`.
+   *
+   * @param login whose the session is now, as by {@link Realtime.setUser}; without it users stay as they are
+   * @returns how many sockets moved
+   */
+  async rotateSession(from: string, to: string | undefined, login?: { user: string | null }): Promise<Reach> {
+    const old = readId("session", from);
+    if (old === undefined) throw new TypeError("rotateSession: expected the old id of the session");
+    const user = login === undefined ? [] : [readId("user", login.user)];
+    return this.#required("rotateSession").rotate(old, readId("session", to), user);
+  }
+
+  // --- topics ---------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes a topic away from a user, or all topics, on all nodes: their sockets are out when this resolves, joins under way are
+   * refused, and their clients are told. Change what the topic's policy knows first, or they join again. With Socket.IO's
+   * `connectionStateRecovery` on, a client that is away keeps what it missed of the topic until it comes back: that leaves before anybody
+   * can be asked.
+   *
+   * @returns how many sockets lost something; `complete: false` means that a node did not answer, and it should be done again
+   */
+  revoke(
+    user: string,
+    topic?: string,
+    { code = "FORBIDDEN", message = "this topic was taken away from you" }: RevokeOptions = {},
+  ): Promise<Reach> {
+    const id = readId("user", user);
+    if (id === undefined) throw new TypeError("revoke: expected the id of a user");
+    if (topic !== undefined && (typeof topic !== "string" || topic === ""))
+      throw new TypeError("revoke: expected the name of a topic");
+    return this.#required("revoke").revoke({ user: id, topic, code, message });
+  }
+
+  /** Who is present at a topic, on all nodes as far as this one has heard; each user once. Of a topic without presence: nobody. */
+  list(topic: string): Member[] {
+    return this.#engine?.presence.list(topic) ?? [];
+  }
+
+  // --- sessions and groups --------------------------------------------------------------------------------------------------
+
+  /** The same as {@link Groups.enroll}. */
+  enroll(place: Audience, user: string): Promise<void> {
+    return this.groups.enroll(place, user);
+  }
+
+  /** The same as {@link Groups.withdraw}. */
+  withdraw(place: Audience, user: string): Promise<void> {
+    return this.groups.withdraw(place, user);
+  }
+
+  /** The same as {@link Groups.membersOf}. */
+  membersOf(place: Audience): Promise<readonly string[]> {
+    return this.groups.membersOf(place);
+  }
+
+  /** The same as {@link Groups.waitForGroup}. */
+  waitForGroup(who: EventContext<App> | string, options: WaitForGroupOptions): Promise<Group> {
+    return this.groups.waitForGroup(who, options);
+  }
+
+  /** The same as {@link Groups.watchForDropout}. */
+  watchForDropout(player: string, fn: () => unknown, ms: number): () => void {
+    return this.groups.watchForDropout(player, fn, ms);
+  }
+
+  // --- diagnostics ----------------------------------------------------------------------------------------------------------
+
+  /** What it has done on this node since it was set up. */
+  stats(): RealtimeStats {
+    const engine = this.#engine;
+    const { pushes, failures } = engine?.pusher.stats ?? { pushes: 0, failures: 0 };
+    const { joined, refused, evicted } = engine?.joins.stats ?? { joined: 0, refused: 0, evicted: 0 };
+    return {
+      pushes,
+      failedPushes: failures,
+      joined,
+      refused,
+      evicted,
+      sharedCalls: engine?.requests?.shared ?? 0,
+      keptCalls: engine?.requests?.size ?? 0,
+      waiting: engine?.grouping.size ?? 0,
+      watched: engine?.dropouts.size ?? 0,
+    };
+  }
+
+  // --- the handler ----------------------------------------------------------------------------------------------------------
+
+  /** Takes in the server it is set up for: sockets that are connected already, and what other nodes know. */
+  protected override async onSetup(): Promise<void> {
+    this.#open();
+    await this.#started;
+  }
+
+  /** The engine; made by the first who needs it when the manager got its server after the setup. */
+  #open(connecting?: string): Engine<App> | undefined {
+    const { io } = this;
+    if (this.#engine || !io || !this.registered) return this.#engine;
+    const {
+      topicsPerSocket = 100,
+      presence = {},
+      calls = {},
+      waitingRoom = new MemoryWaitingRoom(),
+      user,
+      session,
+    } = this.#options;
+    const engine = new Engine<App>({
+      namespace: io.of(this.namespace),
+      log: this.log,
+      topics: this.topics,
+      topicsPerSocket,
+      presence: { graceMs: presence.graceMs ?? 5_000, heartbeatMs: presence.heartbeatMs ?? 5_000 },
+      calls,
+      memberships: this.#memberships,
+      waitingRoom,
+      user,
+      session,
+      reviewTimeoutMs: this.ingress?.timeoutMs,
+    });
+    this.#engine = engine;
+    this.addCleanup(async () => {
+      this.#engine = undefined;
+      await engine.stop();
+    });
+    this.#started = engine.start(connecting);
+    return engine;
+  }
+
+  #onConnection(context: EventContext<App>): Awaitable<void> {
+    return this.#open(context.socket.id)?.connected(context);
+  }
+
+  #onDisconnecting({ socket }: EventContext<App>): void {
+    this.#engine?.disconnecting(socket);
+  }
+
+  async #onJoin(context: EventContext<App>, topic: string): Promise<void> {
+    // By hand, in the same turn as the state it tells: a difference sent after it arrives after it.
+    await this.#required("join").joins.join(context, topic, (joined) => context.reply(joined));
+  }
+
+  #onLeave({ socket }: EventContext<App>, topic: string): object {
+    this.#engine?.joins.leave(socket, topic);
+    return {};
+  }
+
+  async #onCall(context: EventContext<App>, id: unknown, name: unknown, ...args: unknown[]): Promise<unknown> {
+    const { requestId, event } = readCall(id, name);
+    const { ingress } = this;
+    const requests = this.#engine?.requests;
+    if (!ingress || !requests) throw new EventError("SHUTTING_DOWN", "this server is going away");
+    const requester = requesterOf(context.socket.id, this.#identityOf(context.socket));
+    const answer = await requests.run(requester, requestId, event, () => ingress.dispatch(event, context, ...args));
+    if (answer === MISMATCH) throw new EventError("CONFLICT", "this request id was used for another event");
+    return answer;
+  }
+
+  #identityOf(socket: object): Identity {
+    return this.#engine?.identities.of(socket) ?? NOBODY;
+  }
+
+  #push(audience: Audience, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {
+    const engine = this.#open();
+    if (engine) return engine.pusher.send(audience.data, event, payload, options);
+    this.log.warn({ push: event }, "a push was made while the realtime door was not set up; it reached nobody");
+    return Promise.resolve(options?.count === true ? { sockets: 0, nodes: 0, complete: true } : undefined);
+  }
+
+  /** A rejection somebody may await, and nobody has to. */
+  #unawaited<T>(promise: Promise<T>): Promise<T> {
+    promise.catch((error: unknown) => this.log.warn({ err: error }, "a notification had no recipients"));
+    return promise;
+  }
+
+  #required(method: string): Engine<App> {
+    const engine = this.#open();
+    if (!engine) throw new Error(`Realtime.${method}: it is not set up with a server`);
+    return engine;
+  }
+}
+
+function checkEvent(method: string, event: unknown): asserts event is string {
+  if (typeof event !== "string" || event === "")
+    throw new TypeError(`${method}: expected the name of an event, got ${describeValue(event)}`);
+  if (isUnsendable(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
+  if (event.startsWith(ownPrefix))
+    throw new TypeError(`${method}: names that begin with "${ownPrefix}" are kept for this package`);
+}

@@ -1,0 +1,297 @@
+import { describeValue, printable } from "./wire/values.js";
+import type { Server } from "socket.io";
+import type { HandlerEvents } from "./events/event-map.js";
+import type { AppServer, Interceptor } from "./events/subscriber.js";
+import { bindHost, checkWiring, type Host } from "./events/host.js";
+import type { Logger } from "./lifecycle/logger.js";
+import { defaultLogger, writeLog } from "./lifecycle/log.js";
+import { Cleanups } from "./lifecycle/cleanups.js";
+import { type Key, Registry } from "./lifecycle/registry.js";
+import { SocketIngress } from "./socket-ingress.js";
+import { checkInterceptors } from "./events/subscribe-options.js";
+import {
+  checkEntries,
+  readEventMap,
+  subscribeAll,
+  type SubscriberEntry,
+  type SubscriberOwner,
+} from "./events/subscriber-list.js";
+
+/**
+ * A class that owns some events: it says which in `events`, and has a method for each.
+ *
+ * A method is given the context, then what the client sent, and what it returns is the caller's reply. What it throws reaches the
+ * error subscribers and, as a failure, the caller; never the process.
+ *
+ * @typeParam App - your own `Server<ClientToServer, ServerToClient, ...>` type
+ *
+ * @example
+ * class PresenceHandler extends Handler<App> {
+ *   readonly name = "presence";
+ *   readonly events = { heartbeat: "handleHeartbeat" } satisfies EventMap<PresenceHandler, App>;
+ *
+ *   handleHeartbeat({ socket }: EventContext<App>, beat: { at: number }) {
+ *     this.seen.set(socket.data.user, beat.at);
+ *     return { ok: true as const };
+ *   }
+ *   private readonly seen = new Map<string, number>();
+ * }
+ * await new PresenceHandler().setup(io);
+ */
+export abstract class Handler<App extends AppServer = Server> {
+  /** What it is called in logs, errors and `describe()`. */
+  abstract readonly name: string;
+  /** Which events it owns, and what runs for each; write it behind `satisfies EventMap<YourHandler, App>`. */
+  abstract readonly events: HandlerEvents<App>;
+  /**
+   * Priorities by event, for those that don't say it in `events`; lower runs first.
+   *
+   * @default 100 for each
+   */
+  readonly eventPriorities?: { readonly [Event in keyof this["events"]]?: number };
+  /**
+   * Whose clients it serves: a namespace, or a pattern for dynamic ones.
+   *
+   * @default "/"
+   */
+  readonly namespace: string | RegExp = "/";
+  /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
+  readonly use?: readonly Interceptor<App>[];
+
+  readonly #cleanups = new Cleanups((error) => this.#reportCleanup(error));
+  #host: Host<App, SocketIngress<App>> | undefined;
+  #ingress: SocketIngress<App> | undefined;
+  #io: App | undefined;
+  #unsubscribe: (() => Promise<void>) | undefined;
+  /** Which of setup and teardown was asked for last. */
+  #wanted = false;
+  #settingUp: Promise<void> | undefined;
+  #tearingDown: Promise<void> | undefined;
+  #ownLog: Logger | undefined;
+
+  /** Whether its events are bound. */
+  get registered(): boolean {
+    return this.#unsubscribe !== undefined;
+  }
+
+  /** The server it serves: the one it was set up with, else the manager's, if there is one. */
+  get io(): App | undefined {
+    return this.#io ?? this.#host?.io;
+  }
+
+  /** The ingress that its events go through; `undefined` before it is set up. */
+  get ingress(): SocketIngress<App> | undefined {
+    return this.#ingress ?? this.#host?.ingress;
+  }
+
+  /** A logger whose lines carry the handler's name. */
+  get log(): Logger {
+    return (this.#ownLog ??= (this.#host?.log ?? defaultLogger()).child({ handler: this.name }));
+  }
+
+  /**
+   * Bind the events, then call `onSetup()`. From the call on, not from the moment it resolves, clients are served: those that are
+   * connected, and those to come. Again while it is set up it does nothing more; after a teardown it sets up anew.
+   *
+   * @param io - the server; without one, the manager's ingress is used, which may be attached to a server later
+   * @throws TypeError at once when the class is wired wrongly, naming what, and nothing is bound; it rejects with what `onSetup`
+   * threw, after having unbound and cleaned up
+   */
+  setup(io?: App): Promise<void> {
+    this.#wanted = true;
+    if (this.#tearingDown !== undefined) {
+      // A teardown asked for meanwhile takes it back.
+      return this.#tearingDown.then(() => (this.#wanted ? this.setup(io) : undefined));
+    }
+    const subject = this.#subject();
+    if (this.#settingUp !== undefined) {
+      if (io === undefined || io === this.#ingress?.io) return this.#settingUp;
+      throw new Error(`${subject}: setup was given another server than the one it is set up with; tear it down first`);
+    }
+    const ingress = io === undefined ? this.#host?.ingress : this.#ingressFor(io, subject);
+    if (ingress === undefined) {
+      throw new TypeError(
+        `${subject}: setup expects a Socket.IO server, or a manager that has registered it; got neither`,
+      );
+    }
+    const { owner, entries } = this.#wiring(subject);
+    this.#cleanups.reopen();
+    this.#unsubscribe = subscribeAll(ingress, owner, entries);
+    this.#ingress = ingress;
+    this.#io = io;
+    this.#settingUp = this.#runSetup();
+    return this.#settingUp;
+  }
+
+  /**
+   * Call `onTeardown()`, unbind the events, wait until no method is running for an event any more (each at most for its
+   * `timeoutMs`), then run the cleanups, the newest first. Whatever of it fails is logged and the rest is done all the same. Again it
+   * does nothing. Don't await it in one of the handler's own event methods: it waits for them.
+   */
+  teardown(): Promise<void> {
+    this.#wanted = false;
+    if (this.#tearingDown !== undefined) return this.#tearingDown;
+    // Never set up, it may still own something from its constructor.
+    if (this.#settingUp === undefined && this.#cleanups.size === 0) return Promise.resolve();
+    this.#tearingDown = (this.#settingUp === undefined ? this.#unbind() : this.#runTeardown(this.#settingUp)).finally(
+      () => {
+        this.#tearingDown = undefined;
+      },
+    );
+    return this.#tearingDown;
+  }
+
+  /** The same as `Handler.teardown`, under the name by which owners stop what they own. */
+  stop(): Promise<void> {
+    return this.teardown();
+  }
+
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.teardown();
+  }
+
+  /**
+   * Have `fn` run at teardown, after the events are unbound, before everything that was added earlier.
+   *
+   * @returns a function that forgets `fn` without running it
+   */
+  addCleanup(fn: () => unknown): () => void {
+    return this.#cleanups.add(fn);
+  }
+
+  /**
+   * Own a resource: at teardown its `close`, `stop`, `disconnect`, `destroy`, `terminate`, `kill` or dispose method is called, once.
+   *
+   * @returns the resource; `null` and `undefined` as they are
+   * @throws TypeError when it can't be stopped
+   */
+  own<T>(resource: T): T {
+    return this.#cleanups.own(resource);
+  }
+
+  /**
+   * What was provided under `key` in the manager's registry.
+   *
+   * @throws Error naming the key when there is nothing
+   */
+  require<T>(key: Key<T>): T {
+    return (this.#host?.registry ?? new Registry()).require(key);
+  }
+
+  /** What was provided under `key` in the manager's registry, or `undefined`. */
+  resolve<T>(key: Key<T>): T | undefined {
+    return this.#host?.registry.resolve(key);
+  }
+
+  /** Called at every setup, when the events are bound. What it throws undoes the setup. */
+  protected onSetup(): unknown {
+    return undefined;
+  }
+
+  /** Called at every teardown, while the events are still bound. What it throws is logged. */
+  protected onTeardown(): unknown {
+    return undefined;
+  }
+
+  /** @internal */
+  [bindHost](host: Host<App, SocketIngress<App>> | undefined): void {
+    if (host !== undefined && this.#host !== undefined && host !== this.#host) {
+      throw new Error(`${JSON.stringify(this.name)} belongs to a manager already`);
+    }
+    this.#host = host;
+    this.#ownLog = undefined;
+  }
+
+  /** @internal */
+  [checkWiring](): void {
+    this.#wiring(this.#subject());
+  }
+
+  #subject(): string {
+    const { name } = this as { name?: unknown };
+    if (typeof name !== "string" || name.trim() === "") {
+      throw new TypeError(
+        `${this.constructor.name || "Handler"}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`,
+      );
+    }
+    return `${this.constructor.name || "Handler"} "${name}"`;
+  }
+
+  #ingressFor(io: App, subject: string): SocketIngress<App> {
+    if (typeof (io as Partial<Server> | null)?.of !== "function") {
+      throw new TypeError(`${subject}: setup expects a Socket.IO server, got ${describeValue(io)}`);
+    }
+    const { ingress } = this.#host ?? {};
+    return ingress?.io === io ? ingress : SocketIngress.of(io);
+  }
+
+  #wiring(subject: string): { readonly owner: SubscriberOwner; readonly entries: readonly SubscriberEntry[] } {
+    const use = checkInterceptors(subject, this.use);
+    const owner = { name: this.name, namespace: this.namespace, self: this, use };
+    const entries = this.#entries(subject);
+    checkEntries(owner, entries);
+    return { owner, entries };
+  }
+
+  #entries(subject: string): SubscriberEntry[] {
+    const entries = readEventMap(subject, this, this.events);
+    const priorities = this.eventPriorities ?? {};
+    if (typeof priorities !== "object") {
+      throw new TypeError(
+        `${subject}: eventPriorities must be an object { event: priority }, got ${describeValue(priorities)}`,
+      );
+    }
+    const named = new Map(Object.entries(priorities));
+    for (const event of named.keys()) {
+      if (entries.some((entry) => entry.event === event)) continue;
+      throw new TypeError(`${subject}: eventPriorities names "${event}", which is not among its events`);
+    }
+    return entries.map((entry) =>
+      named.has(entry.event) ? { ...entry, options: { priority: named.get(entry.event), ...entry.options } } : entry,
+    );
+  }
+
+  async #runSetup(): Promise<void> {
+    try {
+      await this.onSetup();
+    } catch (thrown) {
+      await this.#unbind();
+      this.#settingUp = undefined;
+      throw thrown;
+    }
+  }
+
+  async #runTeardown(settingUp: Promise<void>): Promise<void> {
+    // A setup that failed has cleaned up after itself, and told its caller.
+    const set = await settingUp.then(
+      () => true,
+      () => false,
+    );
+    if (!set) return;
+    try {
+      await this.onTeardown();
+    } catch (thrown) {
+      this.#report(thrown, "onTeardown failed; the handler is torn down all the same");
+    }
+    await this.#unbind();
+    this.#settingUp = undefined;
+  }
+
+  async #unbind(): Promise<void> {
+    const unsubscribe = this.#unsubscribe;
+    this.#unsubscribe = undefined;
+    await unsubscribe?.();
+    for (const thrown of await this.#cleanups.run()) this.#reportCleanup(thrown);
+    this.#ingress = undefined;
+    this.#io = undefined;
+  }
+
+  #reportCleanup(thrown: unknown): void {
+    this.#report(thrown, "a cleanup failed; the others run all the same");
+  }
+
+  #report(thrown: unknown, message: string): void {
+    writeLog(this.log, "error", { err: printable(thrown) }, message);
+  }
+}

@@ -1,0 +1,49 @@
+import type { AppServer } from "../events/subscriber.js";
+import { describeKey } from "../lifecycle/registry.js";
+import type { PartKind } from "./managed-part.js";
+import type { Roster } from "./roster.js";
+import type { SocketIngress } from "../socket-ingress.js";
+import type { SubscriptionDescription } from "../dispatch/subscriptions.js";
+
+/** One thing a manager has been given. */
+export interface PartDescription {
+  /** What it is called. */
+  readonly name: string;
+  /** Its class. */
+  readonly class: string;
+  /** What it requires, as error messages name it; empty for handlers. */
+  readonly requires: readonly string[];
+}
+
+/** What a manager has, and who listens to what. */
+export interface ManagerDescription {
+  /** Services, in the order in which they were registered. */
+  readonly services: readonly PartDescription[];
+  /** Controllers, in the order in which they were registered. */
+  readonly controllers: readonly PartDescription[];
+  /** Handlers, in the order in which they were registered. */
+  readonly handlers: readonly PartDescription[];
+  /** Every subscriber, in the order in which it runs. */
+  readonly events: readonly SubscriptionDescription[];
+}
+
+/** Puts together what there is. */
+export function describeManager<App extends AppServer>(
+  roster: Roster,
+  ingress: SocketIngress<App>,
+): ManagerDescription {
+  const of = (wanted: PartKind): PartDescription[] =>
+    roster.parts
+      .filter(({ kind }) => kind === wanted)
+      .map(({ name, target, requires }) => ({
+        name,
+        class: target.constructor.name,
+        requires: requires.map(describeKey),
+      }));
+  return {
+    services: of("service"),
+    controllers: of("controller"),
+    handlers: of("handler"),
+    events: ingress.describe(),
+  };
+}

@@ -1,0 +1,121 @@
+import { describeValue } from "../wire/values.js";
+import { closeServer } from "../socket-io/close-server.js";
+import type { CloseInBatches, Connections } from "../socket-io/connections.js";
+import { Deadline, type Settled } from "../lifecycle/deadline.js";
+import type { AppServer } from "../events/subscriber.js";
+import type { CutEvent } from "../dispatch/flow/in-flight.js";
+import type { PartKind } from "./managed-part.js";
+import type { Roster } from "./roster.js";
+import type { SocketIngress } from "../socket-ingress.js";
+
+/** How to shut a manager down. */
+export interface ShutdownOptions {
+  /**
+   * How many milliseconds running subscribers, and then everything that has to stop, get together.
+   *
+   * @default 10_000
+   */
+  readonly graceMs?: number;
+  /**
+   * How many connections are closed at once, so that a fleet of clients does not come back at once elsewhere.
+   *
+   * @default all
+   */
+  readonly batch?: number;
+  /**
+   * How many milliseconds to wait between two batches, give or take half of it by chance.
+   *
+   * @default 100
+   */
+  readonly intervalMs?: number;
+  /** Why, for the log and the report. */
+  readonly reason?: string;
+}
+
+/** Something that did not end cleanly, or not in time. */
+export interface ShutdownFailure {
+  /** What kind of thing it is; `ingress` is the manager's own, `server` the Socket.IO server. */
+  readonly kind: PartKind | "ingress" | "server";
+  /** What it is called. */
+  readonly name: string;
+  /** What it threw. */
+  readonly error: unknown;
+}
+
+/** What came of a shutdown. */
+export interface ShutdownReport {
+  /** Why it was asked for, if that was said. */
+  readonly reason: string | undefined;
+  /** The subscribers that were still running when the grace was over; their callers were answered `SHUTTING_DOWN`. */
+  readonly cut: readonly CutEvent[];
+  /** What did not end cleanly, or not in time, in the order in which it was asked to. */
+  readonly failures: readonly ShutdownFailure[];
+  /** How long it took. */
+  readonly durationMs: number;
+}
+
+/** What the steps of a shutdown act upon. */
+export interface ShutdownSubject {
+  readonly ingress: SocketIngress<AppServer>;
+  readonly roster: Roster;
+  /** Absent when the server is to be kept, or there is none. */
+  readonly server: { readonly io: AppServer; readonly connections: Connections } | undefined;
+  /** What is being started; never rejects. */
+  readonly starting: Promise<void>;
+}
+
+/** What leaving the ingress gets at the least, once the deadline has passed. */
+const DETACH_MS = 50;
+
+/** {@link ShutdownOptions} that were checked. */
+export interface CheckedShutdownOptions extends CloseInBatches {
+  readonly graceMs: number;
+  readonly reason: string | undefined;
+}
+
+/** Checks the options. Throws a TypeError naming what does not fit. */
+export function checkShutdownOptions(options: ShutdownOptions): CheckedShutdownOptions {
+  const { graceMs = 10_000, batch = Infinity, intervalMs = 100, reason } = options;
+  for (const [name, value, least] of [
+    ["graceMs", graceMs, 0],
+    ["batch", batch, 1],
+    ["intervalMs", intervalMs, 0],
+  ] as const) {
+    if (typeof value === "number" && value >= least) continue;
+    throw new TypeError(`shutdown expects ${name} to be a number from ${least} up, got ${describeValue(value)}`);
+  }
+  return { graceMs, batch: Math.floor(batch), intervalMs, reason };
+}
+
+/**
+ * Shuts everything down, from the outside in: nothing new is let in, what runs may finish, connections are closed, then handlers,
+ * controllers and services are stopped in reverse, then the server is closed. No step waits longer than what is left of the grace;
+ * past it the steps that remain are taken all the same, without more than a moment for each kind.
+ */
+export async function shutDown(subject: ShutdownSubject, options: CheckedShutdownOptions): Promise<ShutdownReport> {
+  const { ingress, roster, server, starting } = subject;
+  const began = performance.now();
+  const deadline = new Deadline(options.graceMs);
+  const failures: ShutdownFailure[] = [];
+  const note = (kind: "ingress" | "server", name: string, outcome: Settled): void => {
+    if (outcome.kind === "failed") failures.push({ kind, name, error: outcome.error });
+    if (outcome.kind === "late") failures.push({ kind, name, error: new Error("it did not end in time") });
+  };
+
+  // First of all: from here on nothing new gets in, and what is being started need not go on.
+  const earlier = roster.failures.length;
+  const draining = ingress.drain({ graceMs: options.graceMs });
+  roster.cancelStart();
+  await deadline.settle(Promise.all([starting, roster.settled()]));
+  const { cut } = await draining;
+  if (server) await server.connections.close(options, deadline);
+  // Closing connections has set off their `disconnect` subscribers.
+  cut.push(...(await ingress.drain({ graceMs: deadline.remainingMs })).cut);
+  await roster.stop(deadline);
+  for (const { kind, name, phase, error } of roster.failures.slice(earlier)) {
+    if (phase === "stop") failures.push({ kind, name, error });
+  }
+  note("ingress", "detach", await new Deadline(Math.max(deadline.remainingMs, DETACH_MS)).settle(ingress.detach()));
+  if (server) note("server", "close", await closeServer(server.io, server.connections, deadline));
+  return { reason: options.reason, cut, failures, durationMs: performance.now() - began };
+}

@@ -1,0 +1,134 @@
+import type { Namespace } from "socket.io";
+import type { Logger } from "../lifecycle/logger.js";
+
+/** What one node says to the others. Nodes trust each other; clients can't reach this. */
+export interface NodeMessage {
+  readonly kind: string;
+  readonly [key: string]: unknown;
+}
+
+/** Whom something reached. */
+export interface Reach {
+  /** How many sockets, on all nodes. */
+  sockets: number;
+  /** How many nodes had at least one of them. */
+  nodes: number;
+  /** False when a node did not answer or failed, or the adapter can't tell how many there are: there may be more. */
+  complete: boolean;
+}
+
+/** What the other nodes answered. */
+export interface Answers<T> {
+  readonly answers: readonly T[];
+  /** False when a node did not answer in time or failed, or nobody can say how many there are. */
+  readonly complete: boolean;
+}
+
+/** Not heard for this many heartbeats, a node is taken for dead. */
+export const MISSED_BEATS = 3;
+
+type Listener = (message: never) => unknown;
+type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
+
+const EVENT = "ingress:realtime";
+
+/**
+ * The other nodes of one namespace, over the adapter's server-side events. With the in-memory adapter there are none, and
+ * nothing is sent.
+ */
+export class Cluster {
+  readonly #namespace: Namespace;
+  readonly #log: Logger;
+  readonly #listeners = new Map<string, Listener>();
+
+  /** @throws Error if this namespace has a realtime door already: both would answer the same messages */
+  constructor(namespace: Namespace, log: Logger) {
+    if (namespace.listenerCount(EVENT) > 0) throw new Error(`the namespace ${namespace.name} has a Realtime already`);
+    this.#namespace = namespace;
+    this.#log = log;
+    namespace.on(EVENT as never, this.#receive as never);
+  }
+
+  /** What to do with messages of one kind. What it returns is the answer, if the sender wants one. */
+  on<Message extends NodeMessage>(kind: Message["kind"], listener: (message: Message) => unknown): void {
+    this.#listeners.set(kind, listener);
+  }
+
+  /** Tells all other nodes. Never rejects. */
+  async tell(message: NodeMessage): Promise<void> {
+    if ((await this.#peers()) !== "none") this.#send([EVENT, message], () => undefined);
+  }
+
+  /** Asks all other nodes and waits for their answers, as long as the adapter does. Never rejects. */
+  async ask<T>(message: NodeMessage): Promise<Answers<T>> {
+    const peers = await this.#peers();
+    if (peers === "none") return { answers: [], complete: true };
+    if (peers === "unknown") {
+      // Whom to wait for can't be known, but what is to be done there is not left undone.
+      this.#send([EVENT, message], () => undefined);
+      return { answers: [], complete: false };
+    }
+    return new Promise((resolve) => {
+      const acknowledge: Acknowledge = (error, given = []) => {
+        // A node that failed answers nothing.
+        const answers = given.filter((answer) => answer !== undefined && answer !== null) as T[];
+        resolve({ answers, complete: error === null && answers.length === given.length });
+      };
+      this.#send([EVENT, message, acknowledge], () => resolve({ answers: [], complete: false }));
+    });
+  }
+
+  /** Asks all other nodes how many sockets they have to do with something, and adds those of this one. */
+  async sum(here: number, message: NodeMessage): Promise<Reach> {
+    const { answers, complete } = await this.ask<number>(message);
+    return reachOf([here, ...answers], complete);
+  }
+
+  /** Hears and answers nothing any more. */
+  close(): void {
+    this.#namespace.off(EVENT, this.#receive as never);
+    this.#listeners.clear();
+  }
+
+  async #peers(): Promise<"some" | "none" | "unknown"> {
+    try {
+      return (await this.#namespace.adapter.serverCount()) > 1 ? "some" : "none";
+    } catch (error) {
+      this.#log.warn({ err: error }, "the adapter could not count its servers");
+      return "unknown";
+    }
+  }
+
+  // Through the adapter and not `namespace.serverSideEmit`, which drops the adapter's promise: a Redis that is down would be an
+  // unhandled rejection.
+  #send(packet: unknown[], failed: () => void): void {
+    const onError = (error: unknown): void => {
+      this.#log.error({ err: error }, "the adapter could not reach the other nodes");
+      failed();
+    };
+    try {
+      Promise.resolve(this.#namespace.adapter.serverSideEmit(packet) as unknown).catch(onError);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  readonly #receive = (message: NodeMessage, acknowledge?: (answer: unknown) => void): void => {
+    void this.#answer(message).then((answer) => acknowledge?.(answer));
+  };
+
+  async #answer(message: NodeMessage): Promise<unknown> {
+    try {
+      return await this.#listeners.get(message?.kind)?.(message as never);
+    } catch (error) {
+      this.#log.error({ err: error, kind: message?.kind }, "a message of another node failed");
+      return undefined;
+    }
+  }
+}
+
+/** Adds up what each node counted. */
+export function reachOf(counts: readonly number[], complete: boolean): Reach {
+  const reached = counts.filter((count) => count > 0);
+  return { sockets: reached.reduce((sum, count) => sum + count, 0), nodes: reached.length, complete };
+}

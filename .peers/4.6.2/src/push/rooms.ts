@@ -1,0 +1,43 @@
+import type { Logger } from "../lifecycle/logger.js";
+import { ownPrefix } from "../wire/event-names.js";
+
+/** What a room of ours stands for. */
+export type RoomKind = "topic" | "user" | "session" | "group" | "players";
+
+// Socket.IO keeps rooms and sockets' ids in one name space. Whatever a client may name is put behind a prefix of its kind, so
+// no topic spells a user, a session, a group or somebody's private room.
+const prefixes: Readonly<Record<RoomKind, string>> = {
+  topic: `${ownPrefix}t:`,
+  user: `${ownPrefix}u:`,
+  session: `${ownPrefix}s:`,
+  group: `${ownPrefix}g:`,
+  players: `${ownPrefix}p:`,
+};
+
+/** The room of one topic, user, session, group or set of players. */
+export function roomOf(kind: RoomKind, id: string): string {
+  return prefixes[kind] + id;
+}
+
+/** The ids of all rooms of one kind among those of a socket. */
+export function idsOf(kind: RoomKind, rooms: Iterable<string>): string[] {
+  const prefix = prefixes[kind];
+  const ids: string[] = [];
+  for (const room of rooms) if (room.startsWith(prefix)) ids.push(room.slice(prefix.length));
+  return ids;
+}
+
+/** Whether a room is one of ours, and so never a socket's private room. */
+export function isOurs(room: string): boolean {
+  return room.startsWith(ownPrefix);
+}
+
+/** Has a socket enter or leave rooms. An adapter that fails is logged: nobody waits for it, and a rejection must not end the process. */
+export function moveRooms(log: Logger, move: () => Promise<void> | void): void {
+  const failed = (error: unknown): void => log.error({ err: error }, "the adapter could not change who is in a room");
+  try {
+    void Promise.resolve(move()).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -1,0 +1,245 @@
+import { isUnsendable } from "../wire/event-names.js";
+import type { EventEmitter } from "node:events";
+import type { Namespace, Socket } from "socket.io";
+import type { Admission } from "./admission.js";
+import { Context, oneArgument } from "../dispatch/context.js";
+import type { Acknowledge } from "../dispatch/reply.js";
+import type { FrameGuard } from "./frame-guard.js";
+import { EventEntry } from "../dispatch/event-entry.js";
+import { dispatch } from "../dispatch/dispatch.js";
+import { hasForeignListener } from "./own-listeners.js";
+import type { IngressState } from "../dispatch/ingress-state.js";
+import { attach, OpenEvents } from "./open-events.js";
+import type { Subscription } from "../dispatch/subscription.js";
+import { answerUnknown, type UnknownEvents } from "./unknown-events.js";
+
+/** The subscribers of one event in one namespace, in order. */
+export type PlanOf = (event: string, namespace: string) => readonly Subscription[];
+
+/** What a {@link NamespaceBinding} needs beside its namespace. */
+export interface NamespaceBindingOptions {
+  readonly state: IngressState;
+  readonly planOf: PlanOf;
+  readonly frames: FrameGuard;
+  readonly createAdmission: (entry: EventEntry) => Admission;
+  /** Answers what nobody handles; absent if that is left alone. */
+  readonly unknown: UnknownEvents | undefined;
+  /** Whether sockets carry all dispatchers from the start. */
+  readonly eager: boolean;
+}
+
+/**
+ * One namespace of a server, as the ingress serves it.
+ *
+ * A socket gets one observing catch-all when it connects, whatever the number of events, and the dispatcher of an event when it
+ * sends that event for the first time: catch-alls run before the middleware and the listeners (`Socket.onevent` in
+ * socket.io/lib/socket.ts), so the dispatcher is in place in time, runs after the middleware, and an idle socket costs nothing.
+ */
+export class NamespaceBinding {
+  readonly namespace: Namespace;
+  readonly #state: IngressState;
+  readonly #planOf: PlanOf;
+  readonly #frames: FrameGuard;
+  readonly #unknown: UnknownEvents | undefined;
+  readonly #admission: Admission;
+  readonly #entries: OpenEvents;
+  readonly #connect: EventEntry;
+  readonly #connection: EventEntry;
+  readonly #disconnecting: EventEntry;
+  readonly #disconnect: EventEntry;
+  readonly #reserved: ReadonlyMap<string, EventEntry>;
+  #bound = false;
+
+  constructor(namespace: Namespace, options: NamespaceBindingOptions) {
+    this.namespace = namespace;
+    this.#state = options.state;
+    this.#planOf = options.planOf;
+    this.#frames = options.frames;
+    this.#unknown = options.unknown;
+    this.#entries = new OpenEvents(namespace, options.state, options.eager);
+    this.#connect = new EventEntry(this.#state, "connect", []);
+    this.#connection = new EventEntry(this.#state, "connection", []);
+    this.#disconnecting = new EventEntry(this.#state, "disconnecting", []);
+    this.#disconnect = new EventEntry(this.#state, "disconnect", []);
+    const reserved = [this.#connect, this.#connection, this.#disconnecting, this.#disconnect];
+    this.#reserved = new Map(reserved.map((entry) => [entry.event, entry]));
+    this.#admission = options.createAdmission(this.#connect);
+  }
+
+  /** Serve the namespace: the sockets it has, and those to come. */
+  bind(): void {
+    if (this.#bound) return;
+    this.#bound = true;
+    this.namespace.on("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) this.#serve(socket);
+  }
+
+  /** Leave the namespace as it was: no listener of ours stays on it or on a socket. */
+  unbind(): void {
+    if (!this.#bound) return;
+    this.#bound = false;
+    this.namespace.off("connection", this.#onConnection);
+    for (const socket of this.namespace.sockets.values()) {
+      this.#leave(socket);
+      this.#frames.unguard(socket.conn);
+    }
+    this.#entries.clear();
+    for (const entry of this.#reserved.values()) entry.plan = [];
+  }
+
+  /** Whether events have been observed whose dispatcher has not been called yet. */
+  get arriving(): boolean {
+    return this.#entries.arriving;
+  }
+
+  /** The entry of an event, if anybody listens to it. */
+  entry(event: string): EventEntry | undefined {
+    return this.#entries.get(event);
+  }
+
+  /** The subscribers of `event` changed. */
+  update(event: string): void {
+    if (!this.#bound) return;
+    const plan = this.#planOf(event, this.namespace.name);
+    const reserved = this.#reserved.get(event);
+    if (reserved !== undefined) return this.#updateReserved(reserved, plan);
+    this.#entries.update(event, plan);
+  }
+
+  /** The middleware of the namespace: asks the `connect` subscribers. */
+  admit(socket: Socket, next: (error?: Error) => void): void {
+    this.#admission.admit(socket, next);
+  }
+
+  /** A signal waits for this socket to disconnect. */
+  watch(socket: Socket): void {
+    attach(socket, "disconnect", this.#onDisconnect);
+  }
+
+  #updateReserved(entry: EventEntry, plan: readonly Subscription[]): void {
+    entry.plan = plan;
+    for (const socket of this.namespace.sockets.values()) this.#attachReserved(socket);
+  }
+
+  #serve(socket: Socket): void {
+    this.#frames.guard(socket.conn);
+    socket.onAny(this.#observe);
+    this.#entries.serve(socket);
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
+  }
+
+  #attachReserved(socket: Socket): void {
+    if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
+    else socket.off("disconnecting", this.#onDisconnecting);
+    if (this.#watchesDisconnect(socket)) attach(socket, "disconnect", this.#onDisconnect);
+    else socket.off("disconnect", this.#onDisconnect);
+  }
+
+  #watchesDisconnect(socket: Socket): boolean {
+    return this.#disconnect.plan.length > 0 || this.#state.signals.has(socket);
+  }
+
+  #leave(socket: Socket): void {
+    socket.offAny(this.#observe);
+    socket.off("disconnecting", this.#onDisconnecting);
+    socket.off("disconnect", this.#onDisconnect);
+    this.#entries.leave(socket);
+    this.#unknown?.forget(socket);
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    // A listener of the application's own may have closed it already.
+    if (!socket.connected) return;
+    this.#serve(socket);
+    this.#state.signals.admitted(socket);
+    // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
+    if (!socket.recovered || !this.#admission.wanted || this.#admission.wasAsked(socket))
+      return this.#tellConnection(socket);
+    this.#state.traffic.hold(socket);
+    this.#admission.ask(socket, (failure) => {
+      if (failure === undefined) return this.#tellConnection(socket);
+      // Nothing of it ran, so nothing is told of its end.
+      this.#leave(socket);
+      this.#state.traffic.drop(socket);
+      socket.disconnect();
+    });
+  };
+
+  #tellConnection(socket: Socket): void {
+    // Nobody to tell: most applications have no such subscriber, and connections come in crowds.
+    if (this.#connection.plan.length === 0) return this.#state.traffic.release(socket);
+    let told = false;
+    const context = Context.of(this.#connection, socket, () => {
+      told = true;
+      this.#state.traffic.release(socket);
+    });
+    dispatch(this.#connection, context);
+    // Its events wait only if its `connection` subscribers take time; none can have arrived in between.
+    if (!told) this.#state.traffic.hold(socket);
+  }
+
+  /** Called for every event of every socket, before anything else of the application runs; `last` is its last argument. */
+  observe(socket: Socket, event: unknown, last: unknown): void {
+    const entry = this.#entries.get(event);
+    if (entry !== undefined) {
+      const target = emitter(socket);
+      entry.arriving++;
+      const listeners = target.listenerCount(entry.event);
+      const ours = listeners === 0 ? 0 : target.listenerCount(entry.event, entry.dispatcher);
+      // Told now: by the end of the event a `once` of the application has gone.
+      if (listeners > ours && typeof last === "function" && hasForeignListener(target, entry.event)) {
+        this.#state.sharedAcks.add(last as Acknowledge);
+      }
+      if (ours === 0) target.on(entry.event, entry.dispatcher);
+    } else if (isUnsendable(event) || !isKey(event)) socket.disconnect(true);
+    else if (typeof event === "function") answerUnknown(this.#state, "", socket, event as Acknowledge);
+    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+  }
+
+  readonly #observe = observer(this);
+
+  readonly #onDisconnecting = listener((socket, reason) => {
+    if (this.#disconnecting.plan.length === 0) return;
+    // The rooms are complete only now, so it does not wait for anything.
+    const context = new Context(this.#disconnecting, socket, reason, oneArgument, undefined);
+    dispatch(this.#disconnecting, context);
+  });
+
+  readonly #onDisconnect = listener((socket, reason) => {
+    this.#state.signals.disconnected(socket);
+    if (this.#disconnect.plan.length === 0) return;
+    this.#state.traffic.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
+  });
+}
+
+/** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */
+function isKey(event: unknown): boolean {
+  if (typeof event !== "object") return true;
+  try {
+    Reflect.has({}, event as unknown as PropertyKey); // converts it, as the emitter would
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A socket as the emitter it is: its typed methods don't know names that are only known at run time. */
+function emitter(socket: Socket): EventEmitter {
+  return socket;
+}
+
+// Socket.IO calls these with the socket as `this`; each is made once for a namespace and shared by all its sockets.
+
+function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
+  return function (this: Socket, event: unknown): void {
+    // Not a rest parameter: it would be an array for every event, and only few need to look.
+    binding.observe(this, event, arguments[arguments.length - 1]);
+  };
+}
+
+function listener(run: (socket: Socket, reason: string) => void): (this: Socket, reason: string) => void {
+  return function (this: Socket, reason: string): void {
+    run(this, reason);
+  };
+}

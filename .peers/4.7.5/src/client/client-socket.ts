@@ -1,0 +1,22 @@
+// Socket.IO's own types decide here: its listeners take `any`, and `off` may go without arguments.
+
+/**
+ * What the client needs of a socket: a part of what `io()` of socket.io-client returns, whatever its event types are.
+ * Nothing but types of socket.io-client is imported, so its version and its bundle stay yours.
+ */
+export interface ClientSocket {
+  /** The id of the present connection. */
+  readonly id?: string | undefined;
+  /** Whether there is a connection now. */
+  readonly connected: boolean;
+  /** Whether the last reconnect brought back rooms and missed events (Socket.IO's connection state recovery). */
+  readonly recovered?: boolean | undefined;
+  /** `false` when it will not connect again by itself. */
+  readonly active?: boolean;
+  /** Adds a listener. */
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  /** Removes a listener. */
+  off(event?: string, listener?: (...args: any[]) => void): unknown;
+  /** Emits; resolves with what the acknowledgement received. */
+  emitWithAck(event: string, ...args: any[]): Promise<any>;
+}

@@ -1,0 +1,160 @@
+import type { Server } from "socket.io";
+import type { Socket } from "socket.io-client";
+import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
+import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
+import type { Caller, Client, ClientOptions } from "./client.js";
+import type { ClientSocket } from "./client-socket.js";
+import { type Frames, isFrame } from "./frames.js";
+import { createPresence } from "./presence.js";
+import { createRefetches, type Registration, type RefetchContext } from "./refetches.js";
+import { createSubscribers, guarded } from "./subscribers.js";
+import { createTopics } from "./topics.js";
+
+const RECEIVE = "receive";
+const READY = "onReady";
+const RECONNECT = "onReconnect";
+
+type Listener = (...args: any[]) => unknown;
+
+/**
+ * Makes a client of a socket of socket.io-client, connected or not. Make one client per socket, and keep it: topics are
+ * counted per client.
+ *
+ * @typeParam App - the server's own `Server<...>` type, or a map of the events that can be called, as `EventsOf` makes one
+ * @typeParam Given - the type of the socket, which `client.socket` keeps: that of socket.io-client unless said otherwise
+ *
+ * @example
+ * const client = createClient<App>(io());
+ */
+export function createClient<App = Server, Given extends ClientSocket = Socket<any, any>>(
+  socket: Given,
+  options?: ClientOptions,
+): Client<App, Given>;
+/** Makes a client of something else that is socket enough: a double, or a socket behind an interface of your own. */
+export function createClient<App = Server>(socket: ClientSocket, options?: ClientOptions): Client<App>;
+export function createClient<App = Server>(socket: ClientSocket, options: ClientOptions = {}): Client<App> {
+  const { timeoutMs = 10_000, logger = console } = options;
+  checkCallOptions({ timeoutMs });
+
+  const attach = (event: string, fn: Listener): (() => void) => {
+    socket.on(event, fn);
+    return () => void socket.off(event, fn);
+  };
+  const attachOurs = <Name extends keyof Frames>(name: Name, fn: (frame: Frames[Name]) => void): (() => void) =>
+    attach(name, (frame: unknown) => {
+      if (isFrame(name, frame)) fn(frame);
+      else logger.warn(`socket-ingress: the server sent a malformed "${name}", which is ignored`, frame);
+    });
+  const label = (event: string): string => `a listener of "${event}"`;
+  const pushes = createSubscribers<unknown[]>(logger, label, (event) =>
+    attach(event, (...args) => pushes.tell(event, ...args)),
+  );
+  const named = createSubscribers<[data: unknown]>(logger, label);
+  const unnamed = createSubscribers<[data: unknown]>(logger, label);
+  const lifecycle = createSubscribers<[{ recovered: boolean }]>(logger, label);
+  const calls = createCalls(socket, timeoutMs);
+  const presence = createPresence(logger);
+  const refetches = createRefetches(socket, logger, pushes.add);
+  const topics = createTopics(socket, calls, presence, logger, refetches.onMissed);
+  let connections = socket.connected ? 1 : 0;
+
+  const attached = [
+    attach("connect", () => {
+      const recovered = socket.recovered === true;
+      const connection = ++connections;
+      // Topics first: what a call causes to be pushed there must not be missed.
+      const rejoined = topics.onConnect(recovered);
+      calls.onConnect();
+      if (connection > 1) {
+        // And what changes after a refetch must be signalled: not before the server has let us in again.
+        if (rejoined === undefined) refetches.onReconnect(recovered);
+        // Something had to be asked for, so something was missed, whatever was recovered.
+        else void rejoined.then(() => connection === connections && refetches.onReconnect(false));
+        lifecycle.tell(RECONNECT, { recovered });
+      }
+      lifecycle.tell(READY, { recovered });
+    }),
+    attach("disconnect", calls.onDisconnect),
+    attach("connect_error", (error: unknown) => {
+      if (socket.active === false) calls.onRefused(error);
+    }),
+    attachOurs(NOTIFY, ({ event, data }) => {
+      const heard = event === undefined ? unnamed.tell(RECEIVE, data) : named.tell(event, data);
+      if (!heard)
+        logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
+    }),
+    attachOurs(PRESENCE, presence.change),
+    attachOurs(EVICTED, topics.onEvicted),
+    attachOurs(REFETCH, refetches.onRefetch),
+  ];
+
+  const caller = (callOptions?: CallOptions): Caller<App> => {
+    const call = (event: string, ...args: unknown[]): Promise<any> => calls.call(event, args, callOptions);
+    return { call, invoke: call };
+  };
+
+  const refetchOnSocket = (
+    event: string,
+    action: string | Registration["fetch"],
+    onResult: Listener = () => {},
+    { payload, ...rest }: Partial<Registration> = {},
+  ): (() => void) => {
+    const fetch =
+      typeof action === "string"
+        ? (what: unknown, { signal }: RefetchContext) =>
+            calls.call(action, what === undefined ? [] : [what], { signal })
+        : (_: unknown, context: RefetchContext) => (action as (context: RefetchContext) => unknown)(context);
+    return refetches.add({
+      ...rest,
+      event,
+      action: typeof action === "string" ? action : undefined,
+      payload,
+      fetch,
+      onResult,
+    });
+  };
+
+  let closed = false;
+  const close = (): void => {
+    closed = true;
+    for (const off of attached.splice(0)) off();
+    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.close();
+    topics.close();
+    calls.close();
+    presence.close();
+    // Last, as it aborts signals, and whoever listens to these may want to take something again.
+    refetches.close();
+  };
+
+  return {
+    socket,
+    logger,
+    ...caller(),
+    with(callOptions) {
+      checkCallOptions(callOptions);
+      return caller(callOptions);
+    },
+    // The map of pushes is the user's word for what the server sends; nothing here can check it, nor what a notice carries.
+    on: pushes.add as Client<App>["on"],
+    joinTopic: (topic, joinOptions = {}) => topics.join(topic, joinOptions),
+    refetchOnSocket: refetchOnSocket as Client<App>["refetchOnSocket"],
+    receive: (fn) => unnamed.add(RECEIVE, fn),
+    onCustomEvent: named.add as Client<App>["onCustomEvent"],
+    onReady(fn) {
+      if (socket.connected && !closed) {
+        guarded(logger, label(READY), fn);
+        return () => {};
+      }
+      const off = lifecycle.add(READY, () => {
+        off();
+        return fn();
+      });
+      return off;
+    },
+    onReconnect: (fn) => lifecycle.add(RECONNECT, fn),
+    presence: presence.get,
+    onPresence: presence.on,
+    close,
+    [Symbol.dispose]: close,
+  };
+}

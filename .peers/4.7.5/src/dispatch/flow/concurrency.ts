@@ -1,0 +1,135 @@
+import { defuse, describeValue, isThenable } from "../../wire/values.js";
+import type { AnySubscriber, Overflow } from "../../events/subscriber.js";
+import type { Invoke, Subscription } from "../subscription.js";
+import type { LaneTurn } from "./lane-turn.js";
+import { EventError } from "../../wire/event-error.js";
+
+/** How many runs of one subscriber may overlap, and what becomes of the others. */
+export interface LaneLimits {
+  readonly concurrency: number;
+  readonly queueMax: number;
+  readonly overflow: Overflow;
+}
+
+/** What a subscriber says of its lanes. */
+export interface LaneOptions extends LaneLimits {
+  /** Whose lane it is, instead of the socket's. */
+  readonly key: AnySubscriber | undefined;
+}
+
+interface Waiter {
+  readonly turn: LaneTurn;
+  readonly grant: () => void;
+  readonly refuse: (error: EventError) => void;
+}
+
+interface Lane {
+  running: number;
+  waiting: Waiter[];
+}
+
+/**
+ * The lanes of one subscriber: at most `concurrency` runs at a time for each key, the next in order of arrival. A lane exists
+ * only while something runs in it.
+ */
+export class Lanes {
+  readonly #limits: LaneLimits;
+  readonly #lanes = new Map<unknown, Lane>();
+
+  constructor(limits: LaneLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * A slot in the lane of `key`: at once, or a promise of one.
+   *
+   * @throws EventError `OVERLOADED` when the queue is full
+   */
+  enter(key: unknown, turn: LaneTurn): Promise<void> | undefined {
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = { running: 0, waiting: [] };
+      this.#lanes.set(key, lane);
+    }
+    if (lane.running < this.#limits.concurrency) {
+      lane.running++;
+      turn.release = this.#releaser(key, lane);
+      return undefined;
+    }
+    return this.#wait(key, lane, turn);
+  }
+
+  #wait(key: unknown, lane: Lane, turn: LaneTurn): Promise<void> {
+    if (lane.waiting.length >= this.#limits.queueMax) {
+      // Whoever gave up waiting is not in the queue.
+      lane.waiting = lane.waiting.filter((waiter) => !waiter.turn.over);
+    }
+    if (lane.waiting.length >= this.#limits.queueMax) {
+      const oldest = this.#limits.overflow === "dropOldest" ? lane.waiting.shift() : undefined;
+      if (oldest === undefined) throw new EventError("OVERLOADED", "too many events of this kind are waiting");
+      oldest.refuse(new EventError("OVERLOADED", "a newer event took the place of this one"));
+    }
+    return new Promise<void>((grant, refuse) => {
+      lane.waiting.push({
+        turn,
+        refuse,
+        grant: () => {
+          turn.release = this.#releaser(key, lane);
+          grant();
+        },
+      });
+    });
+  }
+
+  #releaser(key: unknown, lane: Lane): () => void {
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      for (let next = lane.waiting.shift(); next !== undefined; next = lane.waiting.shift()) {
+        if (!next.turn.over) return next.grant();
+      }
+      if (--lane.running === 0) this.#lanes.delete(key);
+    };
+  }
+}
+
+/** At most `concurrency` runs at a time, for each socket or `key`. */
+export function laned(invoke: Invoke, subscription: Subscription, options: LaneOptions, self: unknown): Invoke {
+  const lanes = new Lanes(options);
+  const { key } = options;
+  return (context, args, count) => {
+    const turn = context.laneTurn as LaneTurn; // every run of a laned subscription has one
+    const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
+    const slot = lanes.enter(lane, turn);
+    if (slot === undefined) return finishing(turn, () => invoke(context, args, count));
+    if (context.run === undefined) turn.parked = true;
+    else context.run.park();
+    return slot.then(async () => {
+      await context.run?.unpark(turn);
+      if (!turn.over) return finishing(turn, () => invoke(context, args, count));
+      turn.release?.();
+      return undefined;
+    });
+  };
+}
+
+function laneOf(key: unknown): string {
+  if (typeof key === "string") return key;
+  defuse(key);
+  throw new TypeError(`key must return a string, got ${describeValue(key)}`);
+}
+
+/** Runs in a lane, and gives the slot back at the end, whatever the end is. */
+function finishing(turn: LaneTurn, run: () => unknown): unknown {
+  const { release } = turn;
+  try {
+    const result = run();
+    if (isThenable(result)) return Promise.resolve(result).finally(release);
+    release?.();
+    return result;
+  } catch (thrown) {
+    release?.();
+    throw thrown;
+  }
+}

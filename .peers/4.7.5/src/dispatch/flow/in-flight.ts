@@ -1,0 +1,150 @@
+/** A first-in first-out queue whose ends cost the same however long it is. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head > 512 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}
+
+/** What did not finish before the deadline of a shutdown. */
+export interface CutEvent {
+  /** The event that was cut. */
+  readonly event: string;
+  /** Its concrete namespace. */
+  readonly namespace: string;
+  /** The handler that was running it, if it had begun and belongs to one. */
+  readonly handler: string | undefined;
+  /** The socket that had sent it. */
+  readonly socketId: string | undefined;
+}
+
+/** An event that waits, or a run that waits to go on. */
+export interface Waiting {
+  /** Let it start. */
+  start(): void;
+  /** The deadline of a shutdown has come: it will not run. Tells what was lost. */
+  cut(): CutEvent | undefined;
+}
+
+/**
+ * What one transport has under way, over all its namespaces: runs that are not over yet, and events that wait because as many
+ * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
+ */
+export class Flow {
+  /** Queues of sockets whose `connection` subscribers are not done. */
+  readonly kept: Set<Fifo<Waiting>> = new Set();
+  readonly #max: number;
+  /** Told when events start to wait, and when none does any more. */
+  readonly #onSaturation: (saturated: boolean) => void;
+  #running = 0;
+  #resuming = new Fifo<Waiting>();
+  #waiting = new Fifo<Waiting>();
+  #saturated = false;
+
+  constructor(max: number, onSaturation: (saturated: boolean) => void) {
+    this.#max = max;
+    this.#onSaturation = onSaturation;
+  }
+
+  /** How many events wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** How many events of this transport are kept, here or until the `connection` subscribers of their socket are done. */
+  get pending(): number {
+    let pending = this.#waiting.length;
+    for (const queue of this.kept) pending += queue.length;
+    return pending;
+  }
+
+  /** Whether the next event has to wait. */
+  get saturated(): boolean {
+    return this.#saturated;
+  }
+
+  /** A run takes a place. The event that goes beyond the limit is never the one that asks: it has been stopped before. */
+  take(): void {
+    if (++this.#running >= this.#max) this.#update();
+  }
+
+  /** A run gives its place back: it is over, or waits for a lane. */
+  give(): void {
+    this.#running--;
+    // Otherwise a place was free already, so nothing waits for one.
+    if (this.#saturated) this.#next();
+  }
+
+  /** Wait for a place, before all events that have not started. */
+  resume(waiting: Waiting): void {
+    if (this.#running < this.#max) {
+      this.take();
+      waiting.start();
+      return;
+    }
+    this.#resuming.push(waiting);
+  }
+
+  /** Wait for a place, in order of arrival. */
+  wait(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#update();
+  }
+
+  /** Nothing that waits will start any more. Tells what was lost. */
+  cut(): CutEvent[] {
+    const cut: CutEvent[] = [];
+    for (const queue of [this.#resuming, this.#waiting]) cut.push(...cutAll(queue));
+    this.#update();
+    return cut;
+  }
+
+  #next(): void {
+    while (this.#running < this.#max) {
+      const resumed = this.#resuming.shift();
+      if (resumed !== undefined) {
+        this.#running++;
+        resumed.start();
+        continue;
+      }
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      next.start();
+    }
+    this.#update();
+  }
+
+  #update(): void {
+    const saturated = this.#running >= this.#max || this.#waiting.length > 0;
+    if (saturated === this.#saturated) return;
+    this.#saturated = saturated;
+    this.#onSaturation(saturated);
+  }
+}
+
+/** Empties a queue of what waits, and tells what was lost. */
+export function cutAll(queue: Fifo<Waiting>): CutEvent[] {
+  const cut: CutEvent[] = [];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const lost = next.cut();
+    if (lost !== undefined) cut.push(lost);
+  }
+  return cut;
+}

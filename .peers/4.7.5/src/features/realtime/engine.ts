@@ -1,0 +1,295 @@
+import { andThen, isThenable, type Awaitable } from "../../wire/values.js";
+import type { Namespace, Server } from "socket.io";
+import type { EventContext } from "../../events/event-context.js";
+import type { AppServer, AppSocket } from "../../events/subscriber.js";
+import type { Logger } from "../../lifecycle/logger.js";
+import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/cluster.js";
+import { Dropouts } from "./groups/dropout.js";
+import type { Group } from "./groups/group.js";
+import { Grouping } from "./groups/grouping.js";
+import { Identities, NOBODY, readId, type Identity } from "./identity.js";
+import { Joins } from "./joins.js";
+import type { Memberships } from "./groups/memberships.js";
+import { Places } from "./groups/places.js";
+import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
+import { PRESENCE } from "./protocol.js";
+import { Pusher } from "../../push/pusher.js";
+import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { ReviewContext } from "./review-context.js";
+import { isOurs, moveRooms, roomOf } from "../../push/rooms.js";
+import type { Topics } from "./topics.js";
+import type { WaitingRoom } from "./groups/waiting-room.js";
+
+/** What an {@link Engine} is made of. */
+export interface EngineOptions<App extends AppServer> {
+  readonly namespace: Namespace;
+  readonly log: Logger;
+  readonly topics: Topics<App>;
+  readonly topicsPerSocket: number;
+  readonly presence: Required<PresenceOptions>;
+  readonly calls: RequestWindowOptions | false;
+  readonly memberships: Memberships;
+  readonly waitingRoom: WaitingRoom;
+  readonly user: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
+  readonly session: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
+  /** How long a policy may think without an event. */
+  readonly reviewTimeoutMs: number | undefined;
+}
+
+interface Rotate extends NodeMessage {
+  readonly kind: "rotate";
+  readonly from: string;
+  readonly to: string | null;
+  /** Whose the session is now, in a list so that nothing said is not nobody; both would be `null` on the way. */
+  readonly user: readonly (string | null)[];
+}
+
+interface Revoke extends NodeMessage {
+  readonly kind: "revoke";
+  readonly user: string;
+  readonly topic: string | undefined;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
+export class Engine<App extends AppServer = Server> {
+  readonly identities: Identities<AppSocket<App>>;
+  readonly cluster: Cluster;
+  readonly pusher: Pusher;
+  readonly presence: PresenceSync;
+  readonly joins: Joins<App>;
+  readonly places: Places<App>;
+  readonly dropouts: Dropouts;
+  readonly grouping: Grouping;
+  readonly requests: RequestWindow | undefined;
+  readonly #options: EngineOptions<App>;
+  readonly #namespace: Namespace;
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(options: EngineOptions<App>) {
+    const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
+    this.#options = options;
+    this.#namespace = namespace;
+    this.identities = new Identities(log);
+    this.cluster = new Cluster(namespace, log);
+    this.pusher = new Pusher(namespace, this.cluster, log);
+    this.presence = new PresenceSync(this.cluster, presence, (change) =>
+      this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
+    );
+    const userOf = (socket: AppSocket<App>): string | undefined => this.identities.of(socket).user;
+    this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log, userOf });
+    this.places = new Places<App>({ memberships, identities: this.identities, cluster: this.cluster, log });
+    this.dropouts = new Dropouts(
+      this.cluster,
+      log,
+      presence.heartbeatMs,
+      (user) => this.identities.here("user", user).length > 0,
+    );
+    this.grouping = new Grouping(waitingRoom, this.cluster, log, (group) => this.#enrollAll(group));
+    this.requests = calls === false ? undefined : new RequestWindow(calls);
+    this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
+    this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
+    this.#heartbeat = setInterval(() => {
+      this.#sweep();
+      void this.presence.beat();
+      void this.dropouts.look();
+      this.grouping.beat();
+    }, presence.heartbeatMs);
+    this.#heartbeat.unref();
+  }
+
+  /** Takes in the sockets that are there already, but for one that is being told of, and asks other nodes what they know. */
+  async start(except?: string): Promise<void> {
+    // Not waited for: a node that is slow to answer must not keep this one from starting.
+    void this.presence.sync();
+    const sockets = [...this.#namespace.sockets.values()] as unknown as AppSocket<App>[];
+    await Promise.all(sockets.filter(({ id }) => id !== except).map((socket) => this.#takeIn(socket)));
+  }
+
+  /** Takes everything back: rooms, timers, listeners. */
+  async stop(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.dropouts.clear();
+    this.grouping.clear(new Error("the realtime door was closed"));
+    this.joins.clear();
+    this.requests?.clear();
+    this.identities.clear();
+    for (const socket of this.#namespace.sockets.values()) {
+      for (const room of [...socket.rooms]) if (isOurs(room)) moveRooms(this.#options.log, () => socket.leave(room));
+    }
+    await this.presence.close();
+    this.cluster.close();
+  }
+
+  /** A socket was admitted. A promise only if the application's functions or its store take time. */
+  connected(context: EventContext<App>): Awaitable<void> {
+    const { socket } = context;
+    if (!socket.connected) return undefined;
+    const admitted = this.#admit(socket, () => context.signal);
+    if (!socket.recovered) return admitted;
+    return andThen(admitted, () => this.joins.review(context));
+  }
+
+  /** A socket goes. */
+  disconnecting(socket: AppSocket<App>): void {
+    this.joins.drop(socket.id);
+    this.requests?.forget(requesterOf(socket.id, NOBODY));
+    // Socket.IO calls it connected until the end of this turn (Socket._onclose), and so somebody may still say whose it is.
+    queueMicrotask(() => {
+      this.identities.drop(socket);
+      const { user } = this.identities.of(socket);
+      if (user !== undefined) this.dropouts.went(user);
+    });
+  }
+
+  /** Changes whom a socket counts for, and asks the policies of its topics again. */
+  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    if (!socket.connected) return;
+    const before = this.identities.of(socket).user;
+    if (!this.identities.set(socket, "user", id)) return;
+    this.joins.disown(socket);
+    this.places.leaveAll(socket);
+    if (before !== undefined) this.dropouts.went(before);
+    // Beside each other: a store of places that hangs keeps no topic from its members.
+    const outcomes = await Promise.allSettled([this.#placesOf(socket, id), this.#review(socket)]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
+  async rotate(from: string, to: string | undefined, user: readonly (string | undefined)[]): Promise<Reach> {
+    const message: Rotate = { kind: "rotate", from, to: to ?? null, user: user.map((id) => id ?? null) };
+    const [here, { answers, complete }] = await Promise.all([
+      this.#rotateHere(message),
+      this.cluster.ask<number>(message),
+    ]);
+    return reachOf([here, ...answers], complete);
+  }
+
+  /** Takes a topic, or all, away from a user, on all nodes. */
+  async revoke(revoke: Omit<Revoke, "kind">): Promise<Reach> {
+    const message = { ...revoke, kind: "revoke" } as Revoke;
+    return this.cluster.sum(this.#revokeHere(message), message);
+  }
+
+  async #review(socket: AppSocket<App>): Promise<void> {
+    const { log, reviewTimeoutMs } = this.#options;
+    const context = new ReviewContext<App>(socket, log, reviewTimeoutMs);
+    await this.joins.review(context).finally(() => context.end());
+  }
+
+  // An interceptor of the application may refuse to let it be told that a socket goes.
+  #sweep(): void {
+    this.joins.sweep((socketId) => this.#namespace.sockets.has(socketId));
+    for (const socket of this.identities.all()) if (!socket.connected) this.disconnecting(socket);
+  }
+
+  async #takeIn(socket: AppSocket<App>): Promise<void> {
+    try {
+      await this.#admit(socket);
+      // It came back with the rooms it had when there was a door before this one.
+      if (socket.recovered) await this.#review(socket);
+    } catch (error) {
+      this.#options.log.error(
+        { err: error, socketId: socket.id },
+        "whose socket it is can't be told; it was disconnected",
+      );
+    }
+  }
+
+  /** @param until says who gives up, where it takes time; what is found out after that counts for nothing */
+  #admit(socket: AppSocket<App>, until?: () => AbortSignal): Promise<void> | void {
+    const { user, session } = this.#options;
+    this.joins.admit(socket.id);
+    // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
+    // restores it again. Who it is, is asked anew; its topics are reviewed.
+    if (socket.recovered) {
+      for (const room of [...socket.rooms])
+        if (isOurs(room) && !isTopic(room)) moveRooms(this.#options.log, () => socket.leave(room));
+    }
+    this.identities.admit(socket);
+    try {
+      const result = andThen(user?.(socket), (userId) =>
+        andThen(session?.(socket), (sessionId) =>
+          this.#identified(socket, { user: readId("user", userId), session: readId("session", sessionId) }),
+        ),
+      );
+      if (!isThenable(result)) return result;
+      const inTime = until === undefined ? result : orAborted(result, until());
+      return inTime.catch((error: unknown) => this.#refuse(socket, error));
+    } catch (error) {
+      return this.#refuse(socket, error);
+    }
+  }
+
+  #identified(socket: AppSocket<App>, found: Identity): Awaitable<void> {
+    if (!socket.connected) return this.identities.drop(socket);
+    // Given up, or asked by a door that is closed.
+    if (!this.identities.found(socket, found)) return undefined;
+    return this.#userIs(socket, this.identities.of(socket).user);
+  }
+
+  // Whose socket it is can't be told, so it must not go on as if it were nobody's.
+  #refuse(socket: AppSocket<App>, error: unknown): never {
+    this.identities.drop(socket);
+    socket.disconnect();
+    throw error;
+  }
+
+  async #placesOf(socket: AppSocket<App>, user: string | undefined): Promise<void> {
+    await this.#userIs(socket, user);
+  }
+
+  #userIs(socket: AppSocket<App>, user: string | undefined): Awaitable<void> {
+    if (user === undefined) return undefined;
+    this.dropouts.came(user);
+    return this.places.enter(socket, user);
+  }
+
+  async #enrollAll({ id, members }: Group): Promise<void> {
+    await Promise.all(members.map((user) => this.places.enroll({ kind: "group", id }, user)));
+  }
+
+  async #rotateHere({ from, to, user }: Rotate): Promise<number> {
+    const sockets = this.identities.here("session", from);
+    for (const socket of sockets) this.identities.set(socket, "session", to ?? undefined);
+    const [id] = user;
+    this.identities.note((found) => {
+      if (found.session !== from) return found;
+      return { session: to ?? undefined, user: id === undefined ? found.user : (id ?? undefined) };
+    });
+    if (id !== undefined) await Promise.all(sockets.map((socket) => this.setUser(socket, id ?? undefined)));
+    return sockets.length;
+  }
+
+  #revokeHere({ user, topic, code, message }: Revoke): number {
+    const sockets = this.identities.here("user", user);
+    return sockets.filter((socket) => this.joins.evict(socket, topic ?? undefined, code, message)).length;
+  }
+}
+
+/** In whose name a call runs once: whoever comes back under the same name gets the same answer. */
+export function requesterOf(socketId: string, { user, session }: Identity): string {
+  if (user !== undefined) return `user:${user}`;
+  return session === undefined ? `socket:${socketId}` : `session:${session}`;
+}
+
+function isTopic(room: string): boolean {
+  return room.startsWith(roomOf("topic", ""));
+}
+
+/** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */
+async function orAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    // A reason of ours is an error; whatever it is, it is what happened.
+    abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    if (abort) signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,35 @@
+import type { TopicLog } from "../push/topic-log.js";
+import { describeValue, isObject } from "../wire/values.js";
+import { topicLogContract } from "./topic-log-contract.js";
+
+/** One sentence of what a port promises, as any runner can run it. */
+export interface ContractCase {
+  /** What has to hold. */
+  readonly name: string;
+  /** Tries it. Rejects with an `AssertionError` if it does not hold. Cases of one port run one after another. */
+  readonly run: () => Promise<void>;
+}
+
+/**
+ * What a port of this package promises, as cases for the implementation that is given: run them one after another, under any test
+ * runner. They leave nothing that later ones stumble over, so an implementation may be given in use, if nobody else uses it meanwhile.
+ *
+ * @throws TypeError if it is none of the ports
+ *
+ * @example
+ * ```ts
+ * import { test } from "node:test";
+ * import { MemoryTopicLog } from "socket-ingress/realtime";
+ * import { contract } from "socket-ingress/testing";
+ *
+ * for (const { name, run } of contract(new MemoryTopicLog())) test(name, run);
+ * ```
+ */
+export function contract(port: TopicLog): ContractCase[] {
+  if (has(port, ["append", "head", "since", "after"])) return topicLogContract(port);
+  throw new TypeError(`contract expects an implementation of a port, such as a TopicLog, got ${describeValue(port)}`);
+}
+
+function has(port: unknown, methods: readonly string[]): boolean {
+  return isObject(port) && methods.every((method) => typeof (port as Record<string, unknown>)[method] === "function");
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { EventError } from "socket-ingress";
+import { RequestWindow } from "../../src/features/realtime/request-window.js";
+import { codeOf } from "../fixtures/ingress.js";
+import { deferred, open } from "../features/realtime/door.js";
+
+describe("a call that was not run", () => {
+  it("because too many waited is run when it is sent again under its request id", async () => {
+    await using door = await open();
+    const go = deferred();
+    let runs = 0;
+    door.ingress.subscribe(
+      "pay",
+      async () => {
+        runs++;
+        await go.promise;
+        return runs;
+      },
+      { concurrency: 1, queueMax: 1 },
+    );
+    const client = await door.enter({ user: "ada" });
+    const [first, second] = [client.call("r1", "pay"), client.call("r2", "pay")];
+    expect(codeOf(await client.call("r3", "pay"))).toBe("OVERLOADED");
+    go.resolve();
+    expect([await first, await second]).toEqual([1, 2]);
+    expect(await client.call("r3", "pay")).toBe(3);
+    expect(await client.call("r3", "pay")).toBe(3);
+  });
+
+  it.each(["OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN", "UNAUTHENTICATED"])(
+    "because it was refused with %s is asked for again",
+    async (code) => {
+      await using door = await open();
+      let refuses = true;
+      door.ingress.subscribe("pay", () => "paid", {
+        use: [
+          (_context, next) => {
+            if (refuses) throw new EventError(code, "not now");
+            return next();
+          },
+        ],
+      });
+      const client = await door.enter({ user: "ada" });
+      expect(codeOf(await client.call("r1", "pay"))).toBe(code);
+      expect(door.realtime.stats().keptCalls).toBe(0);
+      refuses = false;
+      expect(await client.call("r1", "pay")).toBe("paid");
+    },
+  );
+
+  it("because nobody listened is run once somebody does", async () => {
+    await using door = await open();
+    const client = await door.enter({ user: "ada" });
+    expect(codeOf(await client.call("r1", "pay"))).toBe("UNKNOWN_EVENT");
+    door.ingress.subscribe("pay", () => "paid");
+    expect(await client.call("r1", "pay")).toBe("paid");
+  });
+
+  it("leaves the failures of those that were run where they are", async () => {
+    await using door = await open();
+    let runs = 0;
+    door.ingress.subscribe("pay", () => {
+      runs++;
+      throw runs === 1 ? new Error("half done") : new EventError("SOLD_OUT", "no more of these");
+    });
+    const client = await door.enter({ user: "ada" });
+    for (const _ of [1, 2]) expect(codeOf(await client.call("r1", "pay"))).toBe("INTERNAL");
+    for (const _ of [1, 2]) expect(codeOf(await client.call("r2", "pay"))).toBe("SOLD_OUT");
+    expect(runs).toBe(2);
+  });
+});
+
+it("a refusal that comes after its identity was forgotten is not counted out twice", async () => {
+  const window = new RequestWindow();
+  const refused = deferred<unknown>();
+  const first = window.run("socket", "1", "e", () => refused.promise);
+  window.forget("socket");
+  const second = window.run("socket", "1", "e", async () => "done");
+  refused.resolve({ error: { code: "OVERLOADED", message: "not now" } });
+  await Promise.all([first, second]);
+  expect(window.size).toBe(1);
+  expect(await window.run("socket", "1", "e", async () => "again")).toBe("done");
+});

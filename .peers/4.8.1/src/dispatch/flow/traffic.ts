@@ -1,0 +1,193 @@
+import type { Socket } from "socket.io";
+import type { Context } from "../context.js";
+import type { Counters } from "../counters.js";
+import type { EventEntry } from "../event-entry.js";
+import { refusals } from "../failures.js";
+import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./in-flight.js";
+import { shortName, writeLog } from "../../lifecycle/log.js";
+import type { Logger } from "../../lifecycle/logger.js";
+
+/** Runs the subscribers of an event now. Never throws. */
+export type Dispatch = (entry: EventEntry, context: Context) => void;
+
+/** What a {@link Traffic} is made of. */
+export interface TrafficOptions {
+  readonly maxInFlight: number;
+  readonly maxPending: number;
+  readonly dispatch: Dispatch;
+  readonly log: Logger;
+  readonly counters: Counters;
+}
+
+/**
+ * Which events may run, which wait and which are refused: during a shutdown, while the `connection` subscribers of their socket run,
+ * and while their transport has as many under way as it may. It is asked only while {@link Traffic.attention} is not zero.
+ */
+export class Traffic {
+  /** How many reasons there are at the moment for looking closer at an event before it runs. */
+  attention = 0;
+  /** Told when events have stopped waiting. */
+  onQuieter: () => void = () => undefined;
+  readonly #options: TrafficOptions;
+  readonly #flows = new WeakMap<object, Flow>();
+  /** For what is dispatched by hand, without a socket. */
+  readonly #loose: Flow = new Flow(Infinity, () => undefined);
+  /** Those on which events may be waiting. */
+  readonly #saturated = new Set<Flow>();
+  /** The events of sockets whose `connection` subscribers still run. */
+  readonly #held = new Map<Socket, Fifo<Waiting>>();
+  #draining = false;
+  #lastOverloadLogMs = -Infinity;
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+  }
+
+  /** Whether new events are answered `SHUTTING_DOWN`. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Whether no event waits. */
+  get quiet(): boolean {
+    return this.#saturated.size === 0 && this.#held.size === 0;
+  }
+
+  /** An event has come: it runs, is kept, or is refused. */
+  receive(entry: EventEntry, context: Context): void {
+    const { dispatch, counters, maxPending } = this.#options;
+    if (this.#draining) {
+      counters.refusedByShutdown++;
+      return context.refuse(refusals.shuttingDown);
+    }
+    const { socket } = context;
+    const held = this.#held.get(socket);
+    const flow = socket === undefined ? undefined : this.#flows.get(socket.conn);
+    if (held === undefined && flow?.saturated !== true) return dispatch(entry, context);
+    const kept = this.flowOf(socket);
+    if (kept.pending >= maxPending) return this.#overloaded(context);
+    const event = this.#waiting(entry, context);
+    if (held === undefined) kept.wait(event);
+    else held.push(event);
+  }
+
+  /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait. */
+  after(entry: EventEntry, context: Context): void {
+    const held = this.#held.get(context.socket);
+    const flow = this.#flows.get(context.socket.conn);
+    if (held !== undefined) held.push(this.#waiting(entry, context));
+    else if (flow !== undefined && flow.waiting > 0) flow.wait(this.#waiting(entry, context));
+    else this.#options.dispatch(entry, context);
+  }
+
+  #waiting(entry: EventEntry, context: Context): Waiting {
+    const { dispatch } = this.#options;
+    return {
+      start: () => dispatch(entry.current(), context),
+      cut: () => {
+        // A disconnect is ours to tell, and what cleans up; nobody waits for an answer to it.
+        if (context.event === "disconnect") {
+          dispatch(entry.current(), context);
+          return undefined;
+        }
+        context.refuse(refusals.shuttingDown);
+        context.finish();
+        return context.lost();
+      },
+    };
+  }
+
+  /** Keep the events of a socket until {@link Traffic.release}. */
+  hold(socket: Socket): void {
+    if (this.#held.has(socket)) return;
+    const held = new Fifo<Waiting>();
+    this.#held.set(socket, held);
+    this.flowOf(socket).kept.add(held);
+    this.attention++;
+  }
+
+  /** Let the events of a socket run that were kept, in order, and those that come from now on. */
+  release(socket: Socket): void {
+    const held = this.#held.get(socket);
+    if (held === undefined) return;
+    const flow = this.flowOf(socket);
+    // Still held meanwhile: what arrives during this loop belongs behind what arrived before.
+    for (let next = held.shift(); next !== undefined; next = held.shift()) {
+      if (flow.saturated) flow.wait(next);
+      else next.start();
+    }
+    this.drop(socket);
+  }
+
+  /** Forget the events of a socket that were kept: it was not admitted after all. */
+  drop(socket: Socket): void {
+    const held = this.#held.get(socket);
+    if (held !== undefined) {
+      this.#held.delete(socket);
+      this.flowOf(socket).kept.delete(held);
+      this.attention--;
+    }
+    this.onQuieter();
+  }
+
+  /** What the transport of a socket has under way. */
+  flowOf(socket: Socket | undefined): Flow {
+    const conn = socket?.conn;
+    if (conn === undefined) return this.#loose;
+    let flow = this.#flows.get(conn);
+    if (flow === undefined) {
+      const made = new Flow(this.#options.maxInFlight, (saturated) => {
+        this.attention += saturated ? 1 : -1;
+        if (saturated) this.#saturated.add(made);
+        else this.#saturated.delete(made);
+      });
+      flow = made;
+      this.#flows.set(conn, flow);
+    }
+    return flow;
+  }
+
+  /** From now on new events are answered `SHUTTING_DOWN`, until {@link Traffic.open}. */
+  close(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.attention++;
+  }
+
+  /** From now on events run again. */
+  open(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    this.attention--;
+  }
+
+  /** Give up what waits: callers are answered `SHUTTING_DOWN`. Tells what was lost. */
+  cut(): CutEvent[] {
+    const cut: CutEvent[] = [];
+    for (const [socket, held] of this.#held) {
+      cut.push(...cutAll(held));
+      this.flowOf(socket).kept.delete(held);
+    }
+    this.attention -= this.#held.size;
+    this.#held.clear();
+    for (const flow of [...this.#saturated]) cut.push(...flow.cut());
+    return cut;
+  }
+
+  #overloaded(context: Context): void {
+    const { log, counters } = this.#options;
+    counters.overloaded++;
+    context.refuse(refusals.overloaded);
+    // A flood must not become a flood of log lines.
+    const now = performance.now();
+    if (now - this.#lastOverloadLogMs < 1_000) return;
+    this.#lastOverloadLogMs = now;
+    const { event, namespace, socket } = context;
+    writeLog(
+      log,
+      "warn",
+      { event: shortName(event), namespace, socketId: socket?.id, overloaded: counters.overloaded },
+      "a connection sends more events than may wait; at most one such line a second",
+    );
+  }
+}

@@ -1,0 +1,42 @@
+import type { Acknowledge } from "./reply.js";
+import { type Counters, freshCounters } from "./counters.js";
+import type { ErrorSubscribers } from "./error-subscribers.js";
+import { Signals } from "./flow/signals.js";
+import { type Dispatch, Traffic } from "./flow/traffic.js";
+import { UnderWay } from "./flow/under-way.js";
+import type { Logger } from "../lifecycle/logger.js";
+
+/** What an {@link IngressState} is made of. */
+export interface IngressStateOptions {
+  readonly log: Logger;
+  readonly errors: ErrorSubscribers;
+  readonly replyFirst: boolean;
+  readonly maxInFlight: number;
+  readonly maxPending: number;
+  readonly dispatch: Dispatch;
+}
+
+/** What all events of one ingress share. */
+export class IngressState {
+  readonly log: Logger;
+  /** Who hears of errors. */
+  readonly errors: ErrorSubscribers;
+  readonly replyFirst: boolean;
+  readonly counters: Counters = freshCounters();
+  /** What aborts when a client or the server goes. */
+  readonly signals: Signals = new Signals();
+  /** What has to wait, and what is refused. */
+  readonly traffic: Traffic;
+  /** What runs. */
+  readonly underWay: UnderWay;
+  /** The acknowledgements of events that the application itself listens to, too. */
+  readonly sharedAcks: WeakSet<Acknowledge> = new WeakSet();
+
+  constructor({ log, errors, replyFirst, maxInFlight, maxPending, dispatch }: IngressStateOptions) {
+    this.log = log;
+    this.errors = errors;
+    this.replyFirst = replyFirst;
+    this.traffic = new Traffic({ maxInFlight, maxPending, dispatch, log, counters: this.counters });
+    this.underWay = new UnderWay(this.traffic, this.signals);
+  }
+}

@@ -1,0 +1,159 @@
+import { forbiddenEvents } from "../wire/event-names.js";
+import { describeValue } from "../wire/values.js";
+import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
+import { namespacePattern } from "./namespace-pattern.js";
+import { checkOptions, defaultLimits } from "./subscribe-options.js";
+
+/** Who subscribes, when it is a class: set by handlers and controllers. */
+export interface SubscriberIdentity {
+  /** What the subscriber is called with as `this`. */
+  readonly self: unknown;
+  readonly handler: string;
+  readonly method: string;
+  /** Interceptors between those of the ingress and those of the event. */
+  readonly use: readonly AnyInterceptor[];
+}
+
+/** The method of an ingress that subscribes with an identity; for the classes of this package. */
+export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
+
+/** The ingress, as far as handlers and controllers need it to subscribe. */
+export interface SubscribingIngress<App extends AppServer> {
+  /** The server it is attached to. */
+  readonly io: App | undefined;
+  /**
+   * @internal
+   * @returns a function that ends the subscription, and resolves once no run of it is under way
+   */
+  [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
+}
+
+/** One subscriber of a handler or controller, before it is subscribed. */
+export interface SubscriberEntry {
+  readonly event: string;
+  readonly fn: AnySubscriber;
+  /** What it is called in logs and in `describe()`. */
+  readonly method: string;
+  readonly options: object;
+}
+
+/** Whose subscribers they are. */
+export interface SubscriberOwner {
+  readonly name: string;
+  readonly namespace: string | RegExp;
+  readonly self: object;
+  readonly use: readonly AnyInterceptor[];
+}
+
+/**
+ * Subscribes all of them, or none: a mistake in the last one undoes the others.
+ *
+ * @returns a function that ends all subscriptions, and resolves once no run of them is under way
+ */
+export function subscribeAll<App extends AppServer>(
+  ingress: SubscribingIngress<App>,
+  owner: SubscriberOwner,
+  entries: readonly SubscriberEntry[],
+): () => Promise<void> {
+  const offs: (() => Promise<void>)[] = [];
+  const endAll = async (): Promise<void> => {
+    await Promise.all(offs.splice(0).map((off) => off()));
+  };
+  try {
+    for (const { event, fn, method, options } of entries) {
+      const identity = { self: owner.self, handler: owner.name, method, use: owner.use };
+      offs.push(ingress[subscribeAs](event, fn, { namespace: owner.namespace, ...options }, identity));
+    }
+  } catch (thrown) {
+    void endAll();
+    throw thrown;
+  }
+  return endAll;
+}
+
+/**
+ * Checks what {@link subscribeAll} would, without a server.
+ *
+ * @throws TypeError naming the mistake
+ */
+export function checkEntries(owner: SubscriberOwner, entries: readonly SubscriberEntry[]): void {
+  for (const { event, options } of entries) checkEntry(owner.name, event, { namespace: owner.namespace, ...options });
+}
+
+/** The same for one subscriber. */
+export function checkEntry(by: string, event: unknown, options: object): void {
+  const subject = `${by}, event "${checkEvent(by, event)}"`;
+  checkOptions(subject, options, defaultLimits);
+  const { namespace } = options as { namespace?: string | RegExp };
+  if (namespace !== undefined) namespacePattern(namespace, subject);
+}
+
+/** Reads an event map: each value is the name of a method, a function, or an object with one of them as `run`. */
+export function readEventMap(subject: string, self: object, events: unknown): SubscriberEntry[] {
+  if (typeof events !== "object" || events === null || Array.isArray(events)) {
+    throw new TypeError(`${subject}: events must be an object { event: "method" }, got ${describeValue(events)}`);
+  }
+  return Object.entries(events).map(([event, value]) => readEntry(`${subject}, event "${event}"`, self, event, value));
+}
+
+function readEntry(subject: string, self: object, event: string, value: unknown): SubscriberEntry {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const { run, ...options } = value as { run?: unknown };
+    return { event, ...readRun(subject, self, run), options };
+  }
+  return { event, ...readRun(subject, self, value), options: {} };
+}
+
+function readRun(subject: string, self: object, run: unknown): { fn: AnySubscriber; method: string } {
+  if (typeof run === "function")
+    return { fn: run as AnySubscriber, method: run.name === "" ? "(anonymous)" : run.name };
+  if (typeof run !== "string") {
+    throw new TypeError(
+      `${subject} must name a method, be a function, or an object with one of them as run, got ${describeValue(run)}`,
+    );
+  }
+  const fn = (self as Record<string, unknown>)[run];
+  if (typeof fn !== "function" || run === "constructor" || run in Object.prototype) {
+    const methods = methodsOf(self);
+    const known = methods.length === 0 ? "it has none" : `it has ${methods.join(", ")}`;
+    throw new TypeError(
+      `${subject} names the method ${describeValue(run)}, which ${self.constructor.name} does not have; ${known}`,
+    );
+  }
+  return { fn: fn as AnySubscriber, method: run };
+}
+
+/** The methods a class and those between it and its base declare, for the message about a misspelt one. */
+function methodsOf(self: object): string[] {
+  const names = new Set<string>();
+  const mine = Object.getPrototypeOf(self) as object | null;
+  // The last class before Object is ours (Handler), the one behind it the user's first.
+  for (let proto = mine; proto !== null && isBelowBase(proto); proto = Object.getPrototypeOf(proto) as object | null) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
+      if (typeof value === "function" && name !== "constructor") names.add(name);
+    }
+  }
+  return [...names].sort();
+}
+
+function isBelowBase(proto: object): boolean {
+  const parent = Object.getPrototypeOf(proto) as object | null;
+  return parent !== null && parent !== Object.prototype;
+}
+
+/**
+ * The name of an event, checked.
+ *
+ * @throws TypeError naming who subscribes, and what was given
+ */
+export function checkEvent(by: string, event: unknown): string {
+  if (typeof event !== "string" || event.trim() === "") {
+    throw new TypeError(`${by}: an event must be a non-blank string, got ${describeValue(event)}`);
+  }
+  if (forbiddenEvents.has(event)) {
+    throw new TypeError(
+      `${by}: "${event}" is reserved by Socket.IO or Node.js and never reaches a subscriber; choose another name`,
+    );
+  }
+  return event;
+}

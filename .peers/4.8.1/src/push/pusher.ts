@@ -1,0 +1,165 @@
+import type { Namespace } from "socket.io";
+import type { Logger } from "../lifecycle/logger.js";
+import type { AudienceData } from "./audience.js";
+import type { Cluster, NodeMessage, Reach } from "./cluster.js";
+import { candidates, compile, matches } from "./audience-plan.js";
+import { unsendable } from "./encodable.js";
+
+/** How something is pushed. */
+export interface PushOptions {
+  /** Count whom it reached. It asks every node, so it costs more than the push itself. @default false */
+  count?: boolean;
+  /** May be dropped for a client that is not ready to receive, e.g. a cursor's position. @default false */
+  volatile?: boolean;
+}
+
+interface FilteredPush extends NodeMessage {
+  readonly kind: "push";
+  readonly data: AudienceData;
+  readonly event: string;
+  readonly payload: readonly unknown[];
+  readonly volatile: boolean;
+}
+
+interface Count extends NodeMessage {
+  readonly kind: "count";
+  readonly data: AudienceData;
+}
+
+const NONE: Reach = Object.freeze({ sockets: 0, nodes: 0, complete: true });
+const UNKNOWN: Reach = Object.freeze({ sockets: 0, nodes: 0, complete: false });
+
+/**
+ * Sends to audiences. What Socket.IO can say by itself, a union of rooms minus others, is one broadcast of it on the shortest way.
+ * It has no intersection: there every node is told the audience and looks through its own sockets, so that nothing is fetched and
+ * a node that is not reached sends to nobody rather than to too many.
+ */
+export class Pusher {
+  readonly #namespace: Namespace;
+  readonly #cluster: Cluster;
+  readonly #log: Logger;
+  #pushes = 0;
+  #failures = 0;
+
+  constructor(namespace: Namespace, cluster: Cluster, log: Logger) {
+    this.#namespace = namespace;
+    this.#cluster = cluster;
+    this.#log = log;
+    cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
+      this.#emitHere(data, event, payload, volatile),
+    );
+    cluster.on<Count>("count", ({ data }) => this.countHere(data));
+  }
+
+  /** How many pushes were sent, and how many could not be. */
+  get stats(): { pushes: number; failures: number } {
+    return { pushes: this.#pushes, failures: this.#failures };
+  }
+
+  /** Sends, and never throws. Resolves when it is handed over, or to the count when that was asked for. */
+  send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options: PushOptions & { count: true },
+  ): Promise<Reach>;
+  send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options?: PushOptions,
+  ): Promise<Reach | undefined>;
+  async send(
+    data: AudienceData,
+    event: string,
+    payload: readonly unknown[],
+    options: PushOptions = {},
+  ): Promise<Reach | undefined> {
+    const { count = false, volatile = false } = options;
+    const reason = unsendable(payload);
+    if (reason !== undefined) {
+      this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`));
+      return count ? NONE : undefined;
+    }
+    this.#pushes++;
+    try {
+      const plan = compile(data);
+      if (plan.how === "nobody") return count ? NONE : undefined;
+      if (plan.how === "filter") {
+        const message: FilteredPush = { kind: "push", data, event, payload, volatile };
+        const here = this.#emitHere(data, event, payload, volatile);
+        if (count) return await this.#cluster.sum(here, message);
+        await this.#cluster.tell(message);
+        return undefined;
+      }
+      const here = count ? this.countHere(data) : 0;
+      this.#broadcast(plan.rooms, plan.except, volatile).emit(event, ...payload);
+      return count ? await this.#cluster.sum(here, { kind: "count", data } satisfies Count) : undefined;
+    } catch (error) {
+      this.#failed(event, error);
+      return count ? UNKNOWN : undefined;
+    }
+  }
+
+  /** How many sockets an audience has on all nodes. */
+  async count(data: AudienceData): Promise<Reach> {
+    return this.#cluster.sum(this.countHere(data), { kind: "count", data } satisfies Count);
+  }
+
+  /** How many sockets of this node an audience has. */
+  countHere(data: AudienceData): number {
+    return this.#socketsHere(data).length;
+  }
+
+  /** Sends to the sockets of this node that are in a room, without a word to the others. */
+  here(room: string, event: string, payload: unknown): void {
+    const reason = unsendable(payload);
+    try {
+      if (reason !== undefined) throw new TypeError(`the payload can't be sent: ${reason}`);
+      this.#namespace.local.to(room).emit(event, payload);
+    } catch (error) {
+      this.#failed(event, error);
+    }
+  }
+
+  #broadcast(rooms: readonly string[] | "all", except: readonly string[], volatile: boolean): Emitter {
+    let operator: Emitter = this.#namespace as unknown as Emitter;
+    if (rooms !== "all") operator = operator.to(rooms);
+    if (except.length > 0) operator = operator.except(except);
+    return volatile ? operator.volatile : operator;
+  }
+
+  #emitHere(data: AudienceData, event: string, payload: readonly unknown[], volatile: boolean): number {
+    const ids = this.#socketsHere(data);
+    if (ids.length === 0) return 0;
+    const operator = this.#namespace.local.to(ids);
+    (volatile ? operator.volatile : operator).emit(event, ...payload);
+    return ids.length;
+  }
+
+  #socketsHere(data: AudienceData): string[] {
+    const { adapter, sockets } = this.#namespace;
+    const rooms = candidates(data, (room) => adapter.rooms.get(room)?.size ?? 0);
+    const ids =
+      rooms === "all" ? sockets.keys() : new Set(rooms.flatMap((room) => [...(adapter.rooms.get(room) ?? [])]));
+    const found: string[] = [];
+    for (const id of ids) {
+      const joined = adapter.sids.get(id);
+      if (joined && sockets.has(id) && matches(data, joined)) found.push(id);
+    }
+    return found;
+  }
+
+  #failed(event: string, error: unknown): void {
+    this.#failures++;
+    this.#log.error({ err: error, push: event }, "a push could not be sent");
+  }
+}
+
+/** What `Namespace` and its broadcast operators share. */
+interface Emitter {
+  to(rooms: readonly string[]): Emitter;
+  except(rooms: readonly string[]): Emitter;
+  readonly volatile: Emitter;
+  emit(event: string, ...args: readonly unknown[]): boolean;
+}

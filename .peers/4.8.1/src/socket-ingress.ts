@@ -1,0 +1,390 @@
+import { describeValue } from "./wire/values.js";
+import type { Server, Socket } from "socket.io";
+import { EventEntry } from "./dispatch/event-entry.js";
+import { afterArrivals } from "./socket-io/dispatcher.js";
+import type { IngressCounters } from "./dispatch/counters.js";
+import { Context, listedArguments } from "./dispatch/context.js";
+import { dispatch } from "./dispatch/dispatch.js";
+import { type ErrorSubscriber, ErrorSubscribers } from "./dispatch/error-subscribers.js";
+import type { EventContext } from "./events/event-context.js";
+import type {
+  AnySubscriber,
+  AppServer,
+  AppSocket,
+  InputSchema,
+  Permitted,
+  SubscribableEvent,
+  SubscribeOptions,
+  Subscriber,
+} from "./events/subscriber.js";
+import type { CutEvent } from "./dispatch/flow/in-flight.js";
+import { IngressState } from "./dispatch/ingress-state.js";
+import {
+  checkIngressOptions,
+  type CheckedIngressOptions,
+  type SocketIngressOptions,
+} from "./socket-io/ingress-options.js";
+import { defaultLogger } from "./lifecycle/log.js";
+import { namespacePattern } from "./events/namespace-pattern.js";
+import { isOwner, type Owner } from "./lifecycle/cleanups.js";
+import { buildPipeline } from "./dispatch/pipeline.js";
+import { checkEvent, subscribeAs, type SubscriberIdentity, type SubscribingIngress } from "./events/subscriber-list.js";
+import { ServerBinding } from "./socket-io/server-binding.js";
+import { asRecord, checkOptions, checkPriority, expected } from "./events/subscribe-options.js";
+import { Subscription } from "./dispatch/subscription.js";
+import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
+import { shuttingDown } from "./dispatch/failures.js";
+
+/** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */
+export interface DispatchInit<App extends AppServer = Server> {
+  /** Whose event it is to be. Without a socket, subscribers that read `context.socket` find `undefined`. */
+  readonly socket?: AppSocket<App> | undefined;
+  /**
+   * Whose subscribers run.
+   *
+   * @default the socket's namespace, else "/"
+   */
+  readonly namespace?: string;
+}
+
+/** What {@link SocketIngress.drain} resolves to. */
+export interface DrainReport {
+  /** What did not finish in time. */
+  readonly cut: CutEvent[];
+}
+
+/** The ingress that stands for a server where nobody brings their own. Keyed by the server, so it goes when the server goes. */
+const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
+
+/**
+ * Takes in the events of a Socket.IO server: one dispatcher per event, shared by all sockets, fans each event out to its
+ * subscribers in priority order, isolates their errors and answers the caller exactly once.
+ *
+ * It can be subscribed to before there is a server; {@link SocketIngress.attach} serves the sockets that are connected already and
+ * those to come. Listeners of your own (`socket.on`) go on as before.
+ *
+ * @example
+ * const ingress = new SocketIngress<App>().attach(io);
+ * const off = ingress.subscribe("message", ({ socket }, text) => ({ id: save(socket.data.user, text) }), { priority: 10 });
+ * ingress.subscribeErrorDefault((error, { event, handler }) => report(error, event, handler));
+ */
+export class SocketIngress<App extends AppServer = Server> implements SubscribingIngress<App> {
+  readonly #options: CheckedIngressOptions;
+  readonly #errors: ErrorSubscribers;
+  readonly #state: IngressState;
+  readonly #subscriptions = new Subscriptions();
+  readonly #server: ServerBinding;
+  #io: App | undefined;
+  /** Made by {@link SocketIngress.of} for this server: it serves it while it has subscribers. */
+  #shared: WeakRef<App> | undefined;
+
+  /** @throws TypeError naming an option that does not exist or does not fit */
+  constructor(options: SocketIngressOptions = {}) {
+    this.#options = checkIngressOptions(options);
+    const { logger: log = defaultLogger(), replyFirst, maxInFlight, maxPending } = this.#options;
+    this.#errors = new ErrorSubscribers(log);
+    this.#state = new IngressState({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending, dispatch });
+    this.#server = new ServerBinding(this.#state, this.#subscriptions, this.#options);
+  }
+
+  /**
+   * The ingress that stands for `io` where nobody brings their own: the first one attached to it, or one that is made now and
+   * serves it while it has subscribers. A handler that is set up with a server and without a manager uses it, so that
+   * all such handlers share one dispatcher per event.
+   */
+  static of<App extends AppServer>(io: App): SocketIngress<App> {
+    let ingress = ofServer.get(io) as SocketIngress<App> | undefined; // stored under this very server
+    if (ingress === undefined) {
+      ingress = new SocketIngress<App>();
+      ingress.#shared = new WeakRef(io);
+      ofServer.set(io, ingress);
+    }
+    return ingress;
+  }
+
+  /** The server it is attached to. */
+  get io(): App | undefined {
+    return this.#io;
+  }
+
+  /** How long a subscriber may take unless its event says otherwise, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.limits.timeoutMs;
+  }
+
+  /** What would otherwise go unseen, counted since the ingress was made. */
+  get counters(): IngressCounters {
+    return { ...this.#state.counters };
+  }
+
+  /**
+   * Serve a server: from now on its sockets, those connected already included, are dispatched to the subscribers. Again for the
+   * same server it does nothing.
+   *
+   * @throws TypeError when `io` is no Socket.IO server; Error when the ingress serves another one, or when the server recovers
+   * connections and there are `connect` subscribers (see {@link SocketIngressOptions.recovery})
+   */
+  attach(io: App): this {
+    if (!isServer(io)) throw new TypeError(`attach expects a Socket.IO server, got ${describeValue(io)}`);
+    if (this.#io === io) {
+      this.#state.traffic.open();
+      return this;
+    }
+    if (this.#io !== undefined)
+      throw new Error("attach: this ingress serves another server; detach it first, or make a second one");
+    if (this.#subscriptions.has("connect")) this.#checkRecovery(io);
+    this.#server.attach(io);
+    this.#io = io;
+    const standing = ofServer.get(io);
+    if (standing === undefined || (standing.#shared !== undefined && standing.io === undefined)) ofServer.set(io, this);
+    this.#state.traffic.open();
+    return this;
+  }
+
+  /**
+   * Leave the server: no listener of ours stays on it, on a namespace or on a socket. Subscriptions are kept for the next
+   * {@link SocketIngress.attach}.
+   *
+   * @returns a promise that resolves once what is under way has come to its end
+   */
+  async detach(): Promise<void> {
+    const io = this.#io;
+    if (io !== undefined) {
+      this.#io = undefined;
+      if (this.#shared === undefined && (ofServer.get(io) as unknown) === this) ofServer.delete(io);
+      this.#server.detach();
+    }
+    await this.#state.underWay.whenIdle();
+    // Signals of `connection` subscribers outlive their event, but not the ingress on that server.
+    if (this.#io === undefined) this.#state.signals.abortAll(shuttingDown());
+  }
+
+  /**
+   * Subscribe to an event. `connect` asks before a socket is admitted (throwing or `false` refuses), `connection` tells after,
+   * `disconnecting` and `disconnect` tell with the reason.
+   *
+   * @returns a function that ends the subscription; called again it does nothing. A run that is under way goes on.
+   * @throws TypeError naming what does not fit; nothing is left behind
+   */
+  subscribe<Event extends SubscribableEvent<App>, Input extends InputSchema | undefined = undefined>(
+    event: Permitted<Event>,
+    fn: Subscriber<App, Event, Input>,
+    options: SubscribeOptions<App, Event, Input> = {},
+  ): () => void {
+    const off = this.#subscribe(event, fn, options, undefined);
+    return () => void off();
+  }
+
+  /** The same as {@link SocketIngress.subscribe}, chainable: for subscriptions that live as long as the ingress or their owner. */
+  on<Event extends SubscribableEvent<App>, Input extends InputSchema | undefined = undefined>(
+    event: Permitted<Event>,
+    fn: Subscriber<App, Event, Input>,
+    options: SubscribeOptions<App, Event, Input> = {},
+  ): this {
+    this.#subscribe(event, fn, options, undefined);
+    return this;
+  }
+
+  /** @internal */
+  [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void> {
+    return this.#subscribe(event, fn, options, identity);
+  }
+
+  /**
+   * Hear of every error of every subscriber, once, with where it happened. Without any error subscriber errors are logged.
+   *
+   * @returns a function that ends it
+   * @throws TypeError naming what does not fit
+   */
+  subscribeErrorDefault(fn: ErrorSubscriber, options: { priority?: number; owner?: Owner } = {}): () => void {
+    const subject = "subscribeErrorDefault";
+    if (typeof fn !== "function") throw new TypeError(`${subject} expects a function, got ${describeValue(fn)}`);
+    const { priority, owner } = asRecord(subject, options);
+    const order = checkPriority(subject, priority);
+    checkOwner(subject, owner);
+    let undo: (() => void) | undefined;
+    let forget: unknown;
+    const off = (): void => {
+      undo?.();
+      if (typeof forget === "function") forget();
+      forget = undefined;
+    };
+    // The owner first: one that refuses leaves nothing behind.
+    forget = owner?.addCleanup(off);
+    undo = this.#errors.add(fn, order);
+    return off;
+  }
+
+  /** The same as {@link SocketIngress.subscribeErrorDefault}, chainable. */
+  onErrorDefault(fn: ErrorSubscriber, options: { priority?: number; owner?: Owner } = {}): this {
+    this.subscribeErrorDefault(fn, options);
+    return this;
+  }
+
+  /**
+   * Run the subscribers of an event as if a client had sent it: the same order, limits and error subscribers. It works without a
+   * server, too.
+   *
+   * @returns what the caller's acknowledgement would have received: the value, `undefined`, or a `Failure`. It never rejects.
+   */
+  dispatch(event: string, init?: DispatchInit<App> | EventContext<App> | null, ...args: unknown[]): Promise<unknown> {
+    const socket = socketOf(init);
+    const namespace = init?.namespace ?? socket?.nsp?.name ?? "/";
+    // A dispatch from inside an event belongs to it and must not wait for a place beside it: all places may be taken by its like.
+    const nested = init instanceof Context && !init.expired && !init.finished;
+    const entry =
+      this.#server.entry(event, namespace) ??
+      new EventEntry(this.#state, event, this.#subscriptions.planOf(event, namespace));
+    return new Promise((resolve) => {
+      // A dispatch by hand has no socket unless it is given one; whoever reads it then finds `undefined`, as documented.
+      const context = new Context(entry, socket as Socket, args, listedArguments, resolve);
+      context.markByHand(nested);
+      context.namespace = namespace;
+      const { traffic } = this.#state;
+      if (nested || traffic.attention === 0) dispatch(entry, context);
+      else traffic.receive(entry, context);
+    });
+  }
+
+  /** Who listens to what: by namespace and event, in the order in which they run. */
+  describe(): SubscriptionDescription[] {
+    return this.#subscriptions.describe();
+  }
+
+  /** Forget every subscriber and error subscriber; the ingress stays attached. Runs that are under way go on. */
+  clear(): void {
+    for (const event of this.#subscriptions.clear()) this.#server.update(event);
+    this.#errors.clear();
+    void this.#leaveIfUnused();
+  }
+
+  /** The same as {@link SocketIngress.detach}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.detach();
+  }
+
+  /** Whether new connections and events are being refused. */
+  get draining(): boolean {
+    return this.#state.traffic.draining;
+  }
+
+  /**
+   * Come to an end: new connections are refused and new events answered `SHUTTING_DOWN`, events under way, and those that wait, get
+   * `graceMs` milliseconds; then callers are answered `SHUTTING_DOWN` and signals abort. Until the next
+   * {@link SocketIngress.attach}.
+   *
+   * @returns what was cut
+   */
+  async drain(options: { graceMs?: number } = {}): Promise<DrainReport> {
+    const { graceMs = 10_000 } = options;
+    if (typeof graceMs !== "number" || !(graceMs >= 0))
+      throw expected("drain", "graceMs", "milliseconds from 0", graceMs);
+    this.#state.traffic.close();
+    if (this.#state.underWay.idle) return { cut: this.#state.underWay.cut() };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      if (graceMs <= 2 ** 31 - 1) timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([this.#state.underWay.whenIdle(), deadline]);
+    clearTimeout(timer);
+    return { cut: this.#state.underWay.cut() };
+  }
+
+  #subscribe(
+    event: unknown,
+    fn: unknown,
+    options: object,
+    identity: SubscriberIdentity | undefined,
+  ): () => Promise<void> {
+    const by = identity === undefined ? "subscribe" : identity.handler;
+    const name = checkEvent(by, event);
+    const subject = `${by}, event "${name}"`;
+    if (typeof fn !== "function")
+      throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
+    const { namespace = "/", owner } = asRecord(subject, options);
+    const checked = checkOptions(subject, options, this.#options.limits);
+    checkOwner(subject, owner);
+    const pattern = namespacePattern(namespace as string, subject);
+    if (name === "connect" && this.#io !== undefined) this.#checkRecovery(this.#io);
+    const subscription = new Subscription({
+      event: name,
+      pattern,
+      priority: checked.priority,
+      handler: identity?.handler,
+      method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
+      timeoutMs: checked.timeoutMs,
+    });
+    subscription.invoke = buildPipeline(subscription, fn as AnySubscriber, identity?.self, {
+      ...checked,
+      use: [...this.#options.use, ...(identity?.use ?? []), ...checked.use],
+    });
+    let forget: unknown;
+    const off = async (): Promise<void> => {
+      const left = this.#remove(subscription);
+      // An owner that outlives many subscriptions must not collect what is over: ours give back how to forget a cleanup.
+      if (typeof forget === "function") forget();
+      forget = undefined;
+      await subscription.idle();
+      await left;
+    };
+    // The owner first: one that refuses leaves nothing behind.
+    forget = owner?.addCleanup(off);
+    const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
+    if (lent !== undefined) this.attach(lent);
+    this.#subscriptions.add(subscription);
+    this.#server.serve(pattern);
+    this.#server.update(name);
+    return off;
+  }
+
+  #remove(subscription: Subscription): Promise<void> | undefined {
+    if (!this.#subscriptions.remove(subscription)) return undefined;
+    this.#server.update(subscription.event);
+    return this.#leaveIfUnused();
+  }
+
+  /** One that was made by {@link SocketIngress.of} leaves its server with its last subscriber. */
+  #leaveIfUnused(): Promise<void> | undefined {
+    if (this.#shared === undefined || this.#subscriptions.size > 0) return undefined;
+    if (!this.#server.arriving) {
+      void this.detach();
+      return undefined;
+    }
+    // Later, when events that have been observed have reached the dispatcher that answers them.
+    return new Promise((resolve) => {
+      afterArrivals(() => {
+        if (this.#subscriptions.size === 0) void this.detach();
+        resolve();
+      });
+    });
+  }
+
+  #checkRecovery(io: Server): void {
+    if (this.#options.acceptsRecovery || !io._opts.connectionStateRecovery) return;
+    throw new Error(
+      "connectionStateRecovery is on and there are `connect` subscribers: Socket.IO sends a recovered client what it missed before " +
+        'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
+    );
+  }
+}
+
+function checkOwner(subject: string, owner: unknown): asserts owner is Owner | undefined {
+  if (owner !== undefined && !isOwner(owner)) throw expected(subject, "owner", "an object with addCleanup(fn)", owner);
+}
+
+function isServer(value: unknown): value is Server {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    ["of", "on", "off", "use", "close"].every((name) => typeof (value as Record<string, unknown>)[name] === "function")
+  );
+}
+
+/** The socket of a context; one that was made for a test may have none, and say so by throwing. */
+function socketOf(init: { readonly socket?: unknown } | null | undefined): Socket | undefined {
+  try {
+    return init?.socket as Socket | undefined; // inside, the application's own event types don't matter
+  } catch {
+    return undefined;
+  }
+}

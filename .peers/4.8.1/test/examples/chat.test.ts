@@ -1,0 +1,283 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { needs } from "../fixtures/needs.js";
+import { openStage, type Stage, type Window } from "./stage.js";
+
+const SLOW = { timeout: 60_000 };
+
+needs("chromium")("the chat, in windows of a browser", () => {
+  let stage: Stage;
+  let ada: Window;
+  let bob: Window;
+
+  async function signIn(name: string, options?: { cuttable: boolean }): Promise<Window> {
+    const window = await stage.open("", options);
+    await window.page.fill("#name", name);
+    await window.page.click("#sign-in button");
+    await window.sees("#people", name);
+    return window;
+  }
+
+  async function say(window: Window, text: string): Promise<void> {
+    await window.page.fill("#text", text);
+    await window.page.click("#composer button");
+  }
+
+  beforeAll(async () => {
+    stage = await openStage("chat");
+    ada = await signIn("Ada");
+    bob = await signIn("Bob");
+  }, 60_000);
+
+  afterAll(() => stage?.[Symbol.asyncDispose]());
+
+  it("two windows exchange messages, and each sees the reply to its own", SLOW, async () => {
+    await say(ada, "hello from Ada");
+    await bob.sees("#messages li", "hello from Ada");
+    await say(bob, "hello from Bob");
+    await ada.sees("#messages li", "hello from Bob");
+    await ada.sees("#messages li.mine", "hello from Ada");
+    await ada.sees("#log li", /Message\s*OK/);
+  });
+
+  it("shows who is here, once however many tabs they have, until the last tab is closed", SLOW, async () => {
+    await ada.sees("#people li", "Bob");
+    const cleo = await signIn("Cleo");
+    const second = await cleo.another();
+    await second.sees("#people li", "Cleo");
+    await ada.sees("#people li", "Cleo");
+    expect(await ada.page.locator("#people li").count()).toBe(3);
+    await cleo.close();
+    await second.sees("#people li", "Ada");
+    expect(await ada.page.locator("#people li", { hasText: "Cleo" }).count()).toBe(1);
+    await second.close();
+    await ada.misses("#people li", "Cleo");
+  });
+
+  it("tells the others in the room who is typing, and takes it back with the message", SLOW, async () => {
+    await bob.page.fill("#text", "a long tho");
+    await ada.sees("#typing", "Bob is typing");
+    expect(await bob.page.locator("#typing").textContent()).toBe("");
+    await bob.page.click("#composer button");
+    await ada.sees("#messages li", "a long tho");
+    expect(await ada.page.locator("#typing").textContent()).toBe("");
+  });
+
+  it("lists a room that somebody else opens, by a signal and a refetch", SLOW, async () => {
+    await ada.page.fill("#room-name", "tea-break");
+    await ada.page.click("#open-room button");
+    await ada.sees("#room", "# tea-break");
+    await bob.sees("#rooms li", "# tea-break");
+    await say(ada, "anybody there?");
+    await bob.sees("#rooms li", "anybody there?");
+    // Bob is not in the room: he gets the news of it, not its messages.
+    expect(await bob.page.locator("#messages li", { hasText: "anybody there?" }).count()).toBe(0);
+    await bob.page.click("#rooms li:has-text('tea-break') button");
+    await bob.sees("#messages li", "anybody there?");
+    for (const window of [ada, bob]) {
+      await window.page.click("#rooms li:has-text('lobby') button");
+      await window.sees("#messages li", "hello from Ada");
+    }
+  });
+
+  it("one feature refuses what the other would have posted", SLOW, async () => {
+    await say(ada, "what the heck");
+    await ada.sees("#log li", /Message\s*FORBIDDEN/);
+    await ada.sees("#notice", "please mind your words");
+    await say(ada, "what a day");
+    await bob.sees("#messages li", "what a day");
+    expect(await bob.page.locator("#messages li", { hasText: "heck" }).count()).toBe(0);
+  });
+
+  it("keeps the keyboard where it is when the rooms change", SLOW, async () => {
+    await bob.page.focus("#rooms li:has-text('design') button");
+    await say(ada, "something new for the list");
+    await bob.sees("#rooms li", "something new for the list");
+    expect(await bob.page.evaluate(() => document.activeElement?.textContent)).toContain("# design");
+  });
+
+  it("says in words what is wrong with what one typed, and keeps it", SLOW, async () => {
+    await ada.page.fill("#room-name", "No Rooms!");
+    await ada.page.click("#open-room button");
+    await ada.sees("#notice", "2 to 24 letters, digits and dashes");
+    await say(ada, "x".repeat(501));
+    await ada.sees("#notice", "500 characters at most");
+    expect(await ada.page.inputValue("#text")).toHaveLength(501);
+    await say(ada, "short");
+    await bob.sees("#messages li", "short");
+    expect(await ada.page.inputValue("#text")).toBe("");
+  });
+
+  it("refuses a name that is taken, is none or is unreadable, without a stack", SLOW, async () => {
+    const eve = await stage.open();
+    for (const [name, refusal] of [
+      ["Ada", "Ada is here already"],
+      ["   ", "a name, please"],
+    ] as const) {
+      await eve.page.fill("#name", name);
+      await eve.page.click("#sign-in button");
+      await eve.sees("#refusal", refusal);
+    }
+    const post = (body: string): Promise<Response> =>
+      fetch(`${stage.url}/sign-in`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    for (const body of ["{", "null", "[]", '{"name":{"length":1}}', '{"__proto__":{"name":"Eve"}}']) {
+      const response = await post(body);
+      expect(response.status).toBe(400);
+      expect(Object.keys((await response.json()) as object)).toEqual(["message"]);
+    }
+    await eve.close();
+  });
+
+  it("a reload is no goodbye: the session brings back who one is, and nobody sees one leave", SLOW, async () => {
+    await ada.page.evaluate(() => {
+      const seen = new Set<number>();
+      const people = document.querySelector("#people") as HTMLElement;
+      new MutationObserver(() => seen.add(people.children.length)).observe(people, { childList: true });
+      Object.assign(globalThis, { seen });
+    });
+    await bob.page.reload();
+    await bob.sees("#people li", "Bob");
+    await bob.sees("#messages li", "hello from Ada");
+    expect(await ada.page.evaluate(() => [...(globalThis as unknown as { seen: Set<number> }).seen])).toEqual([]);
+  });
+
+  it("tells every tab of a browser what one says in another", SLOW, async () => {
+    const second = await bob.another();
+    await second.sees("#people li", "Bob");
+    await say(bob, "from my first tab");
+    await second.sees("#messages li.mine", "from my first tab");
+    await second.page.fill("#text", "typing in the second");
+    await ada.sees("#typing", "Bob is typing");
+    expect(await bob.page.locator("#typing").textContent()).toBe("");
+    await second.close();
+  });
+
+  it("after a lost connection shows what was missed, and says once what was said without one", SLOW, async () => {
+    const gus = await signIn("Gus", { cuttable: true });
+    await gus.sees("#messages li", "hello from Ada");
+    await gus.goOffline();
+    await gus.sees("#lost", "Connection lost");
+    await say(gus, "said without a connection");
+    await say(bob, "said while Gus was away");
+    await gus.goOnline();
+    await gus.sees("#messages li", "said while Gus was away");
+    await gus.sees("#messages li.mine", "said without a connection");
+    await ada.sees("#messages li", "said without a connection");
+    await gus.misses("#lost");
+    await say(gus, "back again");
+    await ada.sees("#messages li", "back again");
+    for (const window of [ada, gus]) {
+      expect(await window.page.locator("#messages li", { hasText: "said without a connection" }).count()).toBe(1);
+    }
+    await gus.close();
+    await ada.misses("#people li", "Gus");
+  });
+
+  it("the session's id rotates at login, targets every tab and never reaches a script", SLOW, async () => {
+    const dora = await stage.open();
+    const context = dora.page.context();
+    const sessionId = async (): Promise<string> => {
+      const cookie = (await context.cookies()).find(({ name }) => name === "connect.sid");
+      expect(cookie).toMatchObject({ httpOnly: true });
+      return /^s%3A([^.]+)\./.exec(cookie?.value ?? "")?.[1] ?? "no session";
+    };
+    await dora.sees("#sign-in");
+    const before = await sessionId();
+
+    const other = await context.newPage();
+    const frames: string[] = [];
+    other.on("websocket", (socket) => {
+      socket.on("framereceived", ({ payload }) => frames.push(payload.toString()));
+    });
+    await other.goto(stage.url);
+    await other.waitForSelector("#sign-in");
+    await other.waitForFunction(() => document.querySelector("#status")?.textContent === "connected");
+
+    await dora.page.fill("#name", "Dora");
+    await Promise.all([dora.page.waitForResponse("**/sign-in"), dora.page.click("#sign-in button")]);
+    await other.waitForSelector("#people li:has-text('Dora')"); // told by its session, on the socket it had
+    const after = await sessionId();
+    expect(after).not.toBe(before);
+
+    await Promise.all([other.waitForResponse("**/sign-out"), other.click("#sign-out button")]);
+    await dora.sees("#sign-in");
+    await dora.misses("#people li");
+    expect(await sessionId()).not.toBe(after);
+    expect(await dora.page.evaluate(() => document.cookie)).toBe("");
+    expect(frames.length).toBeGreaterThan(0);
+    expect(frames.filter((frame) => frame.includes(before) || frame.includes(after))).toEqual([]);
+    await context.close();
+  });
+
+  it(
+    "answers the worst that a bad actor does, with codes and without secrets, and serves the others",
+    SLOW,
+    async () => {
+      const mallory = await signIn("Mallory");
+      const expected = {
+        "No arguments": "INVALID_INPUT",
+        "Wrong types": "INVALID_INPUT",
+        "Missing field": "INVALID_INPUT",
+        "Too many arguments": "INVALID_INPUT",
+        "Half a megabyte": "INVALID_INPUT",
+        "2,000 arrays deep": "INVALID_INPUT",
+        "Unknown event": "UNKNOWN_EVENT",
+        "Event named __proto__": "UNKNOWN_EVENT",
+        "__proto__ in the data": "INVALID_INPUT",
+        "Eavesdrop on a user": "FORBIDDEN",
+        "Make a handler throw": "INTERNAL",
+        "Make a handler hang": "TIMEOUT",
+        "Reply in circles": "INTERNAL",
+      };
+      expect(await mallory.page.locator("#attacks button").allTextContents()).toEqual([
+        ...Object.keys(expected),
+        "Flood of 2,000 events",
+      ]);
+      for (const label of Object.keys(expected))
+        await mallory.page.getByRole("button", { name: label, exact: true }).click();
+      await Promise.all(
+        Object.entries(expected).map(([label, code]) => mallory.sees(`#log li:has-text("${label}")`, code)),
+      );
+      await mallory.page.getByRole("button", { name: "Flood of 2,000 events" }).click();
+      await say(ada, "still there?");
+      await bob.sees("#messages li", "still there?");
+      // Whatever the flood's events were answered, all of them were.
+      await mallory.page.waitForFunction(() => {
+        const lines = [...document.querySelectorAll("#log li")].filter((line) => line.textContent.includes("Flood"));
+        const counted = lines.map((line) => Number(/×(\d+)/.exec(line.textContent)?.[1] ?? 1));
+        return counted.reduce((sum, count) => sum + count, 0) === 2_000;
+      });
+      expect(await mallory.page.locator("#log").textContent()).not.toContain("hunter2");
+      await say(mallory, "I am still served too");
+      await ada.sees("#messages li", "I am still served too");
+      expect(stage.running()).toBe(true);
+      await mallory.close();
+    },
+  );
+
+  it("nothing went wrong on the pages", () => {
+    expect([...ada.complaints, ...bob.complaints]).toEqual([]);
+  });
+
+  it(
+    "outlives a server that is started again: who was forgotten is told, and comes back with one click",
+    SLOW,
+    async () => {
+      await ada.page.click("#rooms li:has-text('tea-break') button");
+      await ada.sees("#messages li", "anybody there?");
+      await ada.page.fill("#text", "half a sentence");
+      await stage.restart();
+      await ada.sees("#refusal", "sign in again");
+      await bob.sees("#refusal", "sign in again");
+      await ada.page.click("#sign-in button");
+      await ada.sees("#people li", "Ada");
+      await ada.sees("#room", "# lobby"); // the room of before is no more
+      await ada.sees("#notice", 'there is no room "tea-break"');
+      expect(await ada.page.inputValue("#text")).toBe("half a sentence");
+      await bob.page.click("#sign-in button");
+      await bob.sees("#people li", "Ada");
+      await ada.page.click("#composer button");
+      await bob.sees("#messages li", "half a sentence");
+      expect(await bob.page.locator("#messages li").count()).toBe(1);
+    },
+  );
+});

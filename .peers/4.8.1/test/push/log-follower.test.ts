@@ -1,0 +1,193 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { LogFollower } from "../../src/push/log-follower.js";
+import { MemoryTopicLog } from "../../src/push/memory-topic-log.js";
+import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "../../src/push/topic-log.js";
+import { deferred } from "../fixtures/deferred.js";
+import { recordingLog } from "../fixtures/recording-log.js";
+
+const silent = recordingLog();
+const topic = (name: string, keep = 1_000): TopicHistory => ({ topic: name, keep, maxAgeMs: 60_000 });
+const said = (text: string): TopicEntry => ({ renditions: [[null, "said", [text]]], except: [] });
+const texts = (entries: readonly LoggedEntry[]): unknown[] => entries.map(({ renditions }) => renditions[0]?.[2][0]);
+
+/** A log that answers with promises, as one over a network does. */
+class LateLog implements TopicLog {
+  inner: TopicLog = new MemoryTopicLog();
+  failing = false;
+  async #later<T>(value: () => T): Promise<T> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.failing) throw new Error("the log is down");
+    return value();
+  }
+  append(topics: readonly TopicHistory[], entry: TopicEntry): Promise<LoggedEntry> {
+    return this.#later(() => this.inner.append(topics, entry) as LoggedEntry);
+  }
+  head(): Promise<Position> {
+    return this.#later(() => this.inner.head() as Position);
+  }
+  since(position: Position): Promise<readonly LoggedEntry[] | undefined> {
+    return this.#later(() => this.inner.since(position) as readonly LoggedEntry[] | undefined);
+  }
+  after(topics: readonly TopicHistory[], position: Position): Promise<Missed> {
+    return this.#later(() => this.inner.after(topics, position) as Missed);
+  }
+}
+
+const open: LogFollower[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.close();
+});
+
+interface Node {
+  follower: LogFollower;
+  got: unknown[];
+  gaps: number;
+}
+
+/** Nodes that share a log; `carry` decides what becomes of a message between them. */
+function nodes(log: TopicLog, count: number, carry: (deliver: () => void) => void = (deliver) => deliver()): Node[] {
+  const all: Node[] = [];
+  for (let i = 0; i < count; i++) {
+    const node: Node = {
+      got: [],
+      gaps: 0,
+      follower: new LogFollower({
+        log,
+        logger: silent,
+        reorderMs: 1,
+        headMs: 5,
+        tell: (entry) => {
+          for (const other of all) if (other !== node) carry(() => other.follower.heard(entry));
+        },
+        onEntry: (entry) => void node.got.push(texts([entry])[0]),
+        onGap: () => void node.gaps++,
+      }),
+    };
+    all.push(node);
+    open.push(node.follower);
+  }
+  return all;
+}
+
+describe("a node that follows the log", () => {
+  it("delivers at once what a log in the process appends", () => {
+    const [node] = nodes(new MemoryTopicLog(), 1) as [Node];
+    void node.follower.push([topic("a")], said("1"));
+    expect(node.got).toEqual(["1"]);
+  });
+
+  it("delivers pushes of all nodes in the one order of the log", async () => {
+    const [one, two] = nodes(new LateLog(), 2) as [Node, Node];
+    await Promise.all(
+      Array.from({ length: 40 }, (_, i) => (i % 2 ? one : two).follower.push([topic("a")], said(`${i}`))),
+    );
+    await expect.poll(() => [one.got.length, two.got.length]).toEqual([40, 40]);
+    expect(two.got).toEqual(one.got);
+  });
+
+  it("reads what it was never told of, the last entry included", async () => {
+    const [one, two] = nodes(new LateLog(), 2, () => undefined) as [Node, Node];
+    for (const text of ["1", "2", "3"]) await one.follower.push([topic("a")], said(text));
+    await expect.poll(() => two.got).toEqual(["1", "2", "3"]);
+    expect([one.gaps, two.gaps]).toEqual([0, 0]);
+  });
+
+  it("tells once that it can't go on when the log begins anew, and goes on from there", async () => {
+    const log = new LateLog();
+    const [one, two] = nodes(log, 2) as [Node, Node];
+    await one.follower.push([topic("a")], said("old"));
+    log.inner = new MemoryTopicLog();
+    await expect.poll(() => [one.gaps, two.gaps]).toEqual([1, 1]);
+    await one.follower.catchUp([topic("a")], undefined, () => undefined);
+    await two.follower.catchUp([topic("a")], undefined, () => undefined);
+    await one.follower.push([topic("a")], said("new"));
+    await expect.poll(() => two.got).toEqual(["old", "new"]);
+  });
+
+  it("outlives a log that is down, and loses nothing that was appended", async () => {
+    const log = new LateLog();
+    const [one, two] = nodes(log, 2) as [Node, Node];
+    await one.follower.push([topic("a")], said("1"));
+    log.failing = true;
+    await expect(one.follower.push([topic("a")], said("never"))).rejects.toThrow("the log is down");
+    log.failing = false;
+    await one.follower.push([topic("a")], said("2"));
+    await expect.poll(() => two.got).toEqual(["1", "2"]);
+  });
+
+  it("gives a member that comes back what it missed, and the live entries go on from there", async () => {
+    const log = new LateLog();
+    const [one] = nodes(log, 1) as [Node];
+    await one.follower.push([topic("a")], said("1"));
+    const at = one.follower.position as Position;
+    await one.follower.push([topic("a")], said("2"));
+    await one.follower.push([topic("b")], said("3"));
+    const pushed = one.follower.push([topic("a")], said("4"));
+    const joined = one.follower.catchUp([topic("a")], at, ({ entries, position, gaps }) => ({
+      all: [...texts(entries), ...["live from", position[1]]],
+      gaps,
+      delivered: one.got.length,
+    }));
+    await pushed;
+    const { all, gaps, delivered } = await joined;
+    expect(gaps).toEqual([]);
+    expect(all).toEqual(delivered === 4 ? ["2", "4", "live from", 4] : ["2", "live from", 3]);
+  });
+
+  it("a position from a node that was faster is waited for, one from a lost future is a gap", async () => {
+    const log = new LateLog();
+    const [one, two] = nodes(log, 2, () => undefined) as [Node, Node];
+    for (const text of ["1", "2"]) await one.follower.push([topic("a")], said(text));
+    const ahead = one.follower.position as Position;
+    expect(await two.follower.catchUp([topic("a")], ahead, ({ position, gaps }) => [position[1], gaps])).toEqual([
+      2,
+      [],
+    ]);
+    const future: Position = [ahead[0], 99];
+    expect(await two.follower.catchUp([topic("a")], future, ({ gaps }) => gaps)).toEqual(["a"]);
+  });
+
+  it("is closed while somebody waits: they hear of it", async () => {
+    const log = new LateLog();
+    const wait = deferred<Position>();
+    log.head = () => wait.promise;
+    const [one] = nodes(log, 1) as [Node];
+    const waiting = one.follower.catchUp([topic("a")], undefined, () => undefined);
+    one.follower.close();
+    wait.resolve(["x", 0]);
+    await expect(waiting).rejects.toThrow("not followed any more");
+  });
+
+  it("whatever messages are lost, late or swapped, each node delivers every entry once, in order", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ node: fc.nat(2), fate: fc.array(fc.nat(3), { minLength: 2, maxLength: 2 }) }), {
+          minLength: 1,
+          maxLength: 60,
+        }),
+        async (pushes) => {
+          let message = 0;
+          const late: (() => void)[] = [];
+          const fates = pushes.flatMap(({ fate }) => fate);
+          const all = nodes(new LateLog(), 3, (deliver) => {
+            const fate = fates[message++ % fates.length];
+            if (fate === 0) return; // lost
+            if (fate === 1) late.push(deliver);
+            else deliver();
+          });
+          await Promise.all(pushes.map(({ node }, i) => all[node]?.follower.push([topic("a")], said(String(i)))));
+          for (const deliver of late.reverse()) deliver();
+          await expect
+            .poll(() => all.map(({ got }) => got.length), { timeout: 5_000, interval: 2 })
+            .toEqual(all.map(() => pushes.length));
+          expect(all[1]?.got).toEqual(all[0]?.got);
+          expect(all[2]?.got).toEqual(all[0]?.got);
+          expect(all.map(({ gaps }) => gaps)).toEqual([0, 0, 0]);
+          for (const { follower } of all) follower.close();
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+});

@@ -107,6 +107,7 @@ function writeConfig(): void {
 
 /** Beside what tsc wrote: which form the files are, and the ES modules of the doors. */
 function writeDist(): void {
+  // decision 0035
   const require = createRequire(join(root, "dist", "index.js"));
   write("dist/package.json", { type: "commonjs", sideEffects: false });
   write("dist/esm/package.json", { type: "module", sideEffects: false });

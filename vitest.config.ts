@@ -21,8 +21,8 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ["test/**/*.test.{ts,tsx}"],
     exclude: mode === "quick" ? [...configDefaults.exclude, ...slow] : configDefaults.exclude,
-    env: mode === "quick" ? { TEST_QUICK: "1" } : {},
-    testTimeout: 10_000,
+    env: { ...(mode === "quick" && { TEST_QUICK: "1" }), ...(mode === "soak" && { TEST_SOAK: "1" }) },
+    testTimeout: mode === "soak" ? 300_000 : 10_000,
     hookTimeout: 10_000,
     restoreMocks: true,
     unstubEnvs: true,

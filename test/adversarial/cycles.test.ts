@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 
 import { runCycles } from "./cycles.js";
+import { isSoak, rounds } from "../fixtures/soak.js";
 
 test.each(["stays", "leaves"] as const)(
-  "three hundred set-ups and tear-downs under traffic leave nothing behind and lose nothing (the ingress %s)",
-  { timeout: 60_000 },
+  "hundreds of set-ups and tear-downs under traffic leave nothing behind and lose nothing (the ingress %s)",
+  { timeout: 60_000 * (isSoak ? 10 : 1) },
   async (ingress) => {
-    const report = await runCycles({ cycles: 300, ingress });
+    const report = await runCycles({ cycles: rounds(3_000), ingress });
     const { timers, ...after } = report.after;
     const { timers: timersBefore, ...before } = report.before;
     expect(after).toEqual(before);
@@ -22,6 +23,6 @@ test.each(["stays", "leaves"] as const)(
       });
     }
     expect(report).toMatchObject({ late: 0, remembered: 0, calls: { other: 0, served: report.runs } });
-    expect(report.runs).toBeGreaterThanOrEqual(300);
+    expect(report.runs).toBeGreaterThanOrEqual(rounds(3_000));
   },
 );

@@ -15,6 +15,7 @@ import {
 import type { AudienceData } from "socket-ingress/realtime";
 import { candidates, compile, matches } from "../../src/push/audience-plan.js";
 import { roomOf } from "../../src/push/rooms.js";
+import { rounds } from "../fixtures/soak.js";
 
 describe("an audience", () => {
   it("is plain data that comes back from JSON as the same audience", () => {
@@ -175,7 +176,7 @@ describe("a plan", () => {
           expect(places === "all" || places.some((room) => own.has(room))).toBe(true);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: rounds(20_000) },
     );
   });
 

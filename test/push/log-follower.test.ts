@@ -5,6 +5,7 @@ import { MemoryTopicLog } from "../../src/push/memory-topic-log.js";
 import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "../../src/push/topic-log.js";
 import { deferred } from "../fixtures/deferred.js";
 import { recordingLog } from "../fixtures/recording-log.js";
+import { rounds } from "../fixtures/soak.js";
 
 const silent = recordingLog();
 const topic = (name: string, keep = 1_000): TopicHistory => ({ topic: name, keep, maxAgeMs: 60_000 });
@@ -193,7 +194,7 @@ describe("a node that follows the log", () => {
           for (const { follower } of all) follower.close();
         },
       ),
-      { numRuns: 20 },
+      { numRuns: rounds(200) },
     );
   });
 });

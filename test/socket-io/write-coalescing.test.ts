@@ -8,6 +8,7 @@ import { describe, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { coalesceWrites } from "../../src/socket-io/write-coalescing.js";
 import { received, serve, type Served } from "../fixtures/serve.js";
+import { rounds } from "../fixtures/soak.js";
 
 const coalescing = (options?: Partial<ServerOptions>): Promise<Served> =>
   serve((io) => void coalesceWrites(io), options);
@@ -165,7 +166,7 @@ describe("what clients receive", () => {
           pushes.filter(({ to }) => names.includes(to)).map(({ value }) => ["push", value]);
         expect(await Promise.all(all)).toEqual([mine(["everyone", "first"]), mine(["everyone", "room", "second"])]);
       }),
-      { numRuns: 40 },
+      { numRuns: rounds(400) },
     );
   });
 

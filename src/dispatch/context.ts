@@ -37,7 +37,8 @@ const ONE_ARGUMENT = 64;
 const LISTED_ARGUMENTS = 128;
 const REFUSED = 256;
 const ERROR_FIRST = 512;
-const ONE_RUN = 1024;
+const DETACHED = 1024;
+const ONE_RUN = 2048;
 
 /** What {@link Context.finish} can't do in its stride. */
 const NOT_PLAIN = ANSWERED | REFUSED | ERROR_FIRST;
@@ -128,6 +129,16 @@ export class Context implements EventContext<Server> {
   }
 
   /** Whether the caller's callback takes `(null, value)` or `(failure)`. */
+  /** Its run is what counts, not its socket: the signal outlives that, and the reply is taken as it is. */
+  detach(): void {
+    this.#bits = (this.#bits & ~ERROR_FIRST) | DETACHED;
+  }
+
+  /** Whether it goes on when its socket goes. */
+  get detached(): boolean {
+    return (this.#bits & DETACHED) !== 0;
+  }
+
   get errorFirst(): boolean {
     return (this.#bits & ERROR_FIRST) !== 0;
   }

@@ -1,3 +1,4 @@
+import { type Repeats, setRepeats } from "./repeats.js";
 import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
@@ -27,6 +28,8 @@ export interface SubscribingIngress<App extends AppServer> {
    * @returns a function that ends the subscription, and resolves once no run of it is under way
    */
   [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
+  /** @internal */
+  [setRepeats](repeats: Repeats<App>): () => void;
 }
 
 /** One subscriber of a handler or controller, before it is subscribed. */

@@ -1,35 +1,10 @@
-import { isKept, ownPrefix } from "../../wire/event-names.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { EventError } from "../../wire/event-error.js";
-import { REQUEST_ID_MAX } from "./protocol.js";
 
-// What clients send to the door is three strings. Written by hand as Standard Schemas, so that nothing is depended on for them.
+// What clients send to the door is a string. Written by hand as Standard Schemas, so that nothing is depended on for them.
 
 /** A topic as a client may name it. */
 export function topicName(maxLength: number): StandardSchemaV1<string> {
   return text(maxLength);
-}
-
-const requestIdSchema = text(REQUEST_ID_MAX);
-
-/**
- * Reads the arguments of a call: they end in those of the wrapped event, however many there are.
- *
- * @throws EventError `INVALID_INPUT` or, for an event nobody can call, `UNKNOWN_EVENT`
- */
-export function readCall(requestId: unknown, event: unknown): { requestId: string; event: string } {
-  const checked = requestIdSchema["~standard"].validate(requestId);
-  if (!(checked instanceof Promise) && checked.issues !== undefined) {
-    const issues = checked.issues.map(({ message }) => ({ path: [0], message }));
-    throw new EventError("INVALID_INPUT", "the request id does not fit", { details: { issues } });
-  }
-  if (typeof event !== "string" || event === "") {
-    const issues = [{ path: [1], message: "expected the name of an event" }];
-    throw new EventError("INVALID_INPUT", "the event does not fit", { details: { issues } });
-  }
-  if (isKept(event) || event.startsWith(ownPrefix))
-    throw new EventError("UNKNOWN_EVENT", "nobody listens to this event");
-  return { requestId: requestId as string, event };
 }
 
 function text(maxLength: number): StandardSchemaV1<string> {

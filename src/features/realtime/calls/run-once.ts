@@ -53,9 +53,10 @@ export class RunOnce {
     return this.#shared;
   }
 
-  /** How many calls run here. */
+  /** How many calls are known: those that a store in memory keeps, or else those that run here. */
   get size(): number {
-    return this.#running.size;
+    const { stats } = this.#options.store as { readonly stats?: { readonly requests?: number } };
+    return stats?.requests ?? this.#running.size;
   }
 
   /**

@@ -8,6 +8,7 @@ import { clientGone, shuttingDown, timedOut, toFailure } from "../dispatch/failu
 import { encodable } from "../dispatch/reply.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import { writeLog } from "../lifecycle/log.js";
+import type { TransportNamespaces } from "./transport-namespaces.js";
 import { EventError } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
 
@@ -19,9 +20,7 @@ interface Refusal extends Error {
 /** How long asking may take, and how much of it at once; the same for all namespaces of an ingress. */
 export interface AdmissionLimits {
   readonly timeoutMs: number;
-  readonly mostPerTransport: number;
-  /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
-  readonly asking: WeakMap<object, Set<string>>;
+  readonly namespaces: TransportNamespaces;
   readonly closings: Closings;
 }
 
@@ -75,26 +74,26 @@ export class Admission {
     return this.#asked.has(socket);
   }
 
+  /** Whether a socket that is in is the only one of its transport. */
+  isAlone(socket: Socket): boolean {
+    return this.#limits.namespaces.entered(socket);
+  }
+
   /** The namespace middleware. */
   admit(socket: Socket, next: (error?: Error) => void): void {
     if (this.#state.traffic.draining) return next(refusal(shuttingDown()));
-    if (!this.wanted) return next();
-    const { conn } = socket;
-    const namespace = socket.nsp.name;
-    let asking = this.#limits.asking.get(conn);
-    if (asking?.has(namespace))
+    const { namespaces } = this.#limits;
+    if (!namespaces.enter(socket)) {
+      // Not refused: an honest client would give up, and one whose transport ends comes back by itself.
+      socket.conn.close(true);
       return next(refusal(new EventError("CONFLICT", "this connection is being admitted already")));
-    if (asking !== undefined && asking.size >= this.#limits.mostPerTransport) {
-      return next(refusal(new EventError("OVERLOADED", "too many connections are being admitted at once")));
     }
-    if (asking === undefined) {
-      asking = new Set();
-      this.#limits.asking.set(conn, asking);
+    if (!this.wanted) {
+      namespaces.decided(socket, true);
+      return next();
     }
-    const mine = asking;
-    mine.add(namespace);
     this.ask(socket, (failure) => {
-      mine.delete(namespace);
+      namespaces.decided(socket, failure === undefined);
       // A shutdown may have begun while they were asked.
       if (failure === undefined && this.#state.traffic.draining) next(refusal(shuttingDown()));
       else if (failure === undefined) this.#pass(socket, next);

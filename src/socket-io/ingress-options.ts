@@ -35,6 +35,20 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof li
    */
   maxPending?: number;
   /**
+   * How many namespaces one connection (transport) may be in, those it has asked to enter included; one that asks for more is closed.
+   *
+   * @default 100
+   */
+  maxNamespaces?: number;
+  /**
+   * How many arguments an event or an acknowledgement of a client may have; a connection that sends more is closed. Socket.IO passes
+   * them with `apply`: with Node's usual stack a listener of your own can be given about 41,800 before the process ends, a subscriber
+   * more than 20,000 before the reply is `INTERNAL`.
+   *
+   * @default 36_000
+   */
+  maxArguments?: number;
+  /**
    * How long the `connect` subscribers of a socket may take together, in milliseconds, before it is refused with `TIMEOUT`.
    *
    * @default 30_000
@@ -83,6 +97,8 @@ const ofTheIngress = {
   reply: oneOf("last", "first") as Option<"last" | "first">,
   maxInFlight: count(100, 1) as Option<number>,
   maxPending: count(1_000, 0) as Option<number>,
+  maxNamespaces: count(100, 1) as Option<number>,
+  maxArguments: count(36_000, 1) as Option<number>,
   admitTimeoutMs: duration(30_000) as Option<number>,
   use: use as Option<readonly AnyInterceptor[]>,
   unknownEvents: oneOf("answer", "leave") as Option<"answer" | "leave">,

@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 import { ControllerHandler } from "./events/controller-handler.js";
-import type { AppServer, InputSchema, Interceptor } from "./events/subscriber.js";
+import type { AppServer, CallbackForm, InputSchema, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
 import { asPart, type Part, subjectOf } from "./events/managed.js";
 import { readOption } from "./events/option-table.js";
@@ -40,6 +40,8 @@ export abstract class Controller<App extends AppServer = Server, State extends o
   readonly schemas?: Readonly<Record<string, InputSchema>>;
   /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
   readonly use?: readonly Interceptor<App>[];
+  /** How the callers of its events are answered; an event may say otherwise. See {@link EventOptions.callback}. */
+  readonly callback?: CallbackForm;
 
   #handler: ControllerHandler<App> | undefined;
   #appHost: Host<App> | undefined;
@@ -105,6 +107,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
       namespace: this.namespace,
       self: this,
       use: readOption(subject, "use", use, this.use),
+      callback: this.callback,
     };
     this.#unsubscribe = subscribeAll(ingress, owner, this.handler.entries);
   }

@@ -1,7 +1,7 @@
 import { describeValue, printable } from "./wire/values.js";
 import type { Server } from "socket.io";
 import type { HandlerEvents } from "./events/event-map.js";
-import type { AppServer, Interceptor } from "./events/subscriber.js";
+import type { AppServer, CallbackForm, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
 import { asPart, checkHost, type Part, subjectOf } from "./events/managed.js";
 import { readOption } from "./events/option-table.js";
@@ -60,6 +60,8 @@ export abstract class Handler<App extends AppServer = Server> {
   readonly namespace: string | RegExp = "/";
   /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
   readonly use?: readonly Interceptor<App>[];
+  /** How the callers of its events are answered; an event may say otherwise. See {@link EventOptions.callback}. */
+  readonly callback?: CallbackForm;
 
   readonly #cleanups = new Cleanups((error) => this.#reportCleanup(error));
   #host: Host<App, SocketIngress<App>> | undefined;
@@ -223,6 +225,7 @@ export abstract class Handler<App extends AppServer = Server> {
       namespace: this.namespace,
       self: this,
       use: readOption(subject, "use", use, this.use),
+      callback: this.callback,
     };
     const entries = this.#entries(subject);
     checkEntries(owner, entries);

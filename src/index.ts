@@ -36,6 +36,7 @@ export type {
   AppServer,
   AppSocket,
   ArgsOf,
+  CallbackForm,
   EventOptions,
   InputSchema,
   Interceptor,

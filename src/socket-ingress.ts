@@ -28,10 +28,15 @@ import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
-import { checkEvent, subscribeAs, type SubscriberIdentity, type SubscribingIngress } from "./events/subscriber-list.js";
+import {
+  readSubscription,
+  subscribeAs,
+  type SubscriberIdentity,
+  type SubscribingIngress,
+} from "./events/subscriber-list.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
-import { type Limits, limits, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
+import { eventDefaults, type EventDefaults, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
@@ -74,7 +79,7 @@ const ofServer = new WeakMap<Server, SocketIngress<AppServer>>();
  */
 export class SocketIngress<App extends AppServer = Server> implements SubscribingIngress<App> {
   readonly #options: CheckedIngressOptions;
-  readonly #limits: Limits;
+  readonly #defaults: EventDefaults;
   readonly #errors: ErrorSubscribers;
   readonly #state: IngressState;
   readonly #subscriptions = new Subscriptions();
@@ -86,7 +91,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /** @throws TypeError naming an option that does not exist or does not fit */
   constructor(options: SocketIngressOptions = {}) {
     this.#options = checkIngressOptions(options);
-    this.#limits = among(limits, this.#options);
+    this.#defaults = among(eventDefaults, this.#options);
     const { logger: log = defaultLogger(), reply, maxInFlight, maxPending } = this.#options;
     this.#errors = new ErrorSubscribers(log);
     const replyFirst = reply === "first";
@@ -300,17 +305,16 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     identity: SubscriberIdentity | undefined,
   ): () => Promise<void> {
     const by = identity === undefined ? "subscribe" : identity.handler;
-    const name = checkEvent(by, event);
-    const subject = `${by}, event "${name}"`;
+    const { name, subject, options: checked, pattern } = readSubscription(by, event, options, this.#defaults);
     if (typeof fn !== "function")
       throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
-    const checked = readOptions(subject, subscribeOptions, options, this.#limits);
-    const pattern = namespacePattern(checked.namespace, subject);
     if (name === "connect" && this.#io !== undefined) this.#checkRecovery(this.#io);
     const subscription = new Subscription({
       event: name,
       pattern,
       priority: checked.priority,
+      guard: checked.guard,
+      errorFirst: checked.callback === "errorFirst",
       handler: identity?.handler,
       method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
       timeoutMs: checked.timeoutMs,

@@ -35,7 +35,12 @@ const BY_HAND = 16;
 const NESTED = 32;
 const ONE_ARGUMENT = 64;
 const LISTED_ARGUMENTS = 128;
-const ONE_RUN = 256;
+const REFUSED = 256;
+const ERROR_FIRST = 512;
+const ONE_RUN = 1024;
+
+/** What {@link Context.finish} can't do in its stride. */
+const NOT_PLAIN = ANSWERED | REFUSED | ERROR_FIRST;
 
 /** How many arguments a {@link Context} is given: none, one, or a list of them. */
 export type Shape = 0 | typeof ONE_ARGUMENT | typeof LISTED_ARGUMENTS;
@@ -66,7 +71,7 @@ export class Context implements EventContext<Server> {
     this.socket = socket;
     this.#given = given;
     this.#ack = ack;
-    this.#bits = shape;
+    this.#bits = entry.errorFirst ? shape | ERROR_FIRST : shape;
   }
 
   /** A context for what a server does by itself, such as telling of a connection. */
@@ -117,8 +122,14 @@ export class Context implements EventContext<Server> {
     return (this.#bits & EXPIRED) !== 0;
   }
 
+  /** Whether no further subscriber runs. */
   get stopped(): boolean {
-    return (this.#bits & STOPPED) !== 0;
+    return (this.#bits & (STOPPED | REFUSED)) !== 0;
+  }
+
+  /** Whether the caller's callback takes `(null, value)` or `(failure)`. */
+  get errorFirst(): boolean {
+    return (this.#bits & ERROR_FIRST) !== 0;
   }
 
   get answered(): boolean {
@@ -135,9 +146,14 @@ export class Context implements EventContext<Server> {
     return (this.#bits & NESTED) !== 0;
   }
 
-  /** It is dispatched by the application itself, not by a client: listeners of its own don't hear of it. */
+  /** It is dispatched by the application itself, not by a client: listeners of its own don't hear of it, and the caller is a promise. */
   markByHand(nested: boolean): void {
-    this.#bits |= nested ? BY_HAND | NESTED : BY_HAND;
+    this.#bits = (this.#bits & ~ERROR_FIRST) | (nested ? BY_HAND | NESTED : BY_HAND);
+  }
+
+  /** Whether the application itself dispatched it. */
+  get byHand(): boolean {
+    return (this.#bits & BY_HAND) !== 0;
   }
 
   /** The turn of a subscriber that has lanes. */
@@ -195,7 +211,7 @@ export class Context implements EventContext<Server> {
     if (!this.expired) this.#bits |= STOPPED;
   }
 
-  reply(value?: unknown): boolean {
+  reply(value?: unknown, ...more: unknown[]): boolean {
     if (this.expired || this.answered) {
       if (this.expired) this.state.counters.lateReplies++;
       else noteSecondReply(this);
@@ -206,6 +222,11 @@ export class Context implements EventContext<Server> {
       if (isThenable(value)) {
         defuse(value);
         throw new TypeError("reply() takes a value, got a promise: await it, or return it");
+      }
+      if (more.length > 0) {
+        throw new TypeError(
+          `reply() takes one value, got ${more.length + 1}; for callers that expect (error, value) there is the option callback: "errorFirst"`,
+        );
       }
     } catch (thrown) {
       this.fail(thrown);
@@ -225,15 +246,28 @@ export class Context implements EventContext<Server> {
       this.fail(notAllowed());
       return before;
     }
-    if (this.state.replyFirst && !this.answered) this.send(value);
-    return value;
+    if (!this.state.replyFirst) return value;
+    const first = before === undefined ? value : before;
+    // A guard behind this one may still refuse.
+    if (!this.answered && this.subscription?.guard !== true) this.send(first);
+    return first;
   }
 
-  /** A subscriber failed: the first failure is the reply if there will be no value. */
+  /**
+   * A subscriber failed: the first failure is the reply if there will be no value. A guard's is the reply, and no later subscriber
+   * runs.
+   */
   fail(thrown: unknown): void {
     const failure = toFailure(thrown);
-    this.failure ??= failure;
+    if (this.subscription?.guard === true) this.end(failure);
+    else this.failure ??= failure;
     this.state.errors.tellOf(thrown, failure.error.code, this);
+  }
+
+  /** No further subscriber runs, and this is the reply, whatever was returned before. */
+  end(failure: Failure): void {
+    this.failure = failure;
+    this.#bits |= REFUSED;
   }
 
   /** A subscriber that was removed while it waited: it did not run. */
@@ -251,11 +285,9 @@ export class Context implements EventContext<Server> {
   /** The last subscriber is done: the caller is answered now if it has not been, with the `value` if there is one. */
   finish(value?: unknown): void {
     const ack = this.#ack;
-    if (ack === undefined || (this.#bits & ANSWERED) !== 0) this.#bits |= FINISHED;
-    else if (value === undefined) {
-      this.#bits |= FINISHED;
-      Context.#conclude(this, ack);
-    } else {
+    if (ack === undefined) this.#bits |= FINISHED;
+    else if (value === undefined || (this.#bits & NOT_PLAIN) !== 0) Context.#conclude(this, ack, value);
+    else {
       // As in `send`, once more: a call of it would cost this path, which nearly every event takes, a fifth of what is ours.
       this.#bits |= FINISHED | ANSWERED;
       try {
@@ -304,12 +336,14 @@ export class Context implements EventContext<Server> {
 
   // Private methods that are static: others give every instance a field more.
 
-  /** Nobody returned a value. */
-  static #conclude(context: Context, ack: Acknowledge): void {
+  /** The last subscriber is done, and the reply is no plain value. */
+  static #conclude(context: Context, ack: Acknowledge, value: unknown): void {
+    context.#bits |= FINISHED;
+    if (context.answered) return;
+    if (value !== undefined && (context.#bits & REFUSED) === 0) return context.send(value);
     if (context.failure !== undefined) return context.refuse(context.failure);
     // A listener of the application's own on the same event may still mean to answer (decision 0006).
-    const isByHand = (context.#bits & BY_HAND) !== 0;
-    if (!isByHand && context.state.sharedAcks.has(ack)) return;
+    if (!context.byHand && context.state.sharedAcks.has(ack)) return;
     if (context.#bits < ONE_RUN) return context.refuse(refusals.unknownEvent);
     context.send(undefined);
   }

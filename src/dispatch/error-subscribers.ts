@@ -29,6 +29,9 @@ export interface ErrorInfo {
 /** A function told of every error of every subscriber. What it throws is logged; what it returns is ignored. */
 export type ErrorSubscriber = (error: unknown, info: ErrorInfo) => unknown;
 
+/** Said of a refusal that keeps nobody from running. */
+const outlived = "; subscribers behind it run all the same, which guard: true would keep them from";
+
 interface Entry {
   readonly fn: ErrorSubscriber;
   readonly priority: number;
@@ -58,8 +61,9 @@ export class ErrorSubscribers {
 
   /** Tell of what went wrong in an event, and with which code its caller was or would be answered. */
   tellOf(error: unknown, code: string, context: Context): void {
-    const { event, namespace, subscription, socket } = context;
-    this.tell(error, {
+    const { event, namespace, subscription, socket, entry } = context;
+    const isOutlived = subscription?.guard === false && subscription !== entry.plan.at(-1);
+    const info: ErrorInfo = {
       event,
       namespace,
       code,
@@ -68,12 +72,17 @@ export class ErrorSubscribers {
       socketId: socket?.id,
       socket,
       args: [...context.args],
-    });
+    };
+    this.tell(error, info, isOutlived);
   }
 
-  /** Tell of an error: all of them, in order, none waiting for another to end. Never throws. */
-  tell(error: unknown, info: ErrorInfo): void {
-    if (this.#entries.length === 0) return this.#write(error, info);
+  /**
+   * Tell of an error: all of them, in order, none waiting for another to end. Never throws.
+   *
+   * @param isOutlived - whether further subscribers of the event run all the same
+   */
+  tell(error: unknown, info: ErrorInfo, isOutlived = false): void {
+    if (this.#entries.length === 0) return this.#write(error, info, isOutlived);
     for (const { fn } of this.#entries) {
       try {
         const result = fn(error, info);
@@ -89,11 +98,16 @@ export class ErrorSubscribers {
     writeLog(this.#log, "error", { ...fields(info), err: printable(thrown) }, "an error subscriber failed");
   }
 
-  #write(error: unknown, info: ErrorInfo): void {
+  #write(error: unknown, info: ErrorInfo, isOutlived: boolean): void {
     const where = `${info.handler ?? "subscriber"}${info.method === undefined ? "" : `.${info.method}`}`;
     if (isEventError(error) && info.code !== "TIMEOUT") {
       const { message } = toFailure(error).error;
-      writeLog(this.#log, "warn", { ...fields(info), reason: message }, `${where} refused "${shortName(info.event)}"`);
+      writeLog(
+        this.#log,
+        "warn",
+        { ...fields(info), reason: message },
+        `${where} refused "${shortName(info.event)}"${isOutlived ? outlived : ""}`,
+      );
     } else {
       writeLog(
         this.#log,

@@ -5,8 +5,9 @@ import type { Subscription } from "./subscription.js";
 export class EventEntry {
   readonly state: IngressState;
   readonly event: string;
-  /** Who listens, in order. Never changed: a new list takes its place. */
-  plan: readonly Subscription[];
+  #plan: readonly Subscription[] = [];
+  /** Whether its callers expect `(null, value)` or `(failure)`: all of them, if one subscriber says so. */
+  errorFirst = false;
   /** The entry that the event has by now: events that waited find those who subscribed meanwhile. */
   readonly current: () => EventEntry;
 
@@ -20,5 +21,15 @@ export class EventEntry {
     this.event = event;
     this.plan = plan;
     this.current = () => current?.(event) ?? this;
+  }
+
+  /** Who listens, in order. Never changed: a new list takes its place. */
+  get plan(): readonly Subscription[] {
+    return this.#plan;
+  }
+
+  set plan(plan: readonly Subscription[]) {
+    this.#plan = plan;
+    this.errorFirst = plan.some((subscription) => subscription.errorFirst);
   }
 }

@@ -14,7 +14,10 @@ export type Acknowledge = (...reply: unknown[]) => void;
 /** Answers with a value, or with `INTERNAL` if it can't be encoded. {@link Context.finish} does the same once more. */
 export function sendValue(context: Context, ack: Acknowledge, value: unknown): void {
   try {
-    if (value === undefined) ack();
+    if (context.errorFirst) {
+      if (value === undefined) ack(null);
+      else ack(null, value);
+    } else if (value === undefined) ack();
     else ack(value);
   } catch (thrown) {
     sendInstead(context, ack, thrown);

@@ -13,6 +13,8 @@ export interface SubscriptionInit {
   readonly event: string;
   readonly pattern: NamespacePattern;
   readonly priority: number;
+  readonly guard: boolean;
+  readonly errorFirst: boolean;
   readonly handler: string | undefined;
   readonly method: string | undefined;
   readonly timeoutMs: number;
@@ -23,6 +25,10 @@ export class Subscription {
   readonly event: string;
   readonly pattern: NamespacePattern;
   readonly priority: number;
+  /** Whether what it throws is the reply, and keeps all that come later from running. */
+  readonly guard: boolean;
+  /** Whether its callers expect `(null, value)` or `(failure)`. */
+  readonly errorFirst: boolean;
   /** The handler, service or controller it belongs to, for logs and errors. */
   readonly handler: string | undefined;
   readonly method: string | undefined;
@@ -46,6 +52,8 @@ export class Subscription {
     this.event = init.event;
     this.pattern = init.pattern;
     this.priority = init.priority;
+    this.guard = init.guard;
+    this.errorFirst = init.errorFirst;
     this.handler = init.handler;
     this.method = init.method;
     this.timeoutMs = init.timeoutMs;

@@ -11,6 +11,8 @@ export interface SubscriptionDescription {
   readonly order: number;
   /** Lower runs first. */
   readonly priority: number;
+  /** Whether it may refuse: guards run before all that are none. */
+  readonly guard: boolean;
   /** The handler or controller it belongs to. */
   readonly handler: string | undefined;
   /** The name of the method or function. */
@@ -46,10 +48,7 @@ export class Subscriptions {
     const { event } = subscription;
     const others = this.#byEvent.get(event) ?? [];
     // A stable sort: equal priorities keep the order in which they were subscribed.
-    this.#byEvent.set(
-      event,
-      [...others, subscription].sort((a, b) => a.priority - b.priority),
-    );
+    this.#byEvent.set(event, [...others, subscription].sort(inOrder));
   }
 
   /** From now on it doesn't start any more. False if it was removed before. */
@@ -75,14 +74,19 @@ export class Subscriptions {
     const rows: SubscriptionDescription[] = [];
     for (const [event, subscriptions] of this.#byEvent) {
       const order = new Map<string, number>();
-      for (const { pattern, priority, handler, method } of subscriptions) {
+      for (const { pattern, priority, guard, handler, method } of subscriptions) {
         const nth = (order.get(pattern.key) ?? 0) + 1;
         order.set(pattern.key, nth);
-        rows.push({ namespace: pattern.key, event, order: nth, priority, handler, method });
+        rows.push({ namespace: pattern.key, event, order: nth, priority, guard, handler, method });
       }
     }
     return rows.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.event, b.event) || a.order - b.order);
   }
+}
+
+/** Guards before all that are none, lower priorities before higher ones. */
+function inOrder(a: Subscription, b: Subscription): number {
+  return Number(b.guard) - Number(a.guard) || a.priority - b.priority;
 }
 
 function compare(a: string, b: string): number {

@@ -48,6 +48,8 @@ type SchemaForEach<Sent, Args> = readonly [
 /** What a handler has by itself: never the subscriber of an event, whatever its signature. */
 type OwnMember =
   | "addCleanup"
+  | "beforeEvent"
+  | "callback"
   | "eventPriorities"
   | "events"
   | "ingress"

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { AnyInterceptor, AnySubscriber, Overflow } from "./subscriber.js";
+import type { AnyInterceptor, AnySubscriber, CallbackForm, Overflow } from "./subscriber.js";
 import { isOwner, type Owner } from "../lifecycle/cleanups.js";
-import { count, duration, oneOf, type Option, option, type Options } from "./option-table.js";
+import { count, duration, flag, oneOf, type Option, option, type Options } from "./option-table.js";
 
 // Declarations are made file by file (isolatedDeclarations), so that each line of a table says its type by an `as`.
 // oxlint-disable typescript/no-unnecessary-type-assertion
@@ -17,19 +17,21 @@ export const use = option([], "an array of functions (context, next) => ...", is
   readonly AnyInterceptor[]
 >;
 
-/** The limits of an event, which the ingress may set for all. */
-export const limits = {
+/** What an event may leave to the ingress. */
+export const eventDefaults = {
   timeoutMs: duration(30_000) as Option<number>,
   concurrency: count(Infinity, 1) as Option<number>,
   queueMax: count(100, 0) as Option<number>,
   overflow: oneOf("reject", "dropOldest") as Option<Overflow>,
+  callback: oneOf("reply", "errorFirst") as Option<CallbackForm>,
 };
 
 /** What holds for an event that says nothing itself. */
-export type Limits = Options<typeof limits>;
+export type EventDefaults = Options<typeof eventDefaults>;
 
 const ofOneEvent = {
   priority: priority as Option<number>,
+  guard: flag(false) as Option<boolean>,
   input: option(undefined, "a Standard Schema, or an array of them, one for each argument", isInput) as Option<
     StandardSchemaV1 | readonly StandardSchemaV1[] | undefined
   >,
@@ -42,7 +44,7 @@ const ofOneEvent = {
 };
 
 /** What a subscription may be given beside its event and its function: a new option is a line here, and its type and sentence. */
-export const subscribeOptions: typeof ofOneEvent & typeof limits = { ...ofOneEvent, ...limits };
+export const subscribeOptions: typeof ofOneEvent & typeof eventDefaults = { ...ofOneEvent, ...eventDefaults };
 
 /** The options of one subscription, read. */
 export type CheckedOptions = Options<typeof subscribeOptions>;

@@ -1,9 +1,9 @@
-import { forbiddenEvents } from "../wire/event-names.js";
+import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
-import { namespacePattern } from "./namespace-pattern.js";
+import { namespacePattern, type NamespacePattern } from "./namespace-pattern.js";
 import { readOptions } from "./option-table.js";
-import { subscribeOptions } from "./subscribe-options.js";
+import { type CheckedOptions, type EventDefaults, subscribeOptions } from "./subscribe-options.js";
 
 /** Who subscribes, when it is a class: set by handlers and controllers. */
 export interface SubscriberIdentity {
@@ -44,6 +44,8 @@ export interface SubscriberOwner {
   readonly namespace: string | RegExp;
   readonly self: object;
   readonly use: readonly AnyInterceptor[];
+  /** How the callers of its events are answered, where it says so. */
+  readonly callback: unknown;
 }
 
 /**
@@ -63,7 +65,7 @@ export function subscribeAll<App extends AppServer>(
   try {
     for (const { event, fn, method, options } of entries) {
       const identity = { self: owner.self, handler: owner.name, method, use: owner.use };
-      offs.push(ingress[subscribeAs](event, fn, { namespace: owner.namespace, ...options }, identity));
+      offs.push(ingress[subscribeAs](event, fn, optionsOf(owner, options), identity));
     }
   } catch (thrown) {
     void endAll();
@@ -78,13 +80,46 @@ export function subscribeAll<App extends AppServer>(
  * @throws TypeError naming the mistake
  */
 export function checkEntries(owner: SubscriberOwner, entries: readonly SubscriberEntry[]): void {
-  for (const { event, options } of entries) checkEntry(owner.name, event, { namespace: owner.namespace, ...options });
+  for (const { event, options } of entries) checkEntry(owner.name, event, optionsOf(owner, options));
+}
+
+/** What an event says, and what its owner says for all events. */
+function optionsOf({ namespace, callback }: SubscriberOwner, options: object): object {
+  return { namespace, callback, ...options };
 }
 
 /** The same for one subscriber. */
 export function checkEntry(by: string, event: unknown, options: object): void {
-  const subject = `${by}, event "${checkEvent(by, event)}"`;
-  namespacePattern(readOptions(subject, subscribeOptions, options).namespace, subject);
+  readSubscription(by, event, options);
+}
+
+/** A subscription as it was asked for, checked. */
+export interface CheckedSubscription {
+  readonly name: string;
+  /** Who and what, for messages. */
+  readonly subject: string;
+  readonly options: CheckedOptions;
+  readonly pattern: NamespacePattern;
+}
+
+/**
+ * Reads what somebody subscribes with, but for the function.
+ *
+ * @throws TypeError naming the mistake
+ */
+export function readSubscription(
+  by: string,
+  event: unknown,
+  given: object,
+  defaults?: EventDefaults,
+): CheckedSubscription {
+  const name = checkEvent(by, event);
+  const subject = `${by}, event "${name}"`;
+  const options = readOptions(subject, subscribeOptions, given, defaults);
+  if (options.guard && reservedEvents.has(name) && name !== "connect") {
+    throw new TypeError(`${subject}: guard can't be true, since "${name}" only tells and nobody can refuse it`);
+  }
+  return { name, subject, options, pattern: namespacePattern(options.namespace, subject) };
 }
 
 /** Reads an event map: each value is the name of a method, a function, or an object with one of them as `run`. */

@@ -160,6 +160,9 @@ export type AnyInterceptor = (context: any, next: () => Promise<unknown>) => unk
 /** What to do with an event for which there is no room in the queue. */
 export type Overflow = "reject" | "dropOldest";
 
+/** How a caller is answered: with the value or the failure alone, or as Node's callbacks are, `(null, value)` or `(failure)`. */
+export type CallbackForm = "reply" | "errorFirst";
+
 /** How one subscriber is run. Each option overrides what the handler and the ingress say. */
 export interface EventOptions<App extends AppServer = Server, Args extends readonly unknown[] = any[]> {
   /**
@@ -168,6 +171,21 @@ export interface EventOptions<App extends AppServer = Server, Args extends reado
    * @default 100
    */
   priority?: number;
+  /**
+   * It may refuse: guards run before all subscribers that are none, in priority order among themselves, and whatever a guard throws, or
+   * its timeout, is the reply: no later subscriber runs. It fails closed: a guard whose database is down refuses. Only events that
+   * clients send, and `connect`, can be refused.
+   *
+   * @default false
+   */
+  guard?: boolean;
+  /**
+   * How the caller's callback is called: with the value or the failure alone, or `(null, value)` or `(failure)`, for events whose clients
+   * expect Node's form. An event has one form: if one of its subscribers says `"errorFirst"`, its callers get that.
+   *
+   * @default "reply"
+   */
+  callback?: CallbackForm;
   /** Checks the reply outside production; a reply that does not fit is our fault, so the caller gets `INTERNAL`. */
   output?: StandardSchemaV1;
   /**

@@ -1,6 +1,6 @@
 import { count, duration, oneOf, type Option, option, type Options, readOptions } from "../events/option-table.js";
 import type { AnyInterceptor, EventOptions, Interceptor } from "../events/subscriber.js";
-import { limits, use } from "../events/subscribe-options.js";
+import { eventDefaults, use } from "../events/subscribe-options.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { WriteCoalescingOptions } from "./write-coalescing.js";
 
@@ -8,7 +8,7 @@ import type { WriteCoalescingOptions } from "./write-coalescing.js";
 // oxlint-disable typescript/no-unnecessary-type-assertion
 
 /** What an ingress may be told; every limit of events can be set per event as well. */
-export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof limits> {
+export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof eventDefaults> {
   /**
    * Where log lines go; anything pino-shaped.
    *
@@ -110,7 +110,7 @@ const ofTheIngress = {
 };
 
 /** {@link SocketIngressOptions} by name, each with its default and its check. */
-export const ingressOptions: typeof limits & typeof ofTheIngress = { ...ofTheIngress, ...limits };
+export const ingressOptions: typeof eventDefaults & typeof ofTheIngress = { ...ofTheIngress, ...eventDefaults };
 
 /** {@link SocketIngressOptions}, read. */
 export type CheckedIngressOptions = Options<typeof ingressOptions>;

@@ -61,7 +61,7 @@ it("1. One dispatcher per event, made once and shared by all sockets: however ma
   expect(sockets.map((socket) => socket.listenerCount("x"))).toEqual([0, 0]);
 });
 
-it("2. Lower priority runs first; ties keep subscription order, across handlers. A priority that is not a finite number is a `TypeError` and leaves no record.", async () => {
+it("2. Lower priority runs first; ties keep subscription order, across handlers. A priority that is not a finite number is a `TypeError` and leaves no record. Guards run before all that are none.", async () => {
   await using app = await serveIngress();
   const order: string[] = [];
   class Orderly extends Handler {
@@ -83,9 +83,11 @@ it("2. Lower priority runs first; ties keep subscription order, across handlers.
   app.ingress.subscribe("x", () => void order.push("0"), { priority: 0 });
   app.ingress.subscribe("x", () => void order.push("-5"), { priority: -5 });
   app.ingress.subscribe("x", () => void order.push("99.5"), { priority: 99.5 });
+  app.ingress.subscribe("x", () => void order.push("guard"), { guard: true });
+  app.ingress.subscribe("x", () => void order.push("guard 1"), { guard: true, priority: 1 });
   const client = await app.connect();
   await client.emitWithAck("x");
-  expect(order).toEqual(["-5", "0", "99.5", "first", "default", "second", "200"]);
+  expect(order).toEqual(["guard 1", "guard", "-5", "0", "99.5", "first", "default", "second", "200"]);
 
   const before = app.ingress.describe();
   for (const priority of [NaN, Infinity, -Infinity, "10", null, {}] as never[]) {
@@ -154,7 +156,7 @@ it("3. Subscribers run one after another; an async one is awaited before the nex
   expect(Math.min(...counts)).toBeGreaterThan(0);
 });
 
-it("4. One subscriber's throw, rejection or timeout never stops the others, never ends the process, whatever was thrown (`null`, a frozen error, a revoked proxy, an error whose `message` throws).", async () => {
+it("4. One subscriber's throw, rejection or timeout never stops the others, unless it is a guard: then none of the others runs and its failure is the reply. Nothing ever ends the process, whatever was thrown (`null`, a frozen error, a revoked proxy, an error whose `message` throws).", async () => {
   await using app = await serveIngress();
   const { proxy, revoke } = Proxy.revocable(new Error("revoked"), {});
   revoke();
@@ -184,6 +186,16 @@ it("4. One subscriber's throw, rejection or timeout never stops the others, neve
     expect(codeOf(await client.emitWithAck("rejects", n))).toBe("INTERNAL");
   }
   expect(codeOf(await client.emitWithAck("hangs"))).toBe("TIMEOUT");
+  expect(others).toBe(thrown.length * 2 + 1);
+  app.ingress.subscribe(
+    "guarded",
+    () => {
+      throw new EventError("FORBIDDEN", "not you");
+    },
+    { guard: true },
+  );
+  app.ingress.subscribe("guarded", () => others++, { priority: -1 });
+  expect(codeOf(await client.emitWithAck("guarded"))).toBe("FORBIDDEN");
   expect(others).toBe(thrown.length * 2 + 1);
   process.off("uncaughtExceptionMonitor", ended);
   expect(ended).not.toHaveBeenCalled();

@@ -281,21 +281,23 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /**
    * Come to an end: new connections are refused and new events answered `SHUTTING_DOWN`, events under way, and those that wait, get
    * `graceMs` milliseconds; then callers are answered `SHUTTING_DOWN` and signals abort. Until the next
-   * {@link SocketIngress.attach}.
+   * {@link SocketIngress.attach}. An event that awaits this itself is cut at once.
    *
    * @returns what was cut
    */
   async drain(options: { graceMs?: number } = {}): Promise<DrainReport> {
     const { graceMs } = readOptions("drain", { graceMs: atLeast(10_000, 0) }, options);
     this.#state.traffic.close();
-    if (this.#state.underWay.idle) return { cut: this.#state.underWay.cut() };
+    const { underWay } = this.#state;
+    if (underWay.idle) return { cut: underWay.cut() };
+    const waiting = await underWay.cutWaiting();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
       if (graceMs <= 2 ** 31 - 1) timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([this.#state.underWay.whenIdle(), deadline]);
+    await Promise.race([underWay.whenIdle(), deadline]);
     clearTimeout(timer);
-    return { cut: this.#state.underWay.cut() };
+    return { cut: [...waiting, ...underWay.cut()] };
   }
 
   #subscribe(
@@ -329,7 +331,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       // An owner that outlives many subscriptions must not collect what is over: ours give back how to forget a cleanup.
       if (typeof forget === "function") forget();
       forget = undefined;
-      await subscription.idle();
+      await this.#state.underWay.whenOver(subscription);
       await left;
     };
     // The owner first: one that refuses leaves nothing behind.

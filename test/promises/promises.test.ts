@@ -218,7 +218,7 @@ it("5. `ctx.stop()` keeps later subscribers from running.", async () => {
   expect(later).not.toHaveBeenCalled();
 });
 
-it("6. A subscriber removed before its turn does not run, one added during a dispatch waits for the next event. Once `teardown()` has resolved, no method of that handler is running or will run.", async () => {
+it("6. A subscriber removed before its turn does not run, one added during a dispatch waits for the next event. Once `teardown()` has resolved, no method of that handler is running or will run; called from inside an event of that handler it does not wait for itself.", async () => {
   await using app = await serveIngress();
   const removed = vi.fn();
   const added = vi.fn();
@@ -240,7 +240,11 @@ it("6. A subscriber removed before its turn does not run, one added during a dis
   let runs = 0;
   class Busy extends Handler {
     readonly name = "busy";
-    readonly events = { work: { run: "work", concurrency: 1, timeoutMs: Infinity }, quick: "work" };
+    readonly events = { work: { run: "work", concurrency: 1, timeoutMs: Infinity }, quick: "work", leave: "leave" };
+    async leave() {
+      await this.teardown();
+      return "left";
+    }
     async work() {
       runs++;
       running++;
@@ -266,6 +270,8 @@ it("6. A subscriber removed before its turn does not run, one added during a dis
   expect((await Promise.all(replies)).map(codeOf)).toEqual(["done", "UNKNOWN_EVENT", "done"]);
   expect(codeOf(await client.emitWithAck("work"))).toBe("UNKNOWN_EVENT");
   expect(runs).toBe(2);
+  await handler.setup(app.io);
+  expect(await client.emitWithAck("leave")).toBe("left");
 });
 
 it("7. Subscriptions work for sockets connected before and after them, and can be added, replaced and removed while clients stay connected.", async () => {

@@ -58,7 +58,8 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   use?: readonly Interceptor[];
   /**
    * What becomes of an event with an acknowledgement that neither the ingress nor a listener of the application handles: it is
-   * answered `UNKNOWN_EVENT`, or left alone, for applications that answer later from a catch-all of their own.
+   * answered `UNKNOWN_EVENT`, or left alone. On a socket with a catch-all of the application's own (`onAny`), which may mean to answer,
+   * `UNKNOWN_EVENT` is held back for `timeoutMs`; say `"leave"` where the catch-all answers later than that.
    *
    * @default "answer"
    */

@@ -8,7 +8,7 @@ import { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
 import type { Connection } from "./engines.js";
 import type { FrameGuard } from "./frame-guard.js";
-import { hasForeignListener } from "./own-listeners.js";
+import { hasForeignListener, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import { attach, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
@@ -236,10 +236,10 @@ function emitter(socket: Socket): EventEmitter {
 // Socket.IO calls these with the socket as `this`; each is made once for a namespace and shared by all its sockets.
 
 function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
-  return function (this: Socket, event: unknown): void {
+  return markOwn(function (this: Socket, event: unknown): void {
     // Not a rest parameter: it would be an array for every event, and only few need to look.
     binding.observe(this, event, arguments[arguments.length - 1]);
-  };
+  }, "observer");
 }
 
 function listener(run: (socket: Socket, reason: string) => void): (this: Socket, reason: string) => void {

@@ -39,7 +39,7 @@ export class ServerBinding {
     };
     const { namespaces } = this.#admission;
     this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
-    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state) : undefined;
+    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state, options.timeoutMs) : undefined;
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 

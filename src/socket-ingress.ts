@@ -34,6 +34,7 @@ import {
   type SubscriberIdentity,
   type SubscribingIngress,
 } from "./events/subscriber-list.js";
+import { asksBeforeRecovery } from "./socket-io/recover-after-asking.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
 import { eventDefaults, type EventDefaults, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
@@ -368,10 +369,11 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** What was missed leaves before anybody can be asked (decision 0012). `_opts` is a getter without documentation (decision 0014). */
   #checkRecovery(io: Server): void {
-    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery) return;
+    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery || asksBeforeRecovery(io)) return;
     throw new Error(
       "connectionStateRecovery is on and there are `connect` subscribers: Socket.IO sends a recovered client what it missed before " +
-        'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
+        "they can be asked. Give the server an adapter: recoverAfterAsking(...), switch recovery off, or accept that with the option " +
+        'recovery: "askAgain".',
     );
   }
 }

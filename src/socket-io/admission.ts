@@ -7,6 +7,7 @@ import { dispatch } from "../dispatch/dispatch.js";
 import { clientGone, shuttingDown, timedOut, toFailure } from "../dispatch/failures.js";
 import { encodable } from "../dispatch/reply.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
+import { endRecovery } from "./recover-after-asking.js";
 import { writeLog } from "../lifecycle/log.js";
 import type { TransportNamespaces } from "./transport-namespaces.js";
 import { EventError } from "../wire/event-error.js";
@@ -81,12 +82,12 @@ export class Admission {
 
   /** The namespace middleware. */
   admit(socket: Socket, next: (error?: Error) => void): void {
-    if (this.#state.traffic.draining) return next(refusal(shuttingDown()));
+    if (this.#state.traffic.draining) return notAsked(socket, next, shuttingDown());
     const { namespaces } = this.#limits;
     if (!namespaces.enter(socket)) {
       // Not refused: an honest client would give up, and one whose transport ends comes back by itself.
       socket.conn.close(true);
-      return next(refusal(new EventError("CONFLICT", "this connection is being admitted already")));
+      return notAsked(socket, next, new EventError("CONFLICT", "this connection is being admitted already"));
     }
     if (!this.wanted) {
       namespaces.decided(socket, true);
@@ -95,9 +96,10 @@ export class Admission {
     this.ask(socket, (failure) => {
       namespaces.decided(socket, failure === undefined);
       // A shutdown may have begun while they were asked.
-      if (failure === undefined && this.#state.traffic.draining) next(refusal(shuttingDown()));
-      else if (failure === undefined) this.#pass(socket, next);
-      else next(sendable(failure, socket, this.#state));
+      if (failure === undefined && this.#state.traffic.draining) return notAsked(socket, next, shuttingDown());
+      if (failure === undefined) return this.#pass(socket, next);
+      endRecovery(socket, "refused");
+      next(sendable(failure, socket, this.#state));
     });
   }
 
@@ -144,8 +146,10 @@ function sendable(failure: Failure, socket: Socket, state: IngressState): Refusa
   return toRefusal(fit.error);
 }
 
-function refusal(error: EventError): Refusal {
-  return toRefusal(toFailure(error).error);
+/** Refuses a socket that nobody was asked about: it may come back for what it missed. */
+function notAsked(socket: Socket, next: (error: Error) => void, error: EventError): void {
+  endRecovery(socket, "notAsked");
+  next(toRefusal(toFailure(error).error));
 }
 
 function toRefusal(data: Failure["error"]): Refusal {

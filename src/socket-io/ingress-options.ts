@@ -74,9 +74,9 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   listeners?: "onFirstUse" | "atConnection";
   /**
    * With Socket.IO's `connectionStateRecovery`, missed packets leave before anybody can be asked whether the client may still have
-   * them. So a server with recovery on is refused as soon as there is a `connect` subscriber, unless this says `"askAgain"`: the
-   * subscribers are then asked about every recovered connection before any event of it runs, and what Socket.IO has already sent is
-   * accepted.
+   * them. So a server with recovery on is refused as soon as there is a `connect` subscriber, unless its adapter is one of
+   * {@link recoverAfterAsking}, which sends them after the verdict, or this says `"askAgain"`: the subscribers are then asked about
+   * every recovered connection before any event of it runs, and what Socket.IO has already sent is accepted.
    *
    * @default "refuse"
    */

@@ -3,13 +3,6 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { EventError } from "../../wire/event-error.js";
 import { REQUEST_ID_MAX } from "./protocol.js";
 
-// What clients send to the door is three strings. Written by hand as Standard Schemas, so that nothing is depended on for them.
-
-/** A topic as a client may name it. */
-export function topicName(maxLength: number): StandardSchemaV1<string> {
-  return text(maxLength);
-}
-
 const requestIdSchema = text(REQUEST_ID_MAX);
 
 /**

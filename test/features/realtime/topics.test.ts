@@ -70,7 +70,7 @@ describe("joining a topic", () => {
         return { state: 1 };
       },
     });
-    door.realtime.topics.define("s", { join: () => ({ state: 2 }) });
+    door.realtime.topics.define("s", { join: () => ({ grant: 2 }), snapshot: async () => ({ state: 2 }) });
     const client = await door.enter();
     const joined = client.join("t");
     await taken.promise;

@@ -62,6 +62,8 @@ class Held implements Limited {
   before: Limited | undefined = undefined;
   behind: Limited | undefined = undefined;
   since = -1;
+  /** It awaits nothing, so it never waits for a teardown or a shutdown of its own. */
+  readonly settled = undefined;
   readonly #answer: () => void;
   readonly #over: () => void;
 
@@ -83,5 +85,9 @@ class Held implements Limited {
 
   forget(): void {
     this.limit?.remove(this);
+  }
+
+  outlive(): void {
+    // Nobody waits for it but its caller.
   }
 }

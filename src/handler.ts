@@ -115,7 +115,7 @@ export abstract class Handler<App extends AppServer = Server> {
   /**
    * Call `onTeardown()`, unbind the events, wait until no method is running for an event any more (each at most for its
    * `timeoutMs`), then run the cleanups, the newest first. Whatever of it fails is logged and the rest is done all the same. Again it
-   * does nothing. Don't await it in one of the handler's own event methods: it waits for them.
+   * does nothing. Awaited in one of the handler's own event methods it waits for the others.
    */
   teardown(): Promise<void> {
     return this.#lifecycle.stop((settingUp) => this.#runTeardown(settingUp));

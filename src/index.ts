@@ -59,6 +59,8 @@ export type { ManagerDescription, PartDescription } from "./manager/description.
 export type { Owner } from "./lifecycle/cleanups.js";
 export { token } from "./lifecycle/registry.js";
 export type { Key, ProvideOptions, Registry, Token, WaitForOptions } from "./lifecycle/registry.js";
+export { recoverAfterAsking } from "./socket-io/recover-after-asking.js";
+export type { AdapterConstructor } from "./socket-io/recover-after-asking.js";
 export { Service } from "./service.js";
 export type { Adoptable, ServiceHealth, ServiceStatus } from "./service.js";
 export type { StateSubscriber } from "./lifecycle/service-state.js";

@@ -35,6 +35,7 @@ import {
   type SubscriberIdentity,
   type SubscribingIngress,
 } from "./events/subscriber-list.js";
+import { asksBeforeRecovery } from "./socket-io/recover-after-asking.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
 import { eventDefaults, type EventDefaults, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
@@ -288,21 +289,23 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /**
    * Come to an end: new connections are refused and new events answered `SHUTTING_DOWN`, events under way, and those that wait, get
    * `graceMs` milliseconds; then callers are answered `SHUTTING_DOWN` and signals abort. Until the next
-   * {@link SocketIngress.attach}.
+   * {@link SocketIngress.attach}. An event that awaits this itself is cut at once.
    *
    * @returns what was cut
    */
   async drain(options: { graceMs?: number } = {}): Promise<DrainReport> {
     const { graceMs } = readOptions("drain", { graceMs: atLeast(10_000, 0) }, options);
     this.#state.traffic.close();
-    if (this.#state.underWay.idle) return { cut: this.#state.underWay.cut() };
+    const { underWay } = this.#state;
+    if (underWay.idle) return { cut: underWay.cut() };
+    const waiting = await underWay.cutWaiting();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
       if (graceMs <= 2 ** 31 - 1) timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([this.#state.underWay.whenIdle(), deadline]);
+    await Promise.race([underWay.whenIdle(), deadline]);
     clearTimeout(timer);
-    return { cut: this.#state.underWay.cut() };
+    return { cut: [...waiting, ...underWay.cut()] };
   }
 
   #subscribe(
@@ -336,7 +339,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       // An owner that outlives many subscriptions must not collect what is over: ours give back how to forget a cleanup.
       if (typeof forget === "function") forget();
       forget = undefined;
-      await subscription.idle();
+      await this.#state.underWay.whenOver(subscription);
       await left;
     };
     // The owner first: one that refuses leaves nothing behind.
@@ -373,10 +376,11 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** What was missed leaves before anybody can be asked (decision 0012). `_opts` is a getter without documentation (decision 0014). */
   #checkRecovery(io: Server): void {
-    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery) return;
+    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery || asksBeforeRecovery(io)) return;
     throw new Error(
       "connectionStateRecovery is on and there are `connect` subscribers: Socket.IO sends a recovered client what it missed before " +
-        'they can be asked. Switch recovery off, or accept that with the option recovery: "askAgain".',
+        "they can be asked. Give the server an adapter: recoverAfterAsking(...), switch recovery off, or accept that with the option " +
+        'recovery: "askAgain".',
     );
   }
 }

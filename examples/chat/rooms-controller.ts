@@ -22,8 +22,8 @@ export class RoomsController extends RealtimeController<App> {
 
   override onStart(): void {
     const undefine = this.realtime.topics.define("room:{id}", {
-      join: (context, { id }) => {
-        this.userOf(context);
+      join: ({ user: name }, { id }) => {
+        if (name === undefined) throw new EventError("UNAUTHENTICATED", "sign in first");
         if (!this.rooms.has(id)) throw new EventError("NOT_FOUND", `there is no room "${id}"`);
       },
       snapshot: (_context, { id }) => this.rooms.get(id),

@@ -2,7 +2,8 @@ import { isThenable } from "../wire/values.js";
 import type { Context } from "./context.js";
 import type { Counters } from "./counters.js";
 import type { EventEntry } from "./event-entry.js";
-import { shuttingDown, timedOut, toFailure } from "./failures.js";
+import { shuttingDown, timedOut } from "./failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import type { CutEvent, Flow } from "./flow/in-flight.js";
 import type { Subscription } from "./subscription.js";
 import type { Limited, TimeLimit } from "./flow/time-limits.js";
@@ -124,6 +125,9 @@ export class Run implements Limited {
   before: Limited | undefined = undefined;
   behind: Limited | undefined = undefined;
   since = -1;
+  settled: Promise<void> | undefined = undefined;
+  /** Whether it counts as under way. */
+  #isCounted = false;
 
   readonly #onValue = (value: unknown): void => {
     const context = this.#context;
@@ -147,6 +151,7 @@ export class Run implements Limited {
     this.#plan = plan;
     this.#flow = flow;
     this.#isPlaced = isPlaced;
+    this.#isCounted = true;
     context.state.underWay.began();
   }
 
@@ -157,7 +162,14 @@ export class Run implements Limited {
     this.#value = value;
     subscription.enter();
     this.#context?.state.underWay.limits.add(subscription, this);
-    settle(result, this.#onValue, this.#onError);
+    this.settled = settle(result, this.#onValue, this.#onError);
+  }
+
+  outlive(whom: Subscription | "all"): void {
+    if (whom === "all" && this.#context !== undefined) this.#ended(this.#context);
+    if (whom !== this.#subscription) return;
+    this.#subscription.leave();
+    this.#subscription = undefined;
   }
 
   /** Give its place away while it waits for a lane (decision 0010). */
@@ -196,7 +208,7 @@ export class Run implements Limited {
     this.#forget();
     if (isPlaced) flow.give();
     if (spareRuns.length < MOST_SPARE_RUNS) spareRuns.push(this);
-    context.state.underWay.ended();
+    this.#ended(context);
   }
 
   /** The deadline of a shutdown has come: the caller is told, what still runs counts for nothing. Tells what was lost. */
@@ -213,7 +225,7 @@ export class Run implements Limited {
     next.refuse(toFailure(error));
     next.finish();
     if (isPlaced) flow.give();
-    next.state.underWay.ended();
+    this.#ended(next);
     return lost;
   }
 
@@ -229,7 +241,7 @@ export class Run implements Limited {
     heir.#index = this.#index;
     heir.#value = this.#value;
     this.#forget();
-    next.state.underWay.ended();
+    this.#ended(next);
     heir.#goOn(next, heir.#value);
   }
 
@@ -257,6 +269,12 @@ export class Run implements Limited {
     return next;
   }
 
+  #ended(context: Context): void {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    context.state.underWay.ended();
+  }
+
   #late(): void {
     if (this.#counters !== undefined) this.#counters.lateResults++;
   }
@@ -274,6 +292,7 @@ export class Run implements Limited {
     this.limit?.remove(this);
     this.#subscription?.leave();
     this.#subscription = undefined;
+    this.settled = undefined;
     context.laneTurn?.end();
   }
 }
@@ -281,13 +300,17 @@ export class Run implements Limited {
 const promiseThen = Promise.prototype.then;
 
 /** `then` for anything that has one: what it throws counts as rejecting, and however often it calls back, it counts once. */
-function settle(result: PromiseLike<unknown>, ok: (value: unknown) => void, failed: (thrown: unknown) => void): void {
+function settle(
+  result: PromiseLike<unknown>,
+  ok: (value: unknown) => void,
+  failed: (thrown: unknown) => void,
+): Promise<void> {
   try {
     const { then } = result;
     // A promise may carry a `then` of its own that throws or calls back twice.
-    if (then === promiseThen && result instanceof Promise) void then.call(result, ok, failed);
-    else void promiseThen.call(Promise.resolve(result), ok, failed);
+    const promise = then === promiseThen && result instanceof Promise ? result : Promise.resolve(result);
+    return promiseThen.call(promise, ok, failed) as Promise<void>; // neither returns anything
   } catch (thrown) {
-    void Promise.reject(thrown).then(ok, failed);
+    return Promise.reject(thrown).then(ok, failed);
   }
 }

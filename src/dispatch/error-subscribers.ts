@@ -2,7 +2,7 @@ import { isThenable, printable } from "../wire/values.js";
 import type { Context } from "./context.js";
 import { isEventError } from "../wire/event-error.js";
 import type { Socket } from "socket.io";
-import { toFailure } from "./failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import type { Logger } from "../lifecycle/logger.js";
 import { type LogFields, shortName, writeLog } from "../lifecycle/log.js";
 

@@ -1,5 +1,6 @@
 import type { Context } from "./context.js";
-import { bareFailure, toFailure } from "./failures.js";
+import { bareFailure } from "./failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import { shortName, writeLog } from "../lifecycle/log.js";
 import type { Failure } from "../wire/failure.js";
 

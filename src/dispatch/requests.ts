@@ -1,7 +1,7 @@
 import type { Socket } from "socket.io";
 import { Context, type Shape } from "./context.js";
 import type { EventEntry } from "./event-entry.js";
-import { toFailure } from "./failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import type { Traffic } from "./flow/traffic.js";
 import type { Acknowledge } from "./reply.js";
 import type { Repeats } from "../events/repeats.js";
@@ -11,7 +11,7 @@ import { REQUEST_ID_MAX } from "../wire/requests.js";
 
 /**
  * The request ids of events. A client announces one in a packet directly before its event, so the event itself travels under its own
- * name; the two are paired where they arrive, before middleware, by the event's acknowledgement, which is what middleware passes on.
+ * name; the two are paired where they arrive, before middleware, by the event's acknowledgement, which is what middleware passes on (decision 0039).
  */
 export class Requests {
   readonly #announced = new WeakMap<Socket, { readonly event: unknown; readonly requestId: unknown }>();
@@ -57,7 +57,7 @@ export class Requests {
     this.#paired--;
     const caller = new Context(entry, socket, given, shape, ack);
     const run = async (): Promise<unknown> =>
-      await new Promise<unknown>((resolve) => {
+      new Promise<unknown>((resolve) => {
         const context = new Context(entry, socket, given, shape, resolve);
         context.detach();
         traffic.receive(entry, context);
@@ -68,7 +68,7 @@ export class Requests {
         const issues = [{ path: ["requestId"], message }];
         throw new EventError("INVALID_INPUT", "the request id does not fit", { details: { issues } });
       }
-      return await repeats({ socket, event: entry.event, args: caller.args, requestId }, run);
+      return repeats({ socket, event: entry.event, args: caller.args, requestId }, run);
     };
     reply().then(
       (value) => (isFailure(value) ? caller.refuse(value) : caller.send(value)),

@@ -70,9 +70,14 @@ export class Subscription {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
+  /** Whether no run is under way. */
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
   /** Resolves once no run is under way. */
-  idle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve();
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 }

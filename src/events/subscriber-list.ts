@@ -1,4 +1,5 @@
-import { type Repeats, setRepeats } from "./repeats.js";
+import type { setRepeats } from "./repeats.js";
+import { type Repeats } from "./repeats.js";
 import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { flag, type Option, option, readOptions } from "../events/option-table.js";
+import { expected, flag, type Option, option, readOptions } from "../events/option-table.js";
 import { shutdownOptions, type ShutdownOptions, type ShutdownReport } from "./shutdown.js";
 
 /** Which signals shut the manager down, and how. */
@@ -23,11 +23,7 @@ export interface ShutdownSignalOptions extends Omit<ShutdownOptions, "reason"> {
 const EXIT_MS = 100;
 
 const ofSignals = {
-  signals: option(
-    ["SIGTERM", "SIGINT"],
-    'a list of such as "SIGTERM", which a process can listen to',
-    areSignals,
-  ) as Option<readonly NodeJS.Signals[]>,
+  signals: option(["SIGTERM", "SIGINT"], "a list of signals", Array.isArray) as Option<readonly NodeJS.Signals[]>,
   exit: flag(true),
 };
 
@@ -40,6 +36,10 @@ export function listenToSignals(
   options: ShutdownSignalOptions,
 ): () => void {
   const { signals, exit, ...rest } = readOptions("shutdownOnSignals", signalOptions, options);
+  for (const signal of signals) {
+    if (signal in constants.signals && signal !== "SIGKILL" && signal !== "SIGSTOP") continue;
+    throw expected("shutdownOnSignals", "signals", 'such as "SIGTERM", which a process can listen to', signal);
+  }
   let signalled = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     // As a process ends that does not listen (128 and the signal's number, as shells tell it).
@@ -54,10 +54,4 @@ export function listenToSignals(
   return () => {
     for (const signal of signals) process.off(signal, onSignal);
   };
-}
-
-function areSignals(value: unknown): boolean {
-  return (
-    Array.isArray(value) && value.every((one) => one in constants.signals && one !== "SIGKILL" && one !== "SIGSTOP")
-  );
 }

@@ -109,8 +109,8 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
   const earlier = parts.failures.length;
   const draining = ingress.drain({ graceMs: options.graceMs });
   parts.cancelStart();
-  await deadline.settle(Promise.all([starting, parts.settled()]));
-  const { cut } = await draining;
+  // Awaited together: an event that awaits this shutdown is found by it, and not waited for.
+  const [{ cut }] = await Promise.all([draining, deadline.settle(Promise.all([starting, parts.settled()]))]);
   if (server) await server.connections.close(options, deadline);
   // Closing connections has set off their `disconnect` subscribers.
   cut.push(...(await ingress.drain({ graceMs: deadline.remainingMs })).cut);

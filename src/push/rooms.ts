@@ -14,9 +14,24 @@ const prefixes: Readonly<Record<RoomKind, string>> = {
   players: `${ownPrefix}p:`,
 };
 
+const VARIANT = `${ownPrefix}v:`;
+
 /** The room of one topic, user, session, group or set of players. */
 export function roomOf(kind: RoomKind, id: string): string {
   return prefixes[kind] + id;
+}
+
+/** The room of one variant of a topic. With the length in front, no two pairs of names spell the same. */
+export function variantRoom(topic: string, variant: string): string {
+  return `${VARIANT}${topic.length}:${topic}${variant}`;
+}
+
+/** The rooms of a topic's variants among those of a socket. */
+export function variantRoomsOf(topic: string, rooms: Iterable<string>): string[] {
+  const prefix = variantRoom(topic, "");
+  const found: string[] = [];
+  for (const room of rooms) if (room.startsWith(prefix)) found.push(room);
+  return found;
 }
 
 /** The ids of all rooms of one kind among those of a socket. */

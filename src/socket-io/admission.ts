@@ -4,10 +4,13 @@ import type { Socket } from "socket.io";
 import { Context } from "../dispatch/context.js";
 import type { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
-import { clientGone, shuttingDown, timedOut, toFailure } from "../dispatch/failures.js";
+import { clientGone, shuttingDown, timedOut } from "../dispatch/failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import { encodable } from "../dispatch/reply.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
+import { endRecovery } from "./recover-after-asking.js";
 import { writeLog } from "../lifecycle/log.js";
+import type { TransportNamespaces } from "./transport-namespaces.js";
 import { EventError } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
 
@@ -19,9 +22,7 @@ interface Refusal extends Error {
 /** How long asking may take, and how much of it at once; the same for all namespaces of an ingress. */
 export interface AdmissionLimits {
   readonly timeoutMs: number;
-  readonly mostPerTransport: number;
-  /** Which namespaces a transport is being admitted to: it may ask again while the first answer is still out. */
-  readonly asking: WeakMap<object, Set<string>>;
+  readonly namespaces: TransportNamespaces;
   readonly closings: Closings;
 }
 
@@ -75,30 +76,31 @@ export class Admission {
     return this.#asked.has(socket);
   }
 
+  /** Whether a socket that is in is the only one of its transport. */
+  isAlone(socket: Socket): boolean {
+    return this.#limits.namespaces.entered(socket);
+  }
+
   /** The namespace middleware. */
   admit(socket: Socket, next: (error?: Error) => void): void {
-    if (this.#state.traffic.draining) return next(refusal(shuttingDown()));
-    if (!this.wanted) return next();
-    const { conn } = socket;
-    const namespace = socket.nsp.name;
-    let asking = this.#limits.asking.get(conn);
-    if (asking?.has(namespace))
-      return next(refusal(new EventError("CONFLICT", "this connection is being admitted already")));
-    if (asking !== undefined && asking.size >= this.#limits.mostPerTransport) {
-      return next(refusal(new EventError("OVERLOADED", "too many connections are being admitted at once")));
+    if (this.#state.traffic.draining) return notAsked(socket, next, shuttingDown());
+    const { namespaces } = this.#limits;
+    if (!namespaces.enter(socket)) {
+      // Not refused: an honest client would give up, and one whose transport ends comes back by itself.
+      socket.conn.close(true);
+      return notAsked(socket, next, new EventError("CONFLICT", "this connection is being admitted already"));
     }
-    if (asking === undefined) {
-      asking = new Set();
-      this.#limits.asking.set(conn, asking);
+    if (!this.wanted) {
+      namespaces.decided(socket, true);
+      return next();
     }
-    const mine = asking;
-    mine.add(namespace);
     this.ask(socket, (failure) => {
-      mine.delete(namespace);
+      namespaces.decided(socket, failure === undefined);
       // A shutdown may have begun while they were asked.
-      if (failure === undefined && this.#state.traffic.draining) next(refusal(shuttingDown()));
-      else if (failure === undefined) this.#pass(socket, next);
-      else next(sendable(failure, socket, this.#state));
+      if (failure === undefined && this.#state.traffic.draining) return notAsked(socket, next, shuttingDown());
+      if (failure === undefined) return this.#pass(socket, next);
+      endRecovery(socket, "refused");
+      next(sendable(failure, socket, this.#state));
     });
   }
 
@@ -145,8 +147,10 @@ function sendable(failure: Failure, socket: Socket, state: IngressState): Refusa
   return toRefusal(fit.error);
 }
 
-function refusal(error: EventError): Refusal {
-  return toRefusal(toFailure(error).error);
+/** Refuses a socket that nobody was asked about: it may come back for what it missed. */
+function notAsked(socket: Socket, next: (error: Error) => void, error: EventError): void {
+  endRecovery(socket, "notAsked");
+  next(toRefusal(toFailure(error).error));
 }
 
 function toRefusal(data: Failure["error"]): Refusal {

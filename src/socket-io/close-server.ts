@@ -26,12 +26,15 @@ export async function closeServer(io: Server, connections: Connections, deadline
   return new Deadline(LEAST_MS).settle(closing);
 }
 
-/** Closes a server of any Socket.IO 4: its `close` returns a promise since 4.8, and tells a callback before, too. */
+/**
+ * Closes a server of any Socket.IO 4. Only the callback tells when it is closed: the promise of `close` came with 4.8, and did not wait
+ * for the HTTP server at first.
+ */
 export async function closeIo(io: Server): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       const closing = io.close(() => resolve()) as Promise<void> | undefined;
-      closing?.then(resolve, reject);
+      closing?.catch(reject);
     });
   } catch (error) {
     // A server that was never attached to anything has no engine to close (socket.io/lib/index.ts, `close`).

@@ -1,61 +1,145 @@
 import type { EventEmitter } from "node:events";
+import type { Server } from "socket.io";
+import { writeLog } from "../lifecycle/log.js";
+import type { Logger } from "../lifecycle/logger.js";
+import { type Connection, type Engine, Engines } from "./engines.js";
+import { frameType, hasMoreArguments, hasMorePlaceholders, namespaceOf } from "./frames.js";
+import type { TransportNamespaces, Written } from "./transport-namespaces.js";
 
-/** A connection as far as its frames matter; what Engine.IO calls a socket. */
-type Connection = EventEmitter & { close(discard?: boolean): void };
-
-/** More arguments than any event has, and few enough to be passed to a function. */
-const MOST_ARGS = 20_000;
-
-/** Each argument takes two characters at least, so what is shorter has no more than that. */
-const SHORTEST_SUSPECT = 2 * MOST_ARGS;
-
-/**
- * Socket.IO passes the arguments of an event to its listeners with `apply` (`Socket.onevent` and `StrictEventEmitter.emitUntyped`),
- * which throws a RangeError somewhere above 60,000 of them, outside any `try`: one frame of 300 kB ends the process. There is no
- * place for a `try` of ours around it, so the connection that sends such a frame is closed before its event is told of, as Socket.IO
- * closes one that sends what can't be decoded (decision 0017). Only text
- * frames are looked at, those of Socket.IO's own parser: what a custom one makes of its bytes can't be told from here.
- */
-export class FrameGuard {
-  /** Called by Engine.IO with the connection as `this`; closed, it has no decoder any more (`Client.destroy` in socket.io). */
-  readonly #onData = function (this: Connection, data: unknown): void {
-    if (typeof data === "string" && data.length > SHORTEST_SUSPECT && hasTooManyArgs(data)) this.close(true);
-  };
-
-  /**
-   * Watch a connection, before Socket.IO does; again it does nothing. By `data`, which Socket.IO listens to as well: a listener to an
-   * event of its own, `packet`, would make the emitter's table grow, which takes twice as long as all else we do for a connection.
-   */
-  guard(connection: Connection): void {
-    if (connection.listenerCount("data", this.#onData) === 0) connection.prependListener("data", this.#onData);
-  }
-
-  /** Leave it alone. */
-  unguard(connection: Connection): void {
-    connection.off("data", this.#onData);
-  }
+/** What a {@link FrameGuard} needs. */
+export interface FrameGuardOptions {
+  readonly log: Logger;
+  readonly maxArguments: number;
+  readonly namespaces: TransportNamespaces;
 }
 
 /**
- * Counts the commas between the outermost brackets of the payload, which follows the type, the number of attachments, the namespace
- * and the id (`Decoder.decodeString` in socket.io-parser).
+ * Reads each frame before Socket.IO does, and closes the connection of one that Socket.IO would pay for:
+ *
+ * - more arguments than can be passed with `apply`, which it does outside any `try` (`Socket.onevent` and
+ *   `StrictEventEmitter.emitUntyped`): a RangeError that ends the process;
+ * - an attachment that is named several times;
+ * - a CONNECT for a namespace that the transport has asked to enter already, or for one too many.
+ *
+ * There is no place for a `try` or a refusal of ours in between, so such a connection ends as Socket.IO ends one that sends what can't
+ * be decoded (decision 0017). Only text frames are looked at, those of Socket.IO's own parser: what a custom one makes of its bytes can't be told
+ * from here. One listener for the engine and one function for all its connections.
  */
-function hasTooManyArgs(text: string): boolean {
-  const namespace = /^\d(?:\d*-)?\//.test(text) ? text.indexOf(",") : 0;
-  const payload = namespace < 0 ? -1 : text.indexOf("[", namespace);
-  if (payload < 0) return false;
-  let depth = 0;
-  let commas = 0;
-  let quoted = false;
-  for (let i = payload; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    if (quoted) {
-      if (char === 0x5c) i++; // a backslash: the next character is not the end
-      else if (char === 0x22) quoted = false;
-    } else if (char === 0x22) quoted = true;
-    else if (char === 0x5b || char === 0x7b) depth++;
-    else if (char === 0x5d || char === 0x7d) depth--;
-    else if (char === 0x2c && depth === 1 && ++commas >= MOST_ARGS) return true;
+export class FrameGuard {
+  readonly #log: Logger;
+  readonly #maxArguments: number;
+  readonly #namespaces: TransportNamespaces;
+  readonly #onConnection: (connection: Connection) => void;
+  readonly #onData: (this: Connection, data: unknown) => void;
+  #engines: Engines | undefined;
+  /** Whether frames are Socket.IO's own. */
+  #readsConnects = true;
+  #lastWarningMs = -Infinity;
+
+  constructor({ log, maxArguments, namespaces }: FrameGuardOptions) {
+    this.#log = log;
+    this.#maxArguments = maxArguments;
+    this.#namespaces = namespaces;
+    const read = (connection: Connection, data: string): void => this.#read(connection, data);
+    this.#onData = function onData(data) {
+      if (typeof data === "string") read(this, data);
+    };
+    this.#onConnection = (connection) => {
+      if (this.#readsConnects) {
+        namespaces.follow(connection);
+        // Socket.IO enters it by itself for clients of its version 2 (`Server.onconnection`).
+        if (connection.protocol === 3) namespaces.ask(connection, "/");
+      }
+      this.#guard(connection);
+    };
   }
-  return false;
+
+  /** Guard the connections of a server, those to come from their first frame on. */
+  watch(io: Server): void {
+    // `_opts` is public to TypeScript, without documentation; where it is missing, the parser is taken for Socket.IO's own.
+    this.#readsConnects = (io._opts as { parser?: unknown } | undefined)?.parser === undefined;
+    this.#engines = new Engines(io, (engine) => this.#watch(engine));
+  }
+
+  /** A connection of a socket: that of an engine we know, or of one that was added meanwhile. */
+  meet(connection: Connection): void {
+    this.#engines?.look(connection);
+    this.#guard(connection);
+  }
+
+  /** Leave everything alone. */
+  unwatch(io: Server): void {
+    for (const engine of this.#engines ?? []) {
+      engine.off("connection", this.#onConnection);
+      engine.off("flush", this.#onFlush);
+      for (const connection of Object.values(engine.clients ?? {})) connection.off("data", this.#onData);
+    }
+    this.#engines = undefined;
+    // Those of an engine that does not list them.
+    for (const { conn } of io.of("/").sockets.values()) (conn as EventEmitter).off("data", this.#onData);
+  }
+
+  #watch(engine: Engine): void {
+    engine.on("connection", this.#onConnection);
+    // Before the frames are merged.
+    if (this.#readsConnects) engine.prependListener("flush", this.#onFlush);
+    for (const connection of Object.values(engine.clients ?? {})) this.#guard(connection);
+  }
+
+  /**
+   * By `data`, which Socket.IO listens to as well: a listener to an event of its own, `packet`, would make the emitter's table grow, which
+   * takes twice as long as all else we do for a connection.
+   */
+  #guard(connection: Connection): void {
+    if (connection.listenerCount("data", this.#onData) === 0) connection.prependListener("data", this.#onData);
+  }
+
+  #read(connection: Connection, text: string): void {
+    switch (text.charCodeAt(0)) {
+      case frameType.event:
+      case frameType.ack:
+        return this.#count(connection, text);
+      case frameType.binaryEvent:
+      case frameType.binaryAck:
+        if (hasMorePlaceholders(text)) return this.#end(connection, "names one attachment several times");
+        return this.#count(connection, text);
+      case frameType.connect:
+        return this.#readsConnects ? this.#ask(connection, namespaceOf(text)) : undefined;
+      case frameType.disconnect:
+        this.#namespaces.left(connection, namespaceOf(text));
+    }
+  }
+
+  #count(connection: Connection, text: string): void {
+    if (!hasMoreArguments(text, this.#maxArguments)) return;
+    this.#end(connection, `sends more than ${this.#maxArguments} arguments (the option maxArguments)`);
+  }
+
+  #ask(connection: Connection, namespace: string): void {
+    const name = connection.protocol === 3 ? pathOf(namespace) : namespace;
+    const objection = this.#namespaces.ask(connection, name, connection.writeBuffer);
+    if (objection !== undefined) this.#end(connection, objection);
+  }
+
+  readonly #onFlush = (connection: Connection, packets: readonly Written[]): void => {
+    this.#namespaces.writes(connection, packets);
+  };
+
+  /** Closed, it has no decoder any more (`Client.destroy` in socket.io), and its engine drops what is still to come. */
+  #end(connection: Connection, what: string): void {
+    connection.close(true);
+    const now = performance.now();
+    if (now - this.#lastWarningMs < 1_000) return;
+    this.#lastWarningMs = now;
+    writeLog(this.#log, "warn", {}, `a connection was closed whose client ${what}; at most one such line a second`);
+  }
+}
+
+/** Clients of Socket.IO 2 put a query behind a namespace, and the server takes it off (socket.io/lib/client.ts). */
+function pathOf(namespace: string): string {
+  try {
+    return new URL(namespace, "https://socket.io").pathname;
+  } catch {
+    return namespace;
+  }
 }

@@ -35,6 +35,20 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
    */
   maxPending?: number;
   /**
+   * How many namespaces one connection (transport) may be in, those it has asked to enter included; one that asks for more is closed.
+   *
+   * @default 100
+   */
+  maxNamespaces?: number;
+  /**
+   * How many arguments an event or an acknowledgement of a client may have; a connection that sends more is closed. Socket.IO passes
+   * them with `apply`: with Node's usual stack a listener of your own can be given about 41,800 before the process ends, a subscriber
+   * more than 20,000 before the reply is `INTERNAL`.
+   *
+   * @default 36_000
+   */
+  maxArguments?: number;
+  /**
    * How long the `connect` subscribers of a socket may take together, in milliseconds, before it is refused with `TIMEOUT`.
    *
    * @default 30_000
@@ -44,7 +58,8 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   use?: readonly Interceptor[];
   /**
    * What becomes of an event with an acknowledgement that neither the ingress nor a listener of the application handles: it is
-   * answered `UNKNOWN_EVENT`, or left alone, for applications that answer later from a catch-all of their own.
+   * answered `UNKNOWN_EVENT`, or left alone. On a socket with a catch-all of the application's own (`onAny`), which may mean to answer,
+   * `UNKNOWN_EVENT` is held back for `timeoutMs`; say `"leave"` where the catch-all answers later than that.
    *
    * @default "answer"
    */
@@ -59,9 +74,9 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   listeners?: "onFirstUse" | "atConnection";
   /**
    * With Socket.IO's `connectionStateRecovery`, missed packets leave before anybody can be asked whether the client may still have
-   * them. So a server with recovery on is refused as soon as there is a `connect` subscriber, unless this says `"askAgain"`: the
-   * subscribers are then asked about every recovered connection before any event of it runs, and what Socket.IO has already sent is
-   * accepted.
+   * them. So a server with recovery on is refused as soon as there is a `connect` subscriber, unless its adapter is one of
+   * {@link recoverAfterAsking}, which sends them after the verdict, or this says `"askAgain"`: the subscribers are then asked about
+   * every recovered connection before any event of it runs, and what Socket.IO has already sent is accepted.
    *
    * @default "refuse"
    */
@@ -83,6 +98,8 @@ const ofTheIngress = {
   reply: oneOf("last", "first") as Option<"last" | "first">,
   maxInFlight: count(100, 1) as Option<number>,
   maxPending: count(1_000, 0) as Option<number>,
+  maxNamespaces: count(100, 1) as Option<number>,
+  maxArguments: count(36_000, 1) as Option<number>,
   admitTimeoutMs: duration(30_000) as Option<number>,
   use: use as Option<readonly AnyInterceptor[]>,
   unknownEvents: oneOf("answer", "leave") as Option<"answer" | "leave">,

@@ -4,10 +4,11 @@ import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
 import { Context, oneArgument } from "../dispatch/context.js";
 import type { Acknowledge } from "../dispatch/reply.js";
-import type { FrameGuard } from "./frame-guard.js";
 import { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
-import { hasForeignListener } from "./own-listeners.js";
+import type { Connection } from "./engines.js";
+import type { FrameGuard } from "./frame-guard.js";
+import { hasForeignListener, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import { attach, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
@@ -81,10 +82,7 @@ export class NamespaceBinding {
     if (!this.#bound) return;
     this.#bound = false;
     this.namespace.off("connection", this.#onConnection);
-    for (const socket of this.namespace.sockets.values()) {
-      this.#leave(socket);
-      this.#frames.unguard(socket.conn);
-    }
+    for (const socket of this.namespace.sockets.values()) this.#leave(socket);
     this.#entries.clear();
     for (const entry of this.#reserved.values()) entry.plan = [];
   }
@@ -110,6 +108,7 @@ export class NamespaceBinding {
 
   /** The middleware of the namespace: asks the `connect` subscribers. */
   admit(socket: Socket, next: (error?: Error) => void): void {
+    this.#frames.meet(socket.conn as unknown as Connection); // as the emitter it is
     this.#admission.admit(socket, next);
   }
 
@@ -124,7 +123,7 @@ export class NamespaceBinding {
   }
 
   #serve(socket: Socket): void {
-    this.#frames.guard(socket.conn);
+    this.#frames.meet(socket.conn as unknown as Connection); // as the emitter it is
     socket.onAny(this.#observe);
     this.#entries.serve(socket);
     if (this.#disconnecting.plan.length > 0) attach(socket, "disconnecting", this.#onDisconnecting);
@@ -153,6 +152,10 @@ export class NamespaceBinding {
   readonly #onConnection = (socket: Socket): void => {
     // A listener of the application's own may have closed it already.
     if (!socket.connected) return;
+    if (!this.#admission.isAlone(socket)) {
+      socket.conn.close(true);
+      return;
+    }
     this.#serve(socket);
     this.#state.signals.admitted(socket);
     // Socket.IO lets a recovered connection past the middleware (`Namespace._add`), so it is asked here, before anything runs.
@@ -240,11 +243,11 @@ function emitter(socket: Socket): EventEmitter {
 // Socket.IO calls these with the socket as `this`; each is made once for a namespace and shared by all its sockets.
 
 function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
-  return function (this: Socket, event: unknown): void {
+  return markOwn(function (this: Socket, event: unknown): void {
     // Not a rest parameter: it would be an array for every event, and only few need to look.
     if (event === REQUEST) binding.announce(this, arguments[1], arguments[2]);
     else binding.observe(this, event, arguments[arguments.length - 1]);
-  };
+  }, "observer");
 }
 
 function listener(run: (socket: Socket, reason: string) => void): (this: Socket, reason: string) => void {

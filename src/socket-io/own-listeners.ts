@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import type { Socket } from "socket.io";
 
 /**
  * Marks our own listeners on a socket, for all copies of this package in a process: two ingresses on one server must not take each
@@ -6,8 +7,8 @@ import type { EventEmitter } from "node:events";
  */
 const mark: symbol = Symbol.for("socket-ingress.listener");
 
-/** What a listener of ours is for: it dispatches an event, or answers one that nobody handles. */
-export type OwnListener = "dispatcher" | "unknown";
+/** What a listener of ours is for: it dispatches an event, answers one that nobody handles, or sees all of them come. */
+export type OwnListener = "dispatcher" | "unknown" | "observer";
 
 /** Marks a listener as ours. */
 export function markOwn<T extends object>(listener: T, as: OwnListener): T {
@@ -22,6 +23,12 @@ export function hasForeignListener(emitter: EventEmitter, event: string): boolea
 /** Whether anybody handles `event` on this socket: the application, or an ingress. */
 export function hasHandler(emitter: EventEmitter, event: string): boolean {
   return others(emitter, event, (as) => as !== "unknown");
+}
+
+/** Whether the application has a catch-all of its own on this socket, which may answer what nobody else does. */
+export function hasForeignCatchAll(socket: Socket): boolean {
+  const listeners: readonly { readonly [mark: symbol]: OwnListener | undefined }[] = socket.listenersAny() as never[];
+  return listeners.some((listener) => listener[mark] === undefined);
 }
 
 function others(emitter: EventEmitter, event: string, counts: (as: OwnListener | undefined) => boolean): boolean {

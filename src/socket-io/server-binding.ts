@@ -2,11 +2,12 @@ import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
 import type { EventEntry } from "../dispatch/event-entry.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
-import { FrameGuard } from "./frame-guard.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
+import { FrameGuard } from "./frame-guard.js";
 import { NamespaceBinding } from "./namespace-binding.js";
 import type { NamespacePattern } from "../events/namespace-pattern.js";
 import type { Subscriptions } from "../dispatch/subscriptions.js";
+import { TransportNamespaces } from "./transport-namespaces.js";
 import { UnknownEvents } from "./unknown-events.js";
 import { coalesceWrites } from "./write-coalescing.js";
 
@@ -17,7 +18,7 @@ export class ServerBinding {
   readonly #options: CheckedIngressOptions;
   readonly #admission: AdmissionLimits;
   readonly #unknown: UnknownEvents | undefined;
-  readonly #frames = new FrameGuard();
+  readonly #frames: FrameGuard;
   /** By name. Weak, since dynamic namespaces come and go by the thousand: each is held by the listeners it has on its namespace. */
   readonly #namespaces = new Map<string, WeakRef<NamespaceBinding>>();
   /** The middleware we left on a namespace, since Socket.IO can't take one off again (decision 0015): it asks whoever serves it now. */
@@ -33,11 +34,12 @@ export class ServerBinding {
     this.#options = options;
     this.#admission = {
       timeoutMs: options.admitTimeoutMs,
-      mostPerTransport: options.maxInFlight,
-      asking: new WeakMap(),
+      namespaces: new TransportNamespaces(options.maxNamespaces),
       closings: new Closings(),
     };
-    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state) : undefined;
+    const { namespaces } = this.#admission;
+    this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
+    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state, options.timeoutMs) : undefined;
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
@@ -46,6 +48,7 @@ export class ServerBinding {
     const { coalesceWrites: coalescing } = this.#options;
     if (coalescing !== false) this.#stopCoalescing = coalesceWrites(io, coalescing === true ? {} : coalescing);
     this.#io = io;
+    this.#frames.watch(io);
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
     for (const pattern of this.#subscriptions.patterns()) this.serve(pattern);
@@ -65,6 +68,7 @@ export class ServerBinding {
       if (gate !== undefined) gate.binding = undefined;
     }
     this.#namespaces.clear();
+    this.#frames.unwatch(io);
   }
 
   /** Make sure that the namespaces of a pattern exist and are served. */

@@ -3,7 +3,8 @@ import type { Socket } from "socket.io";
 import { refusals } from "../dispatch/failures.js";
 import type { Acknowledge } from "../dispatch/reply.js";
 import { shortName, writeLog } from "../lifecycle/log.js";
-import { hasHandler, markOwn } from "./own-listeners.js";
+import { HeldAnswers } from "./held-answers.js";
+import { hasForeignCatchAll, hasHandler, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 
 interface Expected {
@@ -27,9 +28,14 @@ const MOST_CALLERS = 1_000;
 export class UnknownEvents {
   readonly #state: IngressState;
   readonly #sockets = new WeakMap<Socket, Map<string, Expected>>();
+  /** Of events that a catch-all of the application's own has heard: it may answer later, even if it has gone by then. */
+  readonly #heard = new WeakSet<Acknowledge>();
+  readonly #held: HeldAnswers;
 
-  constructor(state: IngressState) {
+  /** @param timeoutMs how long an event is left to a catch-all of the application's own */
+  constructor(state: IngressState, timeoutMs: number) {
     this.#state = state;
+    this.#held = new HeldAnswers(state, timeoutMs);
   }
 
   /** An event that the ingress does not know is on its way through the middleware, with an acknowledgement. */
@@ -37,6 +43,7 @@ export class UnknownEvents {
     const emitter = socket as unknown as EventEmitter; // its typed methods don't know names known only at run time
     let events = this.#sockets.get(socket);
     const expected = events?.get(event);
+    if (hasForeignCatchAll(socket)) this.#heard.add(ack);
     if (expected !== undefined) return remember(expected, ack);
     if (hasHandler(emitter, event)) return;
     if (events === undefined) this.#sockets.set(socket, (events = new Map()));
@@ -58,6 +65,7 @@ export class UnknownEvents {
       off(socket, event, listener);
       for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
     }
+    this.#held.release(socket);
   }
 
   #arrived(socket: Socket, event: string, ack: unknown): void {
@@ -70,7 +78,10 @@ export class UnknownEvents {
         off(socket, event, expected.listener);
       }
     }
-    if (!hasHandler(socket, event)) answerUnknown(this.#state, event, socket, ack as Acknowledge);
+    if (hasHandler(socket, event)) return;
+    const answer = (): void => answerUnknown(this.#state, event, socket, ack as Acknowledge);
+    if (this.#heard.has(ack as Acknowledge)) this.#held.hold(socket, answer);
+    else answer();
   }
 
   /** Nobody handled it so far; that is what its callers hear, since it can't be waited for any longer. */

@@ -687,6 +687,60 @@ const wire: readonly Scenario[] = [
       await stage.call("honest", 41, { client, hears: { value: { ok: 42 } } });
     },
   },
+  {
+    id: "wire/connect-500",
+    sentence: "five hundred CONNECTs at once on one transport make one socket at most",
+    needs: [],
+    async play(stage) {
+      const client = await stage.open();
+      for (let n = 0; n < 500; n++) client.sendConnect();
+      await stage.closedOrServed(client, "500 CONNECTs");
+      const admitted = client.admissions().filter((admission) => admission.admitted).length;
+      stage.complain(admitted <= 1, `${admitted} sockets of one namespace were let in on one transport`);
+      await stage.call("honest", 41, { hears: { value: { ok: 42 } } });
+    },
+  },
+  {
+    id: "wire/five-thousand-namespaces",
+    sentence: "a transport that enters five thousand namespaces of a pattern is stopped",
+    needs: ["beside"],
+    async play(stage) {
+      const client = await stage.open();
+      for (let n = 0; n < 5_000; n++) client.sendConnect(`/dynamic-${n}`);
+      await client.untilClosed().catch(() => undefined);
+      const outcome = { what: "5,000 namespaces", answered: client.isClosed, hears: undefined, tookMs: 0 };
+      stage.outcomes.push(outcome);
+      let admitted = 0;
+      for (let n = 0; n < 5_000; n++) admitted += client.admissions(`/dynamic-${n}`).length;
+      stage.complain(admitted <= 100, `${admitted} namespaces were entered`);
+      await stage.call("honest", 41, { hears: { value: { ok: 42 } } });
+    },
+  },
+  {
+    id: "wire/one-attachment-400-times",
+    sentence: "an attachment of 100 kB that is named 400 times, to be echoed, is not sent 400 times",
+    needs: [],
+    async play(stage) {
+      const client = await stage.client();
+      const many = Array.from({ length: 400 }, () => ({ _placeholder: true, num: 0 }));
+      client.binary(`1-7${JSON.stringify(stage.dialect("echo", many))}`, Buffer.alloc(100_000));
+      await stage.answeredOrClosed(client, 7, "400 placeholders");
+      const bytes = client.frames.reduce((sum, frame) => sum + frame.length, 0);
+      stage.complain(bytes < 1_000_000, `${bytes} bytes were sent back`);
+    },
+  },
+  {
+    id: "wire/long-text",
+    sentence: "a text of 900 kB is no trouble",
+    needs: [],
+    async play(stage) {
+      const text = "lorem, ipsum ".repeat(70_000);
+      await stage.raw(await stage.client(), [...stage.dialect("honest", 41), text], {
+        what: "900 kB",
+        hears: { value: { ok: 42 } },
+      });
+    },
+  },
   ...[
     "/nowhere",
     "/__proto__",

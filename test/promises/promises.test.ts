@@ -10,6 +10,7 @@ import { EventError, type EventContext, Handler, Service, ServiceManager, Socket
 import { deafPeer } from "../fixtures/deaf-peer.js";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
+import { RawClient } from "../fixtures/raw-client.js";
 import { recordingLog } from "../fixtures/recording-log.js";
 import { serve } from "../fixtures/serve.js";
 
@@ -217,7 +218,7 @@ it("5. `ctx.stop()` keeps later subscribers from running.", async () => {
   expect(later).not.toHaveBeenCalled();
 });
 
-it("6. A subscriber removed before its turn does not run, one added during a dispatch waits for the next event. Once `teardown()` has resolved, no method of that handler is running or will run.", async () => {
+it("6. A subscriber removed before its turn does not run, one added during a dispatch waits for the next event. Once `teardown()` has resolved, no method of that handler is running or will run; called from inside an event of that handler it does not wait for itself.", async () => {
   await using app = await serveIngress();
   const removed = vi.fn();
   const added = vi.fn();
@@ -239,7 +240,11 @@ it("6. A subscriber removed before its turn does not run, one added during a dis
   let runs = 0;
   class Busy extends Handler {
     readonly name = "busy";
-    readonly events = { work: { run: "work", concurrency: 1, timeoutMs: Infinity }, quick: "work" };
+    readonly events = { work: { run: "work", concurrency: 1, timeoutMs: Infinity }, quick: "work", leave: "leave" };
+    async leave() {
+      await this.teardown();
+      return "left";
+    }
     async work() {
       runs++;
       running++;
@@ -265,6 +270,8 @@ it("6. A subscriber removed before its turn does not run, one added during a dis
   expect((await Promise.all(replies)).map(codeOf)).toEqual(["done", "UNKNOWN_EVENT", "done"]);
   expect(codeOf(await client.emitWithAck("work"))).toBe("UNKNOWN_EVENT");
   expect(runs).toBe(2);
+  await handler.setup(app.io);
+  expect(await client.emitWithAck("leave")).toBe("left");
 });
 
 it("7. Subscriptions work for sockets connected before and after them, and can be added, replaced and removed while clients stay connected.", async () => {
@@ -813,7 +820,7 @@ it("20. A recovered connection (`connectionStateRecovery`) is asked again by `co
   expect(steps.slice(5)).toEqual([["connect", true]]);
 });
 
-it("21. Event names and keys from the wire are never looked up in a plain object (`__proto__`, `constructor`, `toString`). Names the client must not send (`error`, `disconnect`, ...) never reach a subscriber.", async () => {
+it("21. Event names and keys from the wire are never looked up in a plain object (`__proto__`, `constructor`, `toString`). Names the client must not send (`error`, `disconnect`, ...) never reach a subscriber. One transport has one socket in a namespace: a second CONNECT, while one is asked about or admitted, ends the transport, as cheaply as it came.", async () => {
   await using app = await serveIngress({}, { parser: msgpack }); // it lets through what the default parser stops
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"];
   let running = 0;
@@ -862,6 +869,24 @@ it("21. Event names and keys from the wire are never looked up in a plain object
     await vi.waitFor(() => expect(told.length).toBe(4));
     expect(told.map((row) => (row as unknown[])[0])).toEqual(["connect", "connection", "disconnecting", "disconnect"]);
     expect(JSON.stringify(told)).not.toContain("forged");
+  }
+
+  await using plain = await serveIngress();
+  let made = 0;
+  plain.io.use((_socket, proceed) => {
+    made++;
+    proceed();
+  });
+  plain.ingress.subscribe("connect", ({ socket }) => (socket.handshake.auth["wait"] === true ? never() : true));
+  for (const whileAsked of [true, false]) {
+    const transport = await RawClient.open(plain.url);
+    if (whileAsked) transport.sendConnect("/", { wait: true });
+    else await transport.connect();
+    const before = made;
+    for (let i = 0; i < 500; i++) transport.sendConnect();
+    await transport.untilClosed();
+    await vi.waitFor(() => expect(plain.io.sockets.sockets.size).toBe(0));
+    expect(made - before).toBe(0); // no socket was made for any of them
   }
 });
 

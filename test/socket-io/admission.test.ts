@@ -3,7 +3,6 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 import { describe, expect, it, vi } from "vitest";
-import { WebSocket } from "ws";
 import { EventError, SocketIngress, type EventContext } from "socket-ingress";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
@@ -85,43 +84,6 @@ describe("connect asks before the socket is admitted", () => {
     expect(socket.connected).toBe(false);
     expect(app.io.sockets.sockets.size).toBe(0);
     expect(connection).not.toHaveBeenCalled();
-  });
-
-  it("one admission per namespace and transport at a time: asking again meanwhile is refused", async () => {
-    await using app = await serveIngress();
-    const gate = deferred<boolean>();
-    let asked = 0;
-    app.ingress.subscribe("connect", () => {
-      asked++;
-      return gate.promise;
-    });
-    const socket = new WebSocket(`${app.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
-    const frames: string[] = [];
-    socket.on("message", (data: Buffer) => frames.push(data.toString()));
-    await once(socket, "open");
-    socket.send("40");
-    socket.send("40");
-    await vi.waitFor(() =>
-      expect(frames.some((frame) => frame.startsWith("44") && frame.includes("CONFLICT"))).toBe(true),
-    );
-    gate.resolve(true);
-    await vi.waitFor(() => expect(frames.some((frame) => frame.startsWith("40"))).toBe(true));
-    expect(asked).toBe(1);
-    socket.terminate();
-  });
-
-  it("a transport that asks to enter very many namespaces at once is OVERLOADED", async () => {
-    await using app = await serveIngress({ maxInFlight: 2 });
-    app.ingress.subscribe("connect", () => new Promise<boolean>(() => undefined), { namespace: /^\/t-\d+$/ });
-    const socket = new WebSocket(`${app.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
-    const frames: string[] = [];
-    socket.on("message", (data: Buffer) => frames.push(data.toString()));
-    await once(socket, "open");
-    for (const n of [1, 2, 3]) socket.send(`40/t-${n},`);
-    await vi.waitFor(() =>
-      expect(frames.filter((frame) => frame.includes("OVERLOADED"))).toEqual([expect.stringContaining("/t-3")]),
-    );
-    socket.terminate();
   });
 
   it("after detach everybody may enter, and after attach again they are asked again", async () => {

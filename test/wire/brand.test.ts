@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { EventFailure } from "../../src/client/event-failure.js";
-import { toFailure } from "../../src/dispatch/failures.js";
 import { EventError, isEventError } from "../../src/wire/event-error.js";
+import { toFailure } from "../../src/wire/to-failure.js";
 
 /** The same modules again, as a second copy of the package in one process has them. */
 async function secondCopy() {

@@ -1,7 +1,8 @@
 import type { CutEvent } from "./in-flight.js";
+import type { Awaitable } from "./own-caller.js";
 
 /** What is under way for a limited time; where it stands in the list of its {@link TimeLimit}. */
-export interface Limited {
+export interface Limited extends Awaitable {
   limit: TimeLimit | undefined;
   before: Limited | undefined;
   behind: Limited | undefined;
@@ -11,6 +12,8 @@ export interface Limited {
   expire(): void;
   /** It is given up, as all that is under way. Tells what was lost. */
   cut(): CutEvent | undefined;
+  /** Nobody waits for it any more: of those that wait for this subscriber, or for all that is under way. */
+  outlive(whom: HasTimeLimit | "all"): void;
 }
 
 /** Who says how long it may take: a subscriber. */

@@ -7,7 +7,7 @@ import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/clust
 import { Dropouts } from "./groups/dropout.js";
 import type { Group } from "./groups/group.js";
 import { Grouping } from "./groups/grouping.js";
-import { Identities, NOBODY, readId, type Identity } from "./identity.js";
+import { Identities, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
@@ -18,6 +18,7 @@ import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
 import { ReviewContext } from "./review-context.js";
 import { isOurs, moveRooms, roomOf } from "../../push/rooms.js";
+import { TopicRooms } from "./topic-rooms.js";
 import type { Topics } from "./topics.js";
 import type { WaitingRoom } from "./groups/waiting-room.js";
 
@@ -67,6 +68,8 @@ export class Engine<App extends AppServer = Server> {
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
   readonly #heartbeat: NodeJS.Timeout;
+  /** Sockets that were there before this door, while it is being found out whose they are. */
+  readonly #takingIn = new Map<AppSocket<App>, Promise<void>>();
 
   constructor(options: EngineOptions<App>) {
     const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
@@ -78,9 +81,15 @@ export class Engine<App extends AppServer = Server> {
     this.presence = new PresenceSync(this.cluster, presence, (change) =>
       this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
     );
-    const userOf = (socket: AppSocket<App>): string | undefined => this.identities.of(socket).user;
-    this.joins = new Joins<App>({ topics, presence: this.presence, topicsPerSocket, log, userOf });
-    this.places = new Places<App>({ memberships, identities: this.identities, cluster: this.cluster, log });
+    this.joins = new Joins<App>({
+      topics,
+      entrance: new TopicRooms<App>(log),
+      presence: this.presence,
+      topicsPerSocket,
+      log,
+      identityOf: (socket) => this.identities.of(socket),
+    });
+    this.places = new Places<App>({ memberships, identities: this.identities, namespace, log });
     this.dropouts = new Dropouts(
       this.cluster,
       log,
@@ -105,7 +114,12 @@ export class Engine<App extends AppServer = Server> {
     // Not waited for: a node that is slow to answer must not keep this one from starting.
     void this.presence.sync();
     const sockets = [...this.#namespace.sockets.values()] as unknown as AppSocket<App>[];
-    await Promise.all(sockets.filter(({ id }) => id !== except).map((socket) => this.#takeIn(socket)));
+    const taking = sockets.filter(({ id }) => id !== except);
+    for (const socket of taking) {
+      const taken = this.#takeIn(socket).finally(() => this.#takingIn.delete(socket));
+      this.#takingIn.set(socket, taken);
+    }
+    await Promise.all(this.#takingIn.values());
   }
 
   /** Takes everything back: rooms, timers, listeners. */
@@ -143,11 +157,11 @@ export class Engine<App extends AppServer = Server> {
     });
   }
 
-  /** Changes whom a socket counts for, and asks the policies of its topics again. */
-  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
-    if (!socket.connected) return;
+  /** Changes whom a socket counts for, and asks the policies of its topics again. Resolves to whether anything changed. */
+  async setUser(socket: AppSocket<App>, id: string | undefined): Promise<boolean> {
+    if (!socket.connected) return false;
     const known = this.identities.of(socket);
-    if (!this.identities.set(socket, "user", id)) return;
+    if (!this.identities.set(socket, "user", id)) return false;
     // What was asked for by nobody yet was asked for by whoever logs in; another user's is not.
     if (known.user === undefined && id !== undefined)
       this.calls?.carry(requesterOf(socket.id, known), requesterOf(socket.id, this.identities.of(socket)));
@@ -157,6 +171,19 @@ export class Engine<App extends AppServer = Server> {
     // Beside each other: a store of places that hangs keeps no topic from its members.
     const outcomes = await Promise.allSettled([this.#placesOf(socket, id), this.#review(socket)]);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return true;
+  }
+
+  /** Changes the browser session of a socket, and asks the policies of its topics again. */
+  async setSession(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    // A socket that has gone would be put into a room that nobody empties any more.
+    if (!socket.connected || !this.identities.set(socket, "session", id)) return;
+    await this.#review(socket);
+  }
+
+  /** Settles when it is known whose a socket is that was there before this door; `undefined` if it is known. */
+  known(socket: AppSocket<App>): Promise<void> | undefined {
+    return this.#takingIn.get(socket);
   }
 
   /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
@@ -255,13 +282,19 @@ export class Engine<App extends AppServer = Server> {
 
   async #rotateHere({ from, to, user }: Rotate): Promise<number> {
     const sockets = this.identities.here("session", from);
-    for (const socket of sockets) this.identities.set(socket, "session", to ?? undefined);
     const [id] = user;
     this.identities.note((found) => {
       if (found.session !== from) return found;
       return { session: to ?? undefined, user: id === undefined ? found.user : (id ?? undefined) };
     });
-    if (id !== undefined) await Promise.all(sockets.map((socket) => this.setUser(socket, id ?? undefined)));
+    await Promise.all(
+      sockets.map(async (socket) => {
+        // Both before anybody is asked again, so that a policy sees no mixture of old and new.
+        const changed = this.identities.set(socket, "session", to ?? undefined);
+        if (id !== undefined && (await this.setUser(socket, id ?? undefined))) return;
+        if (changed) await this.#review(socket);
+      }),
+    );
     return sockets.length;
   }
 

@@ -16,8 +16,8 @@
  * const readers = new Set(["ada", "grace"]);
  * const realtime = new Realtime<App>({ user: ({ data }) => data.user });
  * realtime.topics.define("room:{id}", {
- *   join({ socket }, { id }) {
- *     if (!readers.has(socket.data.user ?? "")) throw new EventError("FORBIDDEN", `room ${id} is not for you`);
+ *   join({ user: id }, { id: room }) {
+ *     if (!readers.has(id ?? "")) throw new EventError("FORBIDDEN", `room ${room} is not for you`);
  *   },
  *   presence: true,
  * });
@@ -49,7 +49,7 @@ export type { IdentifiedSocket, Identity } from "./identity.js";
 export { MemoryMemberships } from "./groups/memberships.js";
 export type { Memberships, Place } from "./groups/memberships.js";
 export type { PresenceOptions } from "./presence-sync.js";
-export type { Evicted, Joined, Member, Notice, PresenceChange, PresenceState, Refetch } from "./protocol.js";
+export type { Evicted, Joined, JoinedAll, Member, Notice, PresenceChange, PresenceState, Refetch } from "./protocol.js";
 export type { PushOptions } from "../../push/pusher.js";
 export type { NoticeData, OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
@@ -66,6 +66,7 @@ export type { MemoryCallStoreOptions } from "./calls/memory-call-store.js";
 export { RedisCallStore } from "./calls/redis-call-store.js";
 export type { RedisCallStoreOptions } from "./calls/redis-call-store.js";
 export type { Names, Target, TargetOptions } from "../../push/target.js";
+export type { LeftContext, LeftReason, TopicContext } from "./topic-context.js";
 export type { ParamsOf } from "./topic-pattern.js";
 export { Topics } from "./topics.js";
 export type { MatchedTopic, TopicDefinition } from "./topics.js";

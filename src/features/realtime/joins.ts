@@ -1,57 +1,57 @@
-import { passes } from "../../wire/codes.js";
-import { isThenable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { EventError, isEventError } from "../../wire/event-error.js";
 import { unsendable } from "../../push/encodable.js";
+import { idsOf } from "../../push/rooms.js";
+import { passes } from "../../wire/codes.js";
+import { EventError, isEventError } from "../../wire/event-error.js";
+import { invalidInput, readIssues } from "../../wire/schema.js";
+import { describeValue, isThenable, printable } from "../../wire/values.js";
+import { Attempt, Cancelled } from "./attempt.js";
+import type { Identity } from "./identity.js";
+import { JoinLimit } from "./join-limit.js";
+import type { Ask, At } from "./join-request.js";
 import type { PresenceSync } from "./presence-sync.js";
 import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
-import { idsOf, moveRooms, roomOf } from "../../push/rooms.js";
-import type { MatchedTopic, Topics } from "./topics.js";
+import { JoinContext, type LeftReason } from "./topic-context.js";
+import type { Entrance, Entering } from "./topic-rooms.js";
+import type { MatchedTopic, TopicDefinition, Topics } from "./topics.js";
 
-/** Something came between a socket and its admission, and has put everything else in order. */
-class Cancelled extends EventError {}
-
-/** A socket asking for a topic, while its policy thinks. */
-class Attempt {
-  cancelled: Cancelled | undefined = undefined;
-  #reject: (cancelled: Cancelled) => void = () => undefined;
-  readonly #cancelling: Promise<never>;
-
-  constructor() {
-    this.#cancelling = new Promise((_, reject) => (this.#reject = reject));
-    this.#cancelling.catch(() => undefined); // whoever waits hears of it
-  }
-
-  /** It comes to nothing, whatever the policy still says. */
-  cancel(cancelled: Cancelled): void {
-    if (this.cancelled !== undefined) return;
-    this.cancelled = cancelled;
-    this.#reject(cancelled);
-  }
-
-  /** Waits for this, but no longer than until the attempt is cancelled. */
-  wait<T>(value: T): Promise<Awaited<T>> {
-    return Promise.race([value, this.#cancelling]);
-  }
-}
-
-/** What one socket has to do with one topic. */
+/**
+ * What one socket has to do with one topic. Whatever the state, attempts may be under way; the one that came first is asked first.
+ *
+ * | `state`     | in the room          | its client thinks it is in | a `left` is owed     |
+ * | ----------- | -------------------- | -------------------------- | -------------------- |
+ * | `asking`    | while it is answered | no                         | no                   |
+ * | `in`        | yes                  | yes                        | yes                  |
+ * | `suspended` | no                   | yes                        | if it was let in     |
+ * | `recovered` | yes                  | yes                        | no                   |
+ * | `out`       | no                   | no                         | no                   |
+ *
+ * `asking` becomes `in` with the answer, `out` with a refusal. `in` becomes `suspended` when the user of the socket changes, and `in` or
+ * `out` by the review that follows, which asks the policy anew. `recovered` is what a connection that came back, or the application, has
+ * brought: a review makes it `in` or `out`. `out` is forgotten with the last of its attempts.
+ */
 interface Entry {
-  /** In the room, admitted or about to be. */
-  joined: boolean;
-  /** Told so. */
-  admitted: boolean;
-  /** How often it was. */
-  admissions: number;
-  /** Under way or waiting; the one that came first is asked first. */
-  readonly attempts: Set<Attempt>;
-  /** Settles with the last of the attempts. */
-  tail: Promise<unknown> | undefined;
+  state: "asking" | "in" | "suspended" | "recovered" | "out";
+  /** What it was let in with last. */
+  admission: Admission<never> | undefined;
+  /** How often somebody said yes, or who is asked changed: what was asked before that does not count any more. */
+  verdicts: number;
+  /** Under way or waiting; never written to. */
+  attempts: readonly Attempt[];
   /** The user it counts for in presence. */
   present: string | undefined;
+}
+
+/** What a policy let a socket in with. */
+interface Admission<App extends AppServer> extends Identity {
+  readonly socket: AppSocket<App>;
+  readonly matched: MatchedTopic<App>;
+  /** What the join said, validated. */
+  readonly input: unknown;
+  readonly grant: unknown;
 }
 
 type Entries = Map<string, Entry>;
@@ -59,25 +59,66 @@ type Entries = Map<string, Entry>;
 /** What sockets have to do with topics until they join one: most connections of a server may never do. Never written to. */
 const NOTHING: Entries = new Map();
 
-/** Answers a join; false if nobody waits for it any more. */
-export type Answer = (joined: Joined) => boolean;
+const NONE: readonly Attempt[] = [];
+
+/** What became of one topic of a join. */
+export type Outcome = { readonly joined: Joined } | { readonly error: unknown };
+
+/** Answers a join, in the order in which its topics were asked for; false if nobody waits for it any more. */
+export type Answer = (outcomes: readonly Outcome[]) => boolean;
 
 /** What {@link Joins} works with. */
 export interface JoinsOptions<App extends AppServer> {
   readonly topics: Topics<App>;
+  readonly entrance: Entrance<App>;
   readonly presence: PresenceSync;
   readonly topicsPerSocket: number;
   readonly log: Logger;
-  readonly userOf: (socket: AppSocket<App>) => string | undefined;
+  readonly identityOf: (socket: AppSocket<App>) => Identity;
+}
+
+/** One topic of a join, on its way to an answer. */
+interface Part<App extends AppServer> {
+  readonly topic: string;
+  readonly entry: Entry;
+  readonly attempt: Attempt;
+  /** Whoever asked before; this one's turn is after it. */
+  readonly before: Attempt | undefined;
+  readonly matched: MatchedTopic<App>;
+  /** What the join said; of a review, what it said once, validated then. */
+  readonly said: { readonly raw: unknown } | { readonly input: unknown };
+  /** What the policy said; without it, the attempt has failed or is still asking. */
+  verdict: Verdict<App> | undefined;
+  snapshot: unknown;
+  error: unknown;
+}
+
+interface Verdict<App extends AppServer> extends Admission<App> {
+  readonly context: JoinContext<App>;
+  readonly variant: string | undefined;
+  readonly info: unknown;
+}
+
+/** A topic of a join as it begins: its own attempt, that of whoever asked for the same before, or a refusal. */
+type Begun<App extends AppServer> = Part<App> | { readonly shares: Attempt } | { readonly error: unknown };
+
+/** How the topics of a join, or the one of a review, are decided. */
+interface Manner<App extends AppServer> {
+  readonly context: EventContext<App>;
+  readonly at: At;
+  /** Whether a socket that was in before stays in after this error. */
+  readonly keeps: (error: unknown) => boolean;
 }
 
 /**
  * Who is in which topic on this node. A join takes as long as its policy does; whatever happens meanwhile (the client leaves, the
- * user is evicted or logs out, the connection ends) counts, and the late admission does not.
+ * user is evicted or logs out, the connection ends) counts, and the late admission does not. Topics that are joined by one call are
+ * decided beside each other, entered in one turn, and answered together.
  */
 export class Joins<App extends AppServer = Server> {
   readonly #options: JoinsOptions<App>;
   readonly #sockets = new Map<string, Entries>();
+  readonly #limits = new Map<string, JoinLimit>();
   #joined = 0;
   #refused = 0;
   #evicted = 0;
@@ -91,6 +132,19 @@ export class Joins<App extends AppServer = Server> {
     return { joined: this.#joined, refused: this.#refused, evicted: this.#evicted };
   }
 
+  /** What the topic's policy granted a socket, while it is in. */
+  grantOf(socketId: string, topic: string): unknown {
+    const entry = this.#sockets.get(socketId)?.get(topic);
+    return entry?.state === "in" ? entry.admission?.grant : undefined;
+  }
+
+  /** The topics a socket is in. */
+  topicsOf(socketId: string): string[] {
+    return [...(this.#sockets.get(socketId) ?? NOTHING)]
+      .filter(([, { state }]) => state === "in")
+      .map(([name]) => name);
+  }
+
   /** A socket is there from now on. Until then, and after {@link drop}, it can't join. */
   admit(socketId: string): void {
     if (!this.#sockets.has(socketId)) this.#sockets.set(socketId, NOTHING);
@@ -98,13 +152,15 @@ export class Joins<App extends AppServer = Server> {
 
   /** A socket is gone. */
   drop(socketId: string): void {
-    for (const [topic, entry] of this.#sockets.get(socketId) ?? []) {
+    const entries = this.#sockets.get(socketId) ?? NOTHING;
+    this.#sockets.delete(socketId);
+    this.#limits.delete(socketId);
+    for (const [topic, entry] of entries) {
       this.#cancel(entry, new Cancelled("CONFLICT", "the connection ended"));
       this.#absent(topic, entry, socketId, false);
       // What a policy still says of this life is not to be heeded in the next one.
-      entry.joined = entry.admitted = false;
+      this.#end(topic, entry, "disconnected");
     }
-    this.#sockets.delete(socketId);
   }
 
   /** Those whose end nobody told of, after which they are gone, too. */
@@ -112,33 +168,52 @@ export class Joins<App extends AppServer = Server> {
     for (const socketId of this.#sockets.keys()) if (!isThere(socketId)) this.drop(socketId);
   }
 
-  /** Forgets every socket, telling nobody. */
+  /** Forgets every socket, telling no client. */
   clear(): void {
-    for (const entries of this.#sockets.values()) {
-      for (const entry of entries.values()) {
+    const sockets = [...this.#sockets.values()];
+    this.#sockets.clear();
+    this.#limits.clear();
+    for (const entries of sockets) {
+      for (const [topic, entry] of entries) {
         this.#cancel(entry, new Cancelled("SHUTTING_DOWN", "the server is going away"));
-        entry.joined = entry.admitted = false;
+        this.#end(topic, entry, "closed");
       }
     }
-    this.#sockets.clear();
   }
 
   /**
-   * Asks the topic's policy and lets the socket in. A socket that is in already stays in if nobody says no: another component of its
+   * Asks the topics' policies and lets the socket in. A socket that is in already stays in if nobody says no: another component of its
    * page may have joined, and what failed for the moment is no verdict on it. If somebody does, it is out, and told so
-   * (decision 0030).
+   * (decision 0030). Whoever asks
+   * for the same while a policy thinks gets the same answer.
    *
-   * @param answer called with the answer at the very moment it holds, before anything later is sent to the topic
-   * @throws EventError if the topic is unknown, its policy refuses, or something came between
+   * @param answer called once, at the very moment the answer holds, before anything later is sent to the topics
    */
-  async join(context: EventContext<App>, topic: string, answer: Answer): Promise<void> {
-    try {
-      await this.#join(context, topic, answer, isPassing);
-      this.#joined++;
-    } catch (error) {
-      this.#refused++;
-      throw error;
-    }
+  async join(context: EventContext<App>, asks: readonly Ask[], at: At, answer: Answer): Promise<void> {
+    const { socket } = context;
+    const manner: Manner<App> = { context, at, keeps: isPassing };
+    const begun = new Map<string, Begun<App>>();
+    for (const ask of asks) if (!begun.has(ask.topic)) begun.set(ask.topic, this.#begin(socket, ask));
+    const shared = new Map<string, Outcome>();
+    const waiting = [...begun].map(async ([topic, part]) => {
+      if ("shares" in part) shared.set(topic, await outcomeOf(part.shares));
+    });
+    const parts = [...begun.values()].filter((part) => "attempt" in part);
+    await this.#run(manner, parts, waiting, () => {
+      const outcomes = asks.map(({ topic }): Outcome => {
+        const part = begun.get(topic);
+        const outcome = shared.get(topic) ?? resultOf(part as Part<App> | { error: unknown });
+        // Lost again before it could be answered.
+        if (shared.has(topic) && "joined" in outcome && this.#sockets.get(socket.id)?.get(topic)?.state !== "in")
+          return { error: new EventError("CONFLICT", "the topic was lost meanwhile") };
+        return outcome;
+      });
+      const heard = answer(outcomes);
+      const joined = heard ? outcomes.filter((outcome) => "joined" in outcome).length : 0;
+      this.#joined += joined;
+      this.#refused += outcomes.length - joined;
+      return heard;
+    });
   }
 
   /** Takes a socket out of a topic, and out of the queue for it. */
@@ -146,7 +221,7 @@ export class Joins<App extends AppServer = Server> {
     const entry = this.#sockets.get(socket.id)?.get(topic);
     if (!entry) return;
     this.#cancel(entry, new Cancelled("CONFLICT", "the topic was left while it was being joined"));
-    this.#out(socket, topic, entry, false);
+    this.#out(socket, topic, entry, "left");
   }
 
   /**
@@ -156,16 +231,16 @@ export class Joins<App extends AppServer = Server> {
   disown(socket: AppSocket<App>): void {
     for (const topic of idsOf("topic", socket.rooms)) {
       const entry = this.#entry(socket.id, topic);
-      if (entry.attempts.size === 0) Object.assign(entry, { joined: true, admitted: true });
+      if (entry.attempts.length === 0 && !isIn(entry)) entry.state = "recovered";
     }
     for (const [topic, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
       this.#cancel(entry, new Cancelled("CONFLICT", "the user of this connection changed meanwhile"));
-      if (!entry.admitted) this.#out(socket, topic, entry, true);
-      else {
-        entry.admissions++; // what was asked before was asked for somebody else
-        moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
+      entry.verdicts++; // what was asked before was asked for somebody else
+      if (isIn(entry)) {
+        entry.state = "suspended";
+        this.#options.entrance.leave(socket, topic);
         this.#absent(topic, entry, socket.id, true);
-      }
+      } else this.#out(socket, topic, entry, "refused");
     }
   }
 
@@ -175,9 +250,9 @@ export class Joins<App extends AppServer = Server> {
     for (const [name, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
       if (topic !== undefined && name !== topic) continue;
       this.#cancel(entry, new Cancelled(code, message));
-      const { joined } = entry;
-      this.#out(socket, name, entry, true);
-      if (!joined) continue;
+      const was = isIn(entry);
+      this.#out(socket, name, entry, "evicted");
+      if (!was) continue;
       had = true;
       this.#evicted++;
       this.#tell(socket, EVICTED, { topic: name, code, message } satisfies Evicted);
@@ -186,7 +261,7 @@ export class Joins<App extends AppServer = Server> {
   }
 
   /**
-   * Asks the policies again about every topic a socket is in, since much may have changed: its user, or everything while a
+   * Asks the policies again about every topic a socket is in, since much may have changed: whose it is, or everything while a
    * recovered connection was away. What is not allowed now, for whatever reason, is taken away. Presence is sent anew where differences
    * may be missing.
    */
@@ -195,128 +270,217 @@ export class Joins<App extends AppServer = Server> {
     if (!socket.connected) return;
     this.admit(socket.id);
     // Its rooms are what a recovered connection brings back; what it was admitted to is what the application may have taken it out of.
-    const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => entry.admitted);
+    const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => isIn(entry));
     const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
-    await Promise.all(
-      [...reviewed].map(async (topic) => {
-        const entry = Object.assign(this.#entry(socket.id, topic), { joined: true, admitted: true });
-        try {
-          const tell: Answer = ({ presence }) => {
-            // Refused by another attempt meanwhile, and told so.
-            if (!entry.admitted) return false;
-            if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
-            return true;
-          };
-          await this.#join(context, topic, tell, () => false);
-        } catch (error) {
-          if (!isEventError(error)) this.#options.log.error({ err: error, topic }, "the policy of a topic failed");
-        }
-      }),
-    );
+    const manner: Manner<App> = { context, at: undefined, keeps: () => false };
+    await Promise.all([...reviewed].map((topic) => this.#reviewOne(manner, topic)));
   }
 
-  /** @param keeps whether a socket that was admitted before stays in after this error */
-  async #join(
-    context: EventContext<App>,
-    topic: string,
-    answer: Answer,
-    keeps: (error: unknown) => boolean,
-  ): Promise<void> {
-    const { socket } = context;
-    const { topics, topicsPerSocket } = this.#options;
-    const known = this.#sockets.get(socket.id);
-    if (!known) throw new EventError("CONFLICT", "the connection ended");
-    const matched = topics.match(topic);
-    if (!matched) {
-      const refusal = new Cancelled("FORBIDDEN", "this topic can't be joined");
-      const entry = known.get(topic);
-      if (entry) {
-        this.#cancel(entry, refusal);
-        this.#refuse(socket, topic, entry, refusal);
-      }
-      throw refusal;
-    }
-    if (!known.has(topic) && known.size >= topicsPerSocket) {
-      throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
-        details: { max: topicsPerSocket },
-      });
-    }
-
+  async #reviewOne(manner: Manner<App>, topic: string): Promise<void> {
+    const { socket } = manner.context;
     const entry = this.#entry(socket.id, topic);
-    const attempt = new Attempt();
-    entry.attempts.add(attempt);
-    const { signal } = context;
-    const abort = (): void => this.#giveUp(socket, topic, entry, attempt, signal.reason, keeps);
+    if (!isIn(entry)) entry.state = "recovered";
+    const matched = this.#options.topics.match(topic);
+    if (!matched) return this.#undeclared(socket, topic, entry);
+    const { admission } = entry;
+    if (matched.definition.input !== undefined && admission === undefined) {
+      // What it said is forgotten, and it knows that it has to say it again.
+      this.#cancel(entry, new Cancelled("CONFLICT", "a topic with an input has to be joined again after a recovery"));
+      return this.#out(socket, topic, entry, "refused");
+    }
+    const part = this.#part(topic, entry, matched, { input: admission?.input });
+    await this.#run(manner, [part], [], () => {
+      const outcome = resultOf(part);
+      if (!("joined" in outcome)) return true;
+      const { presence } = outcome.joined;
+      if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
+      return true;
+    });
+    const { error } = part;
+    if (error !== undefined && !isEventError(error))
+      this.#options.log.error({ err: printable(error), topic }, "the policy of a topic failed");
+  }
+
+  #begin(socket: AppSocket<App>, { topic, input, said }: Ask): Begun<App> {
+    const { topics, topicsPerSocket } = this.#options;
+    try {
+      const known = this.#sockets.get(socket.id);
+      if (!known) throw new EventError("CONFLICT", "the connection ended");
+      const entry = known.get(topic);
+      const matched = topics.match(topic);
+      if (!matched) {
+        if (entry) this.#undeclared(socket, topic, entry);
+        throw undeclared();
+      }
+      this.#limitOf(socket.id).take(entry ? "again" : "first");
+      const last = entry?.attempts.at(-1);
+      if (last?.shared === said) return { shares: last };
+      if (!entry && known.size >= topicsPerSocket) {
+        throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
+          details: { max: topicsPerSocket },
+        });
+      }
+      return this.#part(topic, entry ?? this.#entry(socket.id, topic), matched, { raw: input }, said);
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  #part(topic: string, entry: Entry, matched: MatchedTopic<App>, said: Part<App>["said"], shared?: string): Part<App> {
+    const before = entry.attempts.at(-1);
+    const attempt = new Attempt(before, shared);
+    entry.attempts = [...entry.attempts, attempt];
+    if (entry.state === "out") entry.state = "asking";
+    return {
+      topic,
+      entry,
+      attempt,
+      before,
+      matched,
+      said,
+      verdict: undefined,
+      snapshot: undefined,
+      error: undefined,
+    };
+  }
+
+  /**
+   * Takes topics from the question to the answer. Never rejects: what fails is in the part.
+   *
+   * @param besides what else has to be there before the answer
+   * @param answer says the outcomes, in the turn in which they hold; false if nobody hears them
+   */
+  async #run(
+    manner: Manner<App>,
+    parts: readonly Part<App>[],
+    besides: readonly Promise<unknown>[],
+    answer: () => boolean,
+  ): Promise<void> {
+    const { signal } = manner.context;
+    const abort = (): void => {
+      for (const part of parts) this.#giveUp(manner, part, signal.reason);
+    };
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
-    // One after the other, so that the last answer is the state the socket is in.
-    const turn = entry.tail;
-    const run = async (): Promise<void> => {
-      if (turn) await attempt.wait(turn.catch(() => undefined));
-      check(attempt, socket);
-      await this.#admit(context, topic, matched, entry, attempt, answer);
-    };
-    const result = run();
-    // Not before the one ahead has ended, even if this one is given up first.
-    entry.tail = turn ? Promise.allSettled([turn, result]) : result;
-    entry.tail.catch(() => undefined); // told below
+    await Promise.all([...parts.map((part) => this.#decide(manner, part)), ...besides]);
+    await this.#enter(manner, parts);
+    // Nothing is awaited between the state of presence and the answer: what changes after this arrives after it.
+    const joined = new Map(decided(parts).map((part) => [part, this.#joinedOf(part)]));
+    for (const [part, value] of joined) part.attempt.joined = value;
+    const heard = answer();
+    for (const part of joined.keys()) {
+      if (heard) this.#admitted(part);
+      else this.#fail(manner, part, new EventError("TIMEOUT", "no answer in time"));
+    }
+    signal.removeEventListener("abort", abort);
+    for (const part of parts) this.#over(manner.context.socket, part);
+  }
+
+  async #decide(manner: Manner<App>, part: Part<App>): Promise<void> {
+    const { socket } = manner.context;
+    const { attempt, before, matched, said } = part;
     try {
-      await result;
+      // One after the other, so that the last answer is the state the socket is in.
+      if (before) await attempt.wait(before.ended);
+      check(attempt, socket);
+      const input = "raw" in said ? await attempt.wait(validated(matched, said.raw)) : said.input;
+      check(attempt, socket);
+      // A session that was rotated while the policy thought is asked about anew; whose user changed is cancelled.
+      do part.verdict = await this.#ask(manner, part, input);
+      while (part.verdict.session !== this.#options.identityOf(socket).session);
     } catch (error) {
-      // Whoever cancelled the attempt has seen to it already.
-      if (attempt.cancelled === undefined && !(entry.admitted && keeps(error))) {
-        this.#refuse(socket, topic, entry, error);
-      }
-      throw error;
-    } finally {
-      signal.removeEventListener("abort", abort);
-      entry.attempts.delete(attempt);
-      if (!entry.joined && entry.attempts.size === 0 && this.#sockets.get(socket.id)?.get(topic) === entry) {
-        this.#sockets.get(socket.id)?.delete(topic);
-      }
+      this.#fail(manner, part, error);
     }
   }
 
-  async #admit(
-    context: EventContext<App>,
-    topic: string,
-    { definition, params }: MatchedTopic<App>,
-    entry: Entry,
-    attempt: Attempt,
-    answer: Answer,
-  ): Promise<void> {
-    const { socket } = context;
-    const verdictOrPromise = definition.join?.(context, params, topic);
+  async #ask(manner: Manner<App>, part: Part<App>, input: unknown): Promise<Verdict<App>> {
+    const { socket } = manner.context;
+    const { topic, entry, attempt, matched } = part;
+    const { definition, params } = matched;
+    const context = new JoinContext<App>(manner.context, topic, this.#options.identityOf(socket));
+    const answer = definition.join === undefined ? true : definition.join(context, params, input);
     // Once: there are thenables that ask their database at each `then`.
-    const asked = isThenable(verdictOrPromise) ? Promise.resolve(verdictOrPromise) : verdictOrPromise;
-    if (entry.admitted) this.#heed(socket, topic, entry, attempt, asked);
-    const verdict = await attempt.wait(asked);
-    if (verdict === false) throw notAllowed();
-    const info =
-      typeof definition.presence === "function"
-        ? await attempt.wait(definition.presence(context, params, topic))
-        : undefined;
+    const asked = isThenable(answer) ? Promise.resolve(answer) : answer;
+    if (isIn(entry)) this.#heed(socket, topic, entry, attempt, asked);
+    const grant = await attempt.wait(asked);
+    if (grant === false) throw notAllowed();
+    const variant = await attempt.wait(definition.variant?.(context, params, input));
+    if (variant !== undefined && (typeof variant !== "string" || variant === ""))
+      throw new TypeError(`topic "${topic}": variant must be a non-empty string, got ${describeValue(variant)}`);
+    const { presence } = definition;
+    const info = typeof presence === "function" ? await attempt.wait(presence(context, params, input)) : undefined;
     check(attempt, socket);
-
-    entry.joined = true;
-    await attempt.wait(socket.join(roomOf("topic", topic)));
-    let snapshot: unknown = verdict === true ? undefined : verdict;
-    if (definition.snapshot) snapshot = await attempt.wait(definition.snapshot(context, params, topic));
-    check(attempt, socket);
-    const reason = unsendable([snapshot, info]);
-    if (reason !== undefined) throw new TypeError(`the snapshot of topic "${topic}" can't be sent: ${reason}`);
-
-    const joined: Joined = snapshot === undefined ? {} : { snapshot };
-    if (definition.presence) joined.presence = this.#present(topic, entry, socket, info);
-    // Nothing is awaited between the state and the answer: what changes after this arrives after it.
-    if (!answer(joined)) throw new EventError("TIMEOUT", "no answer in time");
-    entry.admitted = true;
-    entry.admissions++;
+    const { user, session } = context;
+    return { socket, matched, input, grant: grant === undefined ? true : grant, user, session, context, variant, info };
   }
 
-  #present(topic: string, entry: Entry, socket: AppSocket<App>, info: unknown): Member[] {
-    const { presence, userOf } = this.#options;
-    const user = userOf(socket);
+  async #enter(manner: Manner<App>, parts: readonly Part<App>[]): Promise<void> {
+    const { socket } = manner.context;
+    const entering: Entering[] = [];
+    for (const { topic, attempt, verdict } of decided(parts)) {
+      // Who asks from here on needs a snapshot that is taken from here on.
+      attempt.shared = undefined;
+      const still = (): boolean => attempt.cancelled === undefined && socket.connected;
+      entering.push({ topic, variant: verdict?.variant, still });
+    }
+    if (entering.length === 0) return;
+    try {
+      await this.#options.entrance.enter(socket, entering, manner.at);
+    } catch (error) {
+      for (const part of decided(parts)) this.#fail(manner, part, error);
+      return;
+    }
+    await Promise.all(decided(parts).map((part) => this.#snapshot(manner, part)));
+  }
+
+  async #snapshot(manner: Manner<App>, part: Part<App>): Promise<void> {
+    const { attempt, matched, verdict } = part;
+    const { definition, params } = matched;
+    try {
+      check(attempt, manner.context.socket);
+      if (!verdict) return;
+      part.snapshot = await attempt.wait(definition.snapshot?.(verdict.context, params, verdict.input));
+      check(attempt, manner.context.socket);
+      const reason = unsendable([part.snapshot, verdict.info]);
+      if (reason !== undefined) throw new TypeError(`the snapshot of topic "${part.topic}" can't be sent: ${reason}`);
+    } catch (error) {
+      this.#fail(manner, part, error);
+    }
+  }
+
+  #joinedOf({ topic, entry, matched, verdict, snapshot }: Part<App>): Joined {
+    const joined: Joined = snapshot === undefined ? {} : { snapshot };
+    if (matched.definition.presence && verdict) joined.presence = this.#present(topic, entry, verdict);
+    return joined;
+  }
+
+  #admitted({ entry, attempt, verdict }: Part<App>): void {
+    entry.state = "in";
+    // Of another application's type here, since what is in a map can't say whose it is; it is given back to its own definition alone.
+    entry.admission = verdict as unknown as Admission<never>;
+    entry.verdicts++;
+    attempt.succeed();
+  }
+
+  #fail(manner: Manner<App>, part: Part<App>, error: unknown): void {
+    const { socket } = manner.context;
+    const { topic, entry, attempt } = part;
+    part.verdict = undefined;
+    part.error = error;
+    if (attempt.cancelled === undefined && !(isIn(entry) && manner.keeps(error)))
+      return this.#refuse(socket, topic, entry, error);
+    // Whoever cancelled the attempt has seen to it already, but perhaps before the room was entered.
+    if (entry.state !== "in" && entry.state !== "recovered") this.#options.entrance.leave(socket, topic);
+  }
+
+  #over(socket: AppSocket<App>, { topic, entry, attempt, error }: Part<App>): void {
+    entry.attempts = entry.attempts.filter((other) => other !== attempt);
+    attempt.fail(error);
+    this.#forget(socket.id, topic, entry);
+  }
+
+  #present(topic: string, entry: Entry, { socket, user, info }: Verdict<App>): Member[] {
+    const { presence } = this.#options;
     if (entry.present !== user) this.#absent(topic, entry, socket.id, true);
     if (user !== undefined) {
       entry.present = user;
@@ -325,21 +489,27 @@ export class Joins<App extends AppServer = Server> {
     return presence.list(topic);
   }
 
+  #limitOf(socketId: string): JoinLimit {
+    let limit = this.#limits.get(socketId);
+    if (!limit) this.#limits.set(socketId, (limit = new JoinLimit(this.#options.topicsPerSocket)));
+    return limit;
+  }
+
   #entry(socketId: string, topic: string): Entry {
     let entries = this.#sockets.get(socketId);
     const known = entries?.get(topic);
     if (known) return known;
-    const entry: Entry = {
-      joined: false,
-      admitted: false,
-      admissions: 0,
-      attempts: new Set(),
-      tail: undefined,
-      present: undefined,
-    };
+    const entry: Entry = { state: "asking", admission: undefined, verdicts: 0, attempts: NONE, present: undefined };
     if (entries === NOTHING) this.#sockets.set(socketId, (entries = new Map()));
     entries?.set(topic, entry);
     return entry;
+  }
+
+  #forget(socketId: string, topic: string, entry: Entry): void {
+    // An attempt under way keeps its entry; it removes it when it sees that it was refused.
+    if (isIn(entry) || entry.attempts.length > 0) return;
+    const entries = this.#sockets.get(socketId);
+    if (entries?.get(topic) === entry) entries.delete(topic);
   }
 
   #cancel(entry: Entry, cancelled: Cancelled): void {
@@ -348,50 +518,63 @@ export class Joins<App extends AppServer = Server> {
 
   /** Who stays in although the policy took too long is out if that says no after all, unless it has said yes to another attempt. */
   #heed(socket: AppSocket<App>, topic: string, entry: Entry, attempt: Attempt, asked: unknown): void {
-    const { admissions } = entry;
+    const { verdicts } = entry;
     const refused = (error: unknown): void => {
       // Given up by the clock, and by nobody else.
       if (attempt.cancelled === undefined || !isPassing(attempt.cancelled)) return;
-      if (!entry.admitted || entry.admissions !== admissions) return;
+      if (!isIn(entry) || entry.verdicts !== verdicts) return;
       if (!isPassing(error)) this.#refuse(socket, topic, entry, error);
     };
-    Promise.resolve(asked).then((verdict) => {
-      if (verdict === false) refused(notAllowed());
+    Promise.resolve(asked).then((answer) => {
+      if (answer === false) refused(notAllowed());
     }, refused);
   }
 
   /** Time is up, or the client is gone: nobody waits for the policy any longer. */
-  #giveUp(
-    socket: AppSocket<App>,
-    topic: string,
-    entry: Entry,
-    attempt: Attempt,
-    reason: unknown,
-    keeps: (error: unknown) => boolean,
-  ): void {
+  #giveUp(manner: Manner<App>, { topic, entry, attempt }: Part<App>, reason: unknown): void {
     const { code, message } = isEventError(reason) ? reason : new EventError("TIMEOUT", "no answer in time");
     const cancelled = new Cancelled(code, message);
     attempt.cancel(cancelled);
-    if (!(entry.admitted && keeps(cancelled))) this.#refuse(socket, topic, entry, cancelled);
+    if (!(isIn(entry) && manner.keeps(cancelled))) this.#refuse(manner.context.socket, topic, entry, cancelled);
+  }
+
+  #undeclared(socket: AppSocket<App>, topic: string, entry: Entry): void {
+    const refusal = new Cancelled("FORBIDDEN", undeclared().message);
+    this.#cancel(entry, refusal);
+    this.#refuse(socket, topic, entry, refusal);
   }
 
   #refuse(socket: AppSocket<App>, topic: string, entry: Entry, error: unknown): void {
-    const { admitted } = entry;
-    this.#out(socket, topic, entry, true);
-    if (!admitted || !socket.connected) return;
+    const was = isIn(entry);
+    this.#out(socket, topic, entry, "refused");
+    if (!was || !socket.connected) return;
     const { code, message } = isEventError(error) ? error : new EventError("INTERNAL", "the server failed");
     this.#evicted++;
     this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
   }
 
-  #out(socket: AppSocket<App>, topic: string, entry: Entry, now: boolean): void {
-    entry.joined = false;
-    entry.admitted = false;
-    moveRooms(this.#options.log, () => socket.leave(roomOf("topic", topic)));
-    this.#absent(topic, entry, socket.id, now);
-    // An attempt under way keeps its entry; it removes it when it sees that it was refused.
-    const entries = this.#sockets.get(socket.id);
-    if (entry.attempts.size === 0 && entries?.get(topic) === entry) entries.delete(topic);
+  #out(socket: AppSocket<App>, topic: string, entry: Entry, reason: LeftReason): void {
+    this.#options.entrance.leave(socket, topic);
+    this.#absent(topic, entry, socket.id, true);
+    this.#end(topic, entry, reason);
+    this.#forget(socket.id, topic, entry);
+  }
+
+  /** The admission, if there is one, is over. */
+  #end(topic: string, entry: Entry, reason: LeftReason): void {
+    const admission = entry.admission as Admission<App> | undefined;
+    entry.state = "out";
+    entry.admission = undefined;
+    if (!admission) return;
+    const { socket, user, session, grant, matched } = admission;
+    const failed = (error: unknown): void =>
+      this.#options.log.error({ err: printable(error), topic, reason }, "`left` of a topic failed");
+    try {
+      const told = matched.definition.left?.({ socket, user, session, topic, reason, grant }, matched.params);
+      if (isThenable(told)) Promise.resolve(told).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #absent(topic: string, entry: Entry, socketId: string, now: boolean): void {
@@ -406,6 +589,39 @@ export class Joins<App extends AppServer = Server> {
   }
 }
 
+/** Whether its client thinks that it is in. */
+function isIn({ state }: Entry): boolean {
+  return state === "in" || state === "suspended" || state === "recovered";
+}
+
+function decided<App extends AppServer>(parts: readonly Part<App>[]): Part<App>[] {
+  return parts.filter(({ verdict }) => verdict !== undefined);
+}
+
+function resultOf<App extends AppServer>(part: Part<App> | { readonly error: unknown }): Outcome {
+  const joined = "attempt" in part ? part.attempt.joined : undefined;
+  return joined === undefined ? { error: part.error } : { joined };
+}
+
+async function outcomeOf(attempt: Attempt): Promise<Outcome> {
+  try {
+    return { joined: await attempt.answer };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What a join says, as the topic takes it. @throws EventError `INVALID_INPUT` if it does not fit */
+async function validated(
+  { definition }: { readonly definition: Pick<TopicDefinition, "input"> },
+  raw: unknown,
+): Promise<unknown> {
+  if (definition.input === undefined) return undefined;
+  const result = await definition.input["~standard"].validate(raw);
+  if (result.issues !== undefined) throw invalidInput(readIssues(result.issues));
+  return result.value;
+}
+
 function check({ cancelled }: Attempt, { connected }: { readonly connected: boolean }): void {
   if (cancelled) throw cancelled;
   if (!connected) throw new EventError("CONFLICT", "the connection ended");
@@ -413,6 +629,10 @@ function check({ cancelled }: Attempt, { connected }: { readonly connected: bool
 
 function notAllowed(): EventError {
   return new EventError("FORBIDDEN", "you may not join this topic");
+}
+
+function undeclared(): EventError {
+  return new EventError("FORBIDDEN", "this topic can't be joined");
 }
 
 /** Whether a refusal passes; what was not meant for the client is `INTERNAL`. */

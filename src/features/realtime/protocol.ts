@@ -3,7 +3,12 @@
  * shared with browsers. Every name begins with `ingress:`, so an application's own events can't clash with it.
  */
 
-/** Client to server, acknowledged with a value or a failure: `(topic: string)`. Answers with a {@link Joined}. */
+import type { Failure } from "../../wire/failure.js";
+
+/**
+ * Client to server, acknowledged with a value or a failure: `(topics, at?)`. `topics` is the name of a topic, `{ topic, input }`, or a list
+ * of these; a list needs `at`. Answers with a {@link Joined}, or to a list with a {@link JoinedAll}.
+ */
 export const JOIN = "ingress:join";
 
 /** Client to server, acknowledged: `(topic: string)`. Answers with `{}`, also when the topic was not joined. */
@@ -37,10 +42,16 @@ export type PresenceState = Member[];
 
 /** The answer to a `JOIN`. */
 export interface Joined {
-  /** What the topic's policy returned, when it returned something. */
+  /** What the topic's `snapshot` returned, when it returned something. */
   snapshot?: unknown;
   /** Who is there, for topics that keep presence; differences follow as `PRESENCE`. */
   presence?: PresenceState;
+}
+
+/** The answer to a `JOIN` of several topics. */
+export interface JoinedAll {
+  /** What became of each topic, in the order of the list. */
+  answers: (Joined | Failure)[];
 }
 
 /** The payload of `PRESENCE`. A user in `joined` who is known already has new `info`. */

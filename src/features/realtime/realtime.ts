@@ -1,11 +1,14 @@
 import { type RepeatableEvent, setRepeats } from "../../events/repeats.js";
 import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
-import { type Awaitable, describeValue, isThenable } from "../../wire/values.js";
+import { type Awaitable, describeValue, isThenable, printable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
-import { EventError } from "../../wire/event-error.js";
+import { isEventError } from "../../wire/event-error.js";
+import type { Failure } from "../../wire/failure.js";
+import { invalidInput } from "../../wire/schema.js";
+import { toFailure } from "../../wire/to-failure.js";
 import { type Audience, everyone } from "../../push/audience.js";
 import type { Reach } from "../../push/cluster.js";
 import { Engine, requesterOf } from "./engine.js";
@@ -13,12 +16,24 @@ import type { Group, WaitForGroupOptions } from "./groups/group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
 import { Groups } from "./groups/groups.js";
 import { MemoryMemberships, type Memberships } from "./groups/memberships.js";
-import { JOIN, LEAVE, NOTIFY, REFETCH, TOPIC_MAX, type Member, type Notice, type Refetch } from "./protocol.js";
+import {
+  JOIN,
+  LEAVE,
+  NOTIFY,
+  REFETCH,
+  TOPIC_MAX,
+  type Joined,
+  type JoinedAll,
+  type Member,
+  type Notice,
+  type Refetch,
+} from "./protocol.js";
 import type { PushOptions } from "../../push/pusher.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
-import { topicName } from "./call-arguments.js";
+import { joinPosition, joinRequest, topicName, type At, type JoinRequest } from "./join-request.js";
+import type { Outcome } from "./joins.js";
 import { audienceFrom, type Target, type TargetOptions } from "../../push/target.js";
 import { Topics } from "./topics.js";
 import { MemoryWaitingRoom } from "./groups/waiting-room.js";
@@ -69,6 +84,9 @@ export interface RealtimeStats {
   watched: number;
 }
 
+/** How many topics one connection may be in unless the options say otherwise. */
+const TOPICS_PER_SOCKET = 100;
+
 /** Before other `connection` subscribers, so that they find the socket in its rooms. */
 const FIRST = -1_000_000;
 
@@ -81,7 +99,7 @@ const FIRST = -1_000_000;
  *
  * @example
  * const realtime = new Realtime<App>({ user: ({ data }) => data.user });
- * realtime.topics.define("room:{id}", { join: ({ socket }, { id }) => mayRead(socket.data.user, id), presence: true });
+ * realtime.topics.define("room:{id}", { join: ({ user }, { id }) => mayRead(user, id), presence: true });
  * manager.registerHandler(realtime);
  *
  * realtime.emitSocket("items_changed", { source: "import" }, { topic: "room:42", except: user("u1") });
@@ -114,12 +132,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const { namespace = "/", topicMaxLength = TOPIC_MAX } = options;
     this.namespace = namespace.startsWith("/") ? namespace : `/${namespace}`;
     this.name = this.namespace === "/" ? "realtime" : `realtime of ${this.namespace}`;
-    const input = [topicName(topicMaxLength)];
+    const { topicsPerSocket = TOPICS_PER_SOCKET } = options;
     this.events = {
       connection: { run: this.#onConnection, priority: FIRST },
       disconnecting: { run: this.#onDisconnecting, priority: FIRST },
-      [JOIN]: { run: this.#onJoin, input },
-      [LEAVE]: { run: this.#onLeave, input },
+      [JOIN]: { run: this.#onJoin, input: [joinRequest(topicMaxLength, topicsPerSocket), joinPosition] },
+      [LEAVE]: { run: this.#onLeave, input: [topicName(topicMaxLength)] },
     };
   }
 
@@ -283,12 +301,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     await this.#required("setUser").setUser(socket, readId("user", id));
   }
 
-  /** Says which browser session a connected socket belongs to from now on. */
-  setSession(socket: AppSocket<App>, id: string | undefined): void {
-    const { identities } = this.#required("setSession");
-    // A socket that has gone would be put into a room that nobody empties any more.
-    if (!socket.connected) return;
-    identities.set(socket, "session", readId("session", id));
+  /**
+   * Says which browser session a connected socket belongs to from now on. The policies of all topics it is in are asked again, for the new
+   * session; what they refuse is taken away before this resolves.
+   */
+  async setSession(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    await this.#required("setSession").setSession(socket, readId("session", id));
   }
 
   /**
@@ -325,6 +343,19 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     if (topic !== undefined && (typeof topic !== "string" || topic === ""))
       throw new TypeError("revoke: expected the name of a topic");
     return this.#required("revoke").revoke({ user: id, topic, code, message });
+  }
+
+  /**
+   * What the policy of a topic granted a socket of this node: what its `join` returned last, `true` if that was nothing. `undefined` while
+   * the socket is not in, and while the policy is being asked again after its user has changed.
+   */
+  grantOf(socket: Pick<AppSocket<App>, "id">, topic: string): unknown {
+    return this.#engine?.joins.grantOf(socket.id, topic);
+  }
+
+  /** The topics a socket of this node is in. */
+  topicsOf(socket: Pick<AppSocket<App>, "id">): string[] {
+    return this.#engine?.joins.topicsOf(socket.id) ?? [];
   }
 
   /** Who is present at a topic, on all nodes as far as this one has heard; each user once. Of a topic without presence: nobody. */
@@ -392,7 +423,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const { io } = this;
     if (this.#engine || !io || !this.registered) return this.#engine;
     const {
-      topicsPerSocket = 100,
+      topicsPerSocket = TOPICS_PER_SOCKET,
       presence = {},
       calls = {},
       waitingRoom = new MemoryWaitingRoom(),
@@ -431,9 +462,30 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     this.#engine?.disconnecting(socket);
   }
 
-  async #onJoin(context: EventContext<App>, topic: string): Promise<void> {
+  async #onJoin(context: EventContext<App>, { asks, form }: JoinRequest, at: At): Promise<void> {
+    if (form === "list" && at === undefined)
+      throw invalidInput([{ path: [1], message: "expected a position, or null, beside a list of topics" }]);
+    const engine = this.#required("join");
+    const known = engine.known(context.socket);
+    // Not a moment later where nothing is to be found out: a leave that comes right behind counts.
+    if (known) await known;
+    let refused: { readonly error: unknown } | undefined;
     // By hand, in the same turn as the state it tells: a difference sent after it arrives after it.
-    await this.#required("join").joins.join(context, topic, (joined) => context.reply(joined));
+    await engine.joins.join(context, asks, at, (outcomes) => {
+      if (form === "list")
+        return context.reply({ answers: outcomes.map((outcome) => this.#answerOf(outcome)) } satisfies JoinedAll);
+      const [outcome] = outcomes;
+      if (outcome && "joined" in outcome) return context.reply(outcome.joined);
+      refused = outcome;
+      return true;
+    });
+    if (refused) throw refused.error;
+  }
+
+  #answerOf(outcome: Outcome): Joined | Failure {
+    if ("joined" in outcome) return outcome.joined;
+    if (!isEventError(outcome.error)) this.log.error({ err: printable(outcome.error) }, "the policy of a topic failed");
+    return toFailure(outcome.error);
   }
 
   #onLeave({ socket }: EventContext<App>, topic: string): object {

@@ -1,33 +1,61 @@
-import { describeValue } from "../../wire/values.js";
-import type { EventContext } from "../../events/event-context.js";
-import type { AppServer } from "../../events/subscriber.js";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Server } from "socket.io";
+import type { AppServer } from "../../events/subscriber.js";
+import { describeValue } from "../../wire/values.js";
+import type { LeftContext, TopicContext } from "./topic-context.js";
 import { TopicPattern, type ParamsOf } from "./topic-pattern.js";
 
 /**
  * Who may join the topics of one pattern, and what they are told. Without `join` a topic must be declared `public`: there is no
  * topic that clients can join because nobody thought about it.
  *
+ * Every function is given whose the socket is (`user`, `session`) with its context. Read it nowhere else: what `socket.data` holds may be
+ * older than the last login, logout or rotation.
+ *
  * @typeParam App - the `Server<...>` type of the application
  * @typeParam Params - the parameters of the pattern
+ * @typeParam Input - what `input` makes of what a join says; `undefined` without it
  */
-export interface TopicDefinition<App extends AppServer = Server, Params = Readonly<Record<string, string>>> {
+export interface TopicDefinition<
+  App extends AppServer = Server,
+  Params = Readonly<Record<string, string>>,
+  Input = any,
+> {
+  /**
+   * Validates what a join says beside the topic's name: any Standard Schema. What does not fit is `INVALID_INPUT`, and nothing else is
+   * asked. A connection that was recovered has to join such a topic again: what it said is forgotten with the connection.
+   */
+  input?: StandardSchemaV1<any, Input>;
   /**
    * Decides about one socket and one topic. Throw an `EventError` to refuse with its code, or return `false` for `FORBIDDEN`. Any
-   * value other than `true` and `undefined` is the snapshot the client gets. Runs at every join: after a reconnect, and for each
-   * topic of a recovered connection, too. A refusal takes out who is in already; what fails otherwise does not. A push that happens
-   * between this and the join is missed; use `snapshot` where that matters.
+   * other value is the grant, which `Realtime.grantOf` tells while the socket is in; without one it is `true`. Runs at every join:
+   * after a reconnect, and after a login, logout, rotation or recovery, too. A refusal takes out who is in already; what fails
+   * otherwise does not.
    */
-  join?(context: EventContext<App>, params: Params, topic: string): unknown;
+  join?(context: TopicContext<App>, params: Params, input: NoInfer<Input>): unknown;
   /** What the client is told with its admission. Runs when the socket is in already, so nothing is missed in between. */
-  snapshot?(context: EventContext<App>, params: Params, topic: string): unknown;
+  snapshot?(context: TopicContext<App>, params: Params, input: NoInfer<Input>): unknown;
+  /**
+   * The part of the topic's audience that the socket belongs to, e.g. a role: pushes to `{ topic, variant }` reach it, pushes to the topic
+   * reach it in any case. Decided after `join` whenever that runs. `undefined` is no variant.
+   */
+  variant?(
+    context: TopicContext<App>,
+    params: Params,
+    input: NoInfer<Input>,
+  ): PromiseLike<string | undefined> | string | undefined;
+  /**
+   * Told when a socket that was admitted is in no longer, whatever ended it: once for each admission, with the reason and what `join`
+   * granted. Nothing waits for it; what it throws is logged.
+   */
+  left?(context: LeftContext<App>, params: Params): unknown;
   /** Everybody may join. @default false */
   public?: boolean;
   /**
    * Whether those who join are present to each other, by user; sockets without a user are not listed. A function says what the
    * others are told about the user beside their id. @default false
    */
-  presence?: boolean | ((context: EventContext<App>, params: Params, topic: string) => unknown);
+  presence?: boolean | ((context: TopicContext<App>, params: Params, input: NoInfer<Input>) => unknown);
 }
 
 /** A definition as it is kept: the parameters are those of the topic it matched. */
@@ -44,6 +72,8 @@ export interface MatchedTopic<App extends AppServer> {
   readonly params: Readonly<Record<string, string>>;
 }
 
+const functions = ["join", "snapshot", "variant", "left"] as const;
+
 /**
  * The topics that clients may join, declared by the server.
  *
@@ -51,7 +81,7 @@ export interface MatchedTopic<App extends AppServer> {
  *
  * @example
  * realtime.topics
- *   .define("room:{id}", { join: async ({ socket }, { id }) => rooms.has(id, socket.data.user), presence: true });
+ *   .define("room:{id}", { join: async ({ user }, { id }) => rooms.has(id, user), presence: true });
  */
 export class Topics<App extends AppServer = Server> {
   #defined: readonly Defined<App>[] = [];
@@ -62,19 +92,22 @@ export class Topics<App extends AppServer = Server> {
    * @returns the function that takes the declaration back; who is in stays in
    * @throws TypeError if the pattern is wrong or taken, or nothing says who may join
    */
-  define<const Pattern extends string>(
+  define<const Pattern extends string, Input = undefined>(
     pattern: Pattern,
-    definition: TopicDefinition<App, ParamsOf<Pattern>>,
+    definition: TopicDefinition<App, ParamsOf<Pattern>, Input>,
   ): () => void {
     const parsed = new TopicPattern(pattern);
     const where = `topic ${JSON.stringify(pattern)}`;
     if (typeof definition !== "object" || definition === null)
       throw new TypeError(`${where}: expected a definition, got ${describeValue(definition)}`);
-    for (const key of ["join", "snapshot"] as const) {
+    for (const key of functions) {
       const given: unknown = definition[key];
       if (given !== undefined && typeof given !== "function")
         throw new TypeError(`${where}: ${key} must be a function, got ${describeValue(given)}`);
     }
+    const { input } = definition;
+    if (input !== undefined && typeof (input as Partial<StandardSchemaV1>)?.["~standard"]?.validate !== "function")
+      throw new TypeError(`${where}: input must be a Standard Schema, got ${describeValue(input)}`);
     if (definition.join === undefined && definition.public !== true) {
       throw new TypeError(`${where}: say who may join, by \`join(context, params)\` or \`public: true\``);
     }
@@ -83,7 +116,7 @@ export class Topics<App extends AppServer = Server> {
     }
     if (this.#defined.some((other) => other.pattern.shape === parsed.shape))
       throw new TypeError(`${where} is defined already`);
-    // The parameters are read by this very pattern, so they are what its definition takes.
+    // The parameters are read by this very pattern, and the input by this very schema, so they are what its definition takes.
     const defined: Defined<App> = { pattern: parsed, definition: definition as unknown as TopicDefinition<App> };
     this.#defined = [...this.#defined, defined].sort((one, other) => TopicPattern.compare(one.pattern, other.pattern));
     return () => {

@@ -494,7 +494,7 @@ describe("coalesceWrites", () => {
     const client = await app.connect();
     const numbers = Array.from({ length: 30 }, (_, n) => n);
     expect(await Promise.all(numbers.map((n) => client.emitWithAck("x", n)))).toEqual(numbers);
-    expect(app.io.engine.listenerCount("flush")).toBe(1);
+    expect(app.io.engine.listenerCount("flush")).toBe(2);
     await app.ingress.detach();
     expect(app.io.engine.listenerCount("flush")).toBe(0);
   });

@@ -6,7 +6,16 @@ import { recordingLog } from "../../fixtures/recording-log.js";
 
 /** Something under way that notes when its time was over. */
 function item(onExpire: () => void): Limited {
-  return { limit: undefined, before: undefined, behind: undefined, since: -1, expire: onExpire, cut: () => undefined };
+  return {
+    limit: undefined,
+    before: undefined,
+    behind: undefined,
+    since: -1,
+    settled: undefined,
+    expire: onExpire,
+    cut: () => undefined,
+    outlive: () => undefined,
+  };
 }
 
 describe("a time limit", () => {

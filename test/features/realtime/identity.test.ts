@@ -114,7 +114,7 @@ describe("the identity of a socket", () => {
       expect(tab.events).toEqual([["e", "new"]]);
       expect(JSON.stringify(tab.events)).not.toContain("-id");
     }
-    door.realtime.setSession(door.served.serverSide(tabs[0].socket), "third");
+    await door.realtime.setSession(door.served.serverSide(tabs[0].socket), "third");
     expect(await door.realtime.count({ sessionId: "third" })).toMatchObject({ sockets: 1 });
     expect(await door.realtime.count({ sessionId: "new-id" })).toMatchObject({ sockets: 1 });
   });

@@ -1,7 +1,6 @@
-import type { Server } from "socket.io";
+import type { Namespace, Server } from "socket.io";
 import type { AppServer, AppSocket } from "../../../events/subscriber.js";
 import type { Logger } from "../../../lifecycle/logger.js";
-import type { Cluster, NodeMessage } from "../../../push/cluster.js";
 import { moveRooms, roomOf } from "../../../push/rooms.js";
 import { isThenable, type Awaitable } from "../../../wire/values.js";
 import type { Identities } from "../identity.js";
@@ -11,15 +10,8 @@ import type { Memberships, Place } from "./memberships.js";
 export interface PlacesOptions<App extends AppServer> {
   readonly memberships: Memberships;
   readonly identities: Identities<AppSocket<App>>;
-  readonly cluster: Cluster;
+  readonly namespace: Namespace;
   readonly log: Logger;
-}
-
-interface Moved extends NodeMessage {
-  readonly kind: "place";
-  readonly place: Place;
-  readonly user: string;
-  readonly way: "in" | "out";
 }
 
 /** The rooms of groups and of players: whoever is a member is in them with all sockets, on all nodes, now and later. */
@@ -30,19 +22,18 @@ export class Places<App extends AppServer = Server> {
 
   constructor(options: PlacesOptions<App>) {
     this.#options = options;
-    options.cluster.on<Moved>("place", (moved) => this.#moveHere(moved));
   }
 
   /** Puts a user in a place, and the user's sockets in its room. */
   async enroll(place: Place, user: string): Promise<void> {
     await this.#options.memberships.add(place, user);
-    await this.#move({ kind: "place", place, user, way: "in" });
+    this.#move(place, user, "in");
   }
 
   /** Takes a user out of a place, and the user's sockets out of its room. */
   async withdraw(place: Place, user: string): Promise<void> {
     await this.#options.memberships.remove(place, user);
-    await this.#move({ kind: "place", place, user, way: "out" });
+    this.#move(place, user, "out");
   }
 
   /** A socket is this user's now: it enters the rooms of the user's places. A promise only if the store takes time. */
@@ -57,19 +48,18 @@ export class Places<App extends AppServer = Server> {
     for (const room of [...socket.rooms]) if (isPlace(room)) this.#moveRooms(() => socket.leave(room));
   }
 
-  // By a message of ours: `socketsJoin` drops the promise of the adapter, and one that rejects ends the process.
-  async #move(moved: Moved): Promise<void> {
-    this.#moveHere(moved);
-    await this.#options.cluster.tell(moved);
-  }
-
-  #moveHere({ place, user, way }: Moved): void {
+  #move(place: Place, user: string, way: "in" | "out"): void {
     const room = roomOf(place.kind, place.id);
     for (const socket of this.#options.identities.here("user", user)) {
       if (way === "in") this.#entering.get(socket)?.add(room);
       else this.#entering.get(socket)?.delete(room);
       this.#moveRooms(() => (way === "in" ? socket.join(room) : socket.leave(room)));
     }
+    // Through the adapter and not `socketsJoin`, which drops the adapter's promise: one that rejects would end the process. And by no
+    // message of ours, which may overtake the pushes of some adapters or be overtaken by them.
+    const { adapter } = this.#options.namespace;
+    const all = { rooms: new Set([roomOf("user", user)]), except: new Set<string>(), flags: {} };
+    this.#moveRooms(() => (way === "in" ? adapter.addSockets(all, [room]) : adapter.delSockets(all, [room])));
   }
 
   #enter(socket: AppSocket<App>, user: string, places: readonly Place[]): void {

@@ -1,0 +1,36 @@
+import { EventError } from "../../wire/event-error.js";
+
+/** What the first join of a topic costs, and one of a topic that the socket is in already: it draws a snapshot and a list of members. */
+const COST = { first: 1, again: 10 } as const;
+
+/** How much comes back in a second. */
+const PER_SECOND = 10;
+
+/**
+ * How often one connection may join topics: a join of a few bytes may be answered with kilobytes. It may join as many topics as it may
+ * be in, twice over, and then ten a second; one that it is in already, a tenth as often.
+ */
+export class JoinLimit {
+  readonly #max: number;
+  #left: number;
+  #at: number = performance.now();
+
+  /** @param topics how many topics a connection may be in */
+  constructor(topics: number) {
+    this.#max = Math.max(2 * topics, 10 * COST.again);
+    this.#left = this.#max;
+  }
+
+  /** Counts a join. @throws EventError `RATE_LIMITED`, with the time to wait */
+  take(kind: keyof typeof COST): void {
+    const now = performance.now();
+    this.#left = Math.min(this.#max, this.#left + ((now - this.#at) / 1_000) * PER_SECOND);
+    this.#at = now;
+    const missing = COST[kind] - this.#left;
+    if (missing > 0) {
+      const retryAfterMs = Math.ceil((missing / PER_SECOND) * 1_000);
+      throw new EventError("RATE_LIMITED", "this connection joins topics too often", { retryAfterMs });
+    }
+    this.#left -= COST[kind];
+  }
+}

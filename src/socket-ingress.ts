@@ -25,6 +25,8 @@ import {
   type CheckedIngressOptions,
   type SocketIngressOptions,
 } from "./socket-io/ingress-options.js";
+import { bufferedBytesOf } from "./socket-io/buffered-bytes.js";
+import type { Connection } from "./socket-io/engines.js";
 import { defaultLogger } from "./lifecycle/log.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
 import type { Owner } from "./lifecycle/cleanups.js";
@@ -262,6 +264,18 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       if (nested || traffic.attention === 0) dispatch(entry, context);
       else traffic.receive(entry, context);
     });
+  }
+
+  /**
+   * How many bytes wait to be written to the connection (transport) of a socket: what its client has not read yet and the operating system
+   * has not taken. All namespaces of the connection share them; none wait on one that has gone. Over HTTP long-polling it is what waits for
+   * the client's next request.
+   *
+   * @example
+   * if (ingress.bufferedBytes(socket) > 1_000_000) socket.disconnect(true); // a client that does not read
+   */
+  bufferedBytes(socket: AppSocket<App>): number {
+    return bufferedBytesOf(socket.conn as unknown as Connection); // as the emitter it is
   }
 
   /** Who listens to what: by namespace and event, in the order in which they run. */

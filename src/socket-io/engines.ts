@@ -8,6 +8,8 @@ export interface Connection extends EventEmitter {
   readonly server?: Engine;
   /** The packets that wait until its transport can be written to. */
   readonly writeBuffer?: readonly { readonly type: string; readonly data?: unknown }[];
+  /** What it is carried by; of a WebSocket, with the `ws` or uWebSockets.js socket. */
+  readonly transport?: { readonly name: string; readonly socket?: object };
   close(discard?: boolean): void;
 }
 

@@ -1,4 +1,4 @@
-import { type Namespace, Server, type ServerOptions, type Socket } from "socket.io";
+import type { Namespace, Server, ServerOptions, Socket } from "socket.io";
 import { describeValue, isThenable } from "../wire/values.js";
 
 /** What the option `adapter` of a server takes: a class, or what an adapter package's `createAdapter` gives. */
@@ -96,7 +96,7 @@ export function recoverAfterAsking(adapter?: AdapterConstructor): AdapterConstru
   // Not an arrow function: Socket.IO calls it with `new` (`Namespace._initAdapter`).
   return function (namespace: Namespace): Adapter {
     const recovery = namespace.server._opts.connectionStateRecovery;
-    const Base = adapter ?? adapterOfSocketIo(recovery !== undefined);
+    const Base = adapter ?? adapterOfSocketIo(namespace.server, recovery !== undefined);
     const made = new (Base as new (namespace: Namespace) => Adapter)(namespace);
     if (!recovery) return made;
     if (recovery.skipMiddlewares !== false) {
@@ -341,10 +341,11 @@ function plainBroadcast(adapter: Adapter): (packet: Packet, opts: BroadcastOptio
 const ofSocketIo = new Map<boolean, AdapterConstructor>();
 
 // A server says which adapter it uses by itself; the package that has it is a dependency of Socket.IO's and not of ours.
-function adapterOfSocketIo(recovers: boolean): AdapterConstructor {
+function adapterOfSocketIo(io: Server, recovers: boolean): AdapterConstructor {
   let found = ofSocketIo.get(recovers);
   if (found === undefined) {
-    found = new Server(recovers ? { connectionStateRecovery: {} } : {}).adapter() as AdapterConstructor;
+    const Another = io.constructor as typeof Server;
+    found = new Another(recovers ? { connectionStateRecovery: {} } : {}).adapter() as AdapterConstructor;
     ofSocketIo.set(recovers, found);
   }
   return found;

@@ -17,7 +17,7 @@ const advice = "a door came or went: `npm run doors` writes what follows from th
 const outside: Record<string, { packages: string[]; node: boolean }> = {
   ".": { packages: ["pino"], node: true },
   "./client": { packages: [], node: false },
-  "./realtime": { packages: ["pino"], node: true },
+  "./realtime": { packages: ["pino", "socket.io"], node: true },
   "./testing": { packages: ["pino", "socket.io", "socket.io-client"], node: true },
 };
 

@@ -43,6 +43,8 @@ export {
 } from "../../push/audience.js";
 export type { AudienceData, AudienceName } from "../../push/audience.js";
 export type { Reach } from "../../push/cluster.js";
+export { createEmitter, Emitter } from "./emitter.js";
+export type { EmitterOptions } from "./emitter.js";
 export type { Group, WaitForGroupOptions } from "./groups/group.js";
 export type { Groups } from "./groups/groups.js";
 export type { IdentifiedSocket, Identity } from "./identity.js";

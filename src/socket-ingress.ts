@@ -28,7 +28,6 @@ import {
 import { bufferedBytesOf } from "./socket-io/buffered-bytes.js";
 import type { Connection } from "./socket-io/engines.js";
 import { defaultLogger } from "./lifecycle/log.js";
-import { namespacePattern } from "./events/namespace-pattern.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
 import {
@@ -40,7 +39,7 @@ import {
 import { asksBeforeRecovery } from "./socket-io/recover-after-asking.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
-import { eventDefaults, type EventDefaults, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
+import { eventDefaults, type EventDefaults, owner, priority } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
@@ -204,7 +203,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /** @internal */
   [setRepeats](repeats: Repeats<App>): () => void {
     // What an ingress is given for its own application's sockets is called with no others.
-    return this.#state.requests.set(repeats as unknown as Repeats);
+    return this.#state.requests.set(repeats as Repeats);
   }
 
   /** @internal */

@@ -40,7 +40,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
   readonly schemas?: Readonly<Record<string, InputSchema>>;
   /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
   readonly use?: readonly Interceptor<App>[];
-  /** How the callers of its events are answered; an event may say otherwise. See {@link EventOptions.callback}. */
+  /** How the callers of its events are answered; an event may say otherwise. See the option `callback`. */
   readonly callback?: CallbackForm;
 
   #handler: ControllerHandler<App> | undefined;

@@ -60,7 +60,7 @@ export abstract class Handler<App extends AppServer = Server> {
   readonly namespace: string | RegExp = "/";
   /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
   readonly use?: readonly Interceptor<App>[];
-  /** How the callers of its events are answered; an event may say otherwise. See {@link EventOptions.callback}. */
+  /** How the callers of its events are answered; an event may say otherwise. See the option `callback`. */
   readonly callback?: CallbackForm;
 
   readonly #cleanups = new Cleanups((error) => this.#reportCleanup(error));

@@ -27,7 +27,7 @@ export interface EventContext<App extends AppServer = Server> {
   stop(): void;
   /**
    * Answers the caller by hand, ahead of the subscribers' results, which are then not sent. Without an acknowledgement
-   * it only counts. It takes one value: the form of the callback is an option of the event ({@link EventOptions.callback}).
+   * it only counts. It takes one value: the form of the callback is an option of the event (the option `callback`).
    *
    * @returns false when the caller had been answered already, true when this is the answer
    */

@@ -62,7 +62,7 @@ export class MemoryTopicLog implements TopicLog {
   }
 
   /** How many entries are kept, how many bytes of them, and how many topics are known. */
-  get stats(): { entries: number; bytes: number; topics: number } {
+  get stats(): Readonly<Record<"entries" | "bytes" | "topics", number>> {
     const entries = this.#order.slice(this.#orderFrom).filter(({ holders }) => holders > 0).length;
     return { entries, bytes: this.#bytes, topics: this.#topics.size };
   }

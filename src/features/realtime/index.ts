@@ -62,7 +62,15 @@ export { RealtimeService } from "./realtime-service.js";
 export { otherInGroup, othersInGroup, othersInSession } from "./groups/recipients.js";
 export type { Asking, Recipients, RecipientsSource, RelativeRecipients } from "./groups/recipients.js";
 export type { CallsOptions, CallsOptions as RequestWindowOptions } from "./calls/calls-options.js";
-export type { CallKey, CallStore, CallTimes, Claim } from "./calls/call-store.js";
+export type {
+  CallKey,
+  CallStore,
+  CallTimes,
+  Claim,
+  ClaimAnswered,
+  ClaimRefused,
+  ClaimToRun,
+} from "./calls/call-store.js";
 export { MemoryCallStore } from "./calls/memory-call-store.js";
 export type { MemoryCallStoreOptions } from "./calls/memory-call-store.js";
 export { RedisCallStore } from "./calls/redis-call-store.js";

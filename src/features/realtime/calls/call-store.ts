@@ -8,20 +8,33 @@ export interface CallKey {
   readonly requestId: string;
 }
 
+/** Nobody has run it: it is for whoever asked to run it, under this token, until the lease ends. */
+export interface ClaimToRun {
+  /** It is to be run. */
+  readonly kind: "run";
+  /** What the claim is renewed, answered and forgotten under. */
+  readonly token: string;
+}
+
+/** It was run, and this was kept of it. */
+export interface ClaimAnswered {
+  /** It was answered. */
+  readonly kind: "answered";
+  /** The answer, as it was given to the store. */
+  readonly answer: string;
+}
+
+/** It is not to be run. */
+export interface ClaimRefused {
+  /**
+   * Why: it was run and its answer is not kept any more (`unkept`), somebody runs it (`running`), whoever ran it is gone and part of the
+   * work may be done (`died`), or the id was used for another event or other arguments (`other`).
+   */
+  readonly kind: "unkept" | "running" | "died" | "other";
+}
+
 /** What a store says to a request. */
-export type Claim =
-  /** Nobody has run it: it is for whoever asked to run it, under this token, until the lease ends. */
-  | { readonly kind: "run"; readonly token: string }
-  /** It was run; `answer` is what was kept of it. */
-  | { readonly kind: "answered"; readonly answer: string }
-  /** It was run, and its answer is not kept any more. */
-  | { readonly kind: "unkept" }
-  /** Somebody runs it. */
-  | { readonly kind: "running" }
-  /** Whoever ran it is gone: its lease has ended. Part of the work may be done. */
-  | { readonly kind: "died" }
-  /** The id was used for something else: another event, or other arguments. */
-  | { readonly kind: "other" };
+export type Claim = ClaimToRun | ClaimAnswered | ClaimRefused;
 
 /** How long a store keeps what it is given, in milliseconds. */
 export interface CallTimes {

@@ -64,7 +64,7 @@ export class MemoryCallStore implements CallStore {
   }
 
   /** How many requests are known, running ones included, and how many bytes of answers are kept. */
-  get stats(): { requests: number; bytes: number } {
+  get stats(): Readonly<Record<"requests" | "bytes", number>> {
     return { requests: this.#total, bytes: this.#bytes };
   }
 

@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { argv } from "node:process";
 import { mustRun, root, run, runSteps } from "./steps.mjs";
 
-const suites = ["test/promises/promises.test.ts", "test/promises/parity/parity.test.ts"];
+const suites = [
+  "test/promises/promises.test.ts",
+  "test/promises/parity/parity.test.ts",
+  "test/socket-io/engine-parts.test.ts",
+  "test/socket-io/far-end.test.ts",
+];
 /** What no test reads, or what would be found instead of that Socket.IO. */
 const theirs = new Set([
   ".git",

@@ -272,7 +272,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
       }
       if (wasConnected) this.#tell("disconnect", [reason]);
     });
-    if (reason !== "transport close") this.#leave();
+    if (this.#client.open) this.#leave();
   }
 
   #leave(): void {

@@ -1,4 +1,5 @@
-import type { FakeConnection, FakeEngine, FakePeer, FakeRequest, LostReason } from "./fake-connection.js";
+import type { FarEndPeer } from "../socket-io/far-end.js";
+import type { FakeConnection, FakeEngine, FakeRequest, LostReason } from "./fake-connection.js";
 import { Link } from "./link.js";
 import { faultable, packetType, type Packet, type Parser } from "./socket-io-parts.js";
 
@@ -11,12 +12,14 @@ export interface FakeClientNamespace {
 }
 
 /** The client's end of one fake connection, shared by the namespaces it joined: the part of socket.io-client's Manager. */
-export class FakeClient implements FakePeer {
+export class FakeClient implements FarEndPeer {
   readonly connection: FakeConnection;
   readonly link: Link;
   readonly #namespaces = new Map<string, FakeClientNamespace>();
   readonly #encoder: InstanceType<Parser["Encoder"]>;
   readonly #decoder: InstanceType<Parser["Decoder"]>;
+  /** Why it was lost, as the client sees it. */
+  #reason = "transport close";
 
   constructor(engine: FakeEngine, parser: Parser, request: FakeRequest, link: Link = new Link()) {
     this.link = link;
@@ -65,14 +68,20 @@ export class FakeClient implements FakePeer {
   }
 
   receive(chunk: string | Buffer): void {
-    this.#decoder.add(chunk);
+    try {
+      this.#decoder.add(chunk);
+    } catch {
+      // As socket.io-client does (`Manager.ondata`): it closes the transport, which is what the server hears of.
+      this.#reason = "parse error";
+      this.connection.abandon("transport close");
+    }
   }
 
   lost(): void {
     this.link.cut();
     const sockets = [...this.#namespaces.values()];
     this.#namespaces.clear();
-    for (const socket of sockets) socket.onLost("transport close");
+    for (const socket of sockets) socket.onLost(this.#reason);
   }
 
   #decoded(packet: Packet): void {

@@ -36,7 +36,18 @@ if (baseline !== undefined) (await import("./contestants/build.mjs")).copyBaseli
 const { startLoad } = await import("./measure/measure.mjs");
 const { attempt } = await import("./measure/rows.mjs");
 const sides = baseline === undefined ? [] : ["baseline"];
-const all = [...sides, "one-process", "coalescing", "push", "end-to-end", "dispatch", "memory", "growth", "features"];
+const all = [
+  ...sides,
+  "one-process",
+  "coalescing",
+  "push",
+  "end-to-end",
+  "dispatch",
+  "memory",
+  "growth",
+  "features",
+  "presence",
+];
 const inQuick = [...sides, "one-process", "coalescing", "push", "end-to-end"];
 const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
 const unknown = chosen.filter((name) => !all.includes(name));

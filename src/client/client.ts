@@ -161,12 +161,15 @@ export interface Client<App = Server, Given extends ClientSocket = ClientSocket>
   onReconnect(fn: (info: { recovered: boolean }) => unknown): () => void;
 
   /**
-   * Who is in a topic that this client has joined, each user once; empty when that is not known. The same array until it
-   * changes, so it does as a snapshot for React's `useSyncExternalStore`.
+   * Who is in a topic that this client has joined, each user once; empty when that is not known, and when there are more than the
+   * server lists. The same array until it changes, so it does as a snapshot for React's `useSyncExternalStore`.
    */
   presence(topic: string): readonly Member[];
 
-  /** Told who is in a topic: at once if that is known, then with each change. It does not join the topic. */
+  /** How many users are in a topic that this client has joined, listed or not; 0 when that is not known. */
+  presenceCount(topic: string): number;
+
+  /** Told who is in a topic, and how many: at once if that is known, then with each change. It does not join the topic. */
   onPresence(topic: string, fn: PresenceListener): () => void;
 
   /**

@@ -153,6 +153,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     },
     onReconnect: (fn) => lifecycle.add(RECONNECT, fn),
     presence: presence.get,
+    presenceCount: presence.count,
     onPresence: presence.on,
     close,
     [Symbol.dispose]: close,

@@ -1,11 +1,11 @@
 import {
   type Evicted,
   EVICTED,
-  type Member,
   NOTIFY,
   type Notice,
   PRESENCE,
   type PresenceChange,
+  type PresenceNews,
   REFETCH,
   type Refetch,
 } from "../features/realtime/protocol.js";
@@ -33,9 +33,16 @@ const perhaps =
   (value) =>
     value === undefined || look(value);
 
-/** Whether this can be who is present at a topic. */
-export const areMembers = (value: unknown): value is Member[] =>
-  Array.isArray(value) && value.every((member) => isRecord(member) && isText(member["user"]));
+const areAll =
+  (look: Look): Look =>
+  (value) =>
+    Array.isArray(value) && value.every(look);
+
+const isEntry: Look = (value) => isText(value) || (isRecord(value) && isText(value["user"]));
+
+const isNumber: Look = (value) => typeof value === "number";
+
+const isVersion: Look = (value) => Array.isArray(value) && isText(value[0]) && isNumber(value[1]);
 
 /** The members that somebody here relies on; `data` and `payload` are the application's, and go on unseen. */
 const shapes: { readonly [Name in keyof Frames]: { readonly [Key in keyof Frames[Name]]?: Look } } = {
@@ -43,9 +50,11 @@ const shapes: { readonly [Name in keyof Frames]: { readonly [Key in keyof Frames
   [NOTIFY]: { event: perhaps(isText) },
   [PRESENCE]: {
     topic: isText,
-    state: perhaps(areMembers),
-    joined: perhaps(areMembers),
-    left: perhaps(areMembers),
+    version: isVersion,
+    state: perhaps(areAll(isEntry)),
+    count: perhaps(isNumber),
+    joined: perhaps(areAll(isEntry)),
+    left: perhaps(areAll(isText)),
   },
   [REFETCH]: { action: isText, event: perhaps(isText) },
 };
@@ -54,3 +63,7 @@ const shapes: { readonly [Name in keyof Frames]: { readonly [Key in keyof Frames
 export function isFrame<Name extends keyof Frames>(name: Name, frame: unknown): frame is Frames[Name] {
   return isRecord(frame) && Object.entries<Look>(shapes[name]).every(([key, look]) => look(frame[key]));
 }
+
+/** Whether a join can have been answered with this about who is there. */
+export const isNews = (value: unknown): value is PresenceNews =>
+  isRecord(value) && isFrame(PRESENCE, { ...value, topic: "" });

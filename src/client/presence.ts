@@ -1,5 +1,5 @@
-import type { Member, PresenceChange } from "../features/realtime/protocol.js";
-import { areMembers } from "./frames.js";
+import type { Member, PresenceChange, PresenceNews, PresenceVersion } from "../features/realtime/protocol.js";
+import { isNews } from "./frames.js";
 import { keyOf } from "./key-of.js";
 import { type ClientLogger, createSubscribers, guarded } from "./subscribers.js";
 
@@ -9,6 +9,8 @@ export interface PresenceDifference {
   joined: readonly Member[];
   /** Who went. */
   left: readonly Member[];
+  /** How many users are there now. Where they are more than are listed, the list is empty, and so are `joined` and `left`. */
+  count: number;
 }
 
 /** Told who is in a topic, and what has changed. */
@@ -18,14 +20,16 @@ export type PresenceListener = (members: readonly Member[], change: PresenceDiff
 export interface Presence {
   /** Everyone in the topic; the same array until something changes. */
   get(topic: string): readonly Member[];
+  /** How many there are, listed or not. */
+  count(topic: string): number;
   /** Subscribes; told at once if anything is known. */
   on(topic: string, fn: PresenceListener): () => void;
-  /** A join is on its way. */
-  asked(topic: string): void;
+  /** A join is on its way. Returns what it can say is known. */
+  asked(topic: string): PresenceVersion | undefined;
   /** It came to nothing. */
   unasked(topic: string): void;
-  /** A join was answered with everyone who is there; with nobody, if the topic keeps no presence. */
-  joined(topic: string, members: unknown): void;
+  /** A join was answered with who is there; with nothing, if the topic keeps no presence. */
+  joined(topic: string, news: unknown): void;
   /** What the server told since. */
   change(change: PresenceChange): void;
   /** The topic was left or lost: nobody is known to be there. */
@@ -34,84 +38,97 @@ export interface Presence {
   close(): void;
 }
 
+interface Known {
+  readonly members: ReadonlyMap<string, Member>;
+  readonly list: readonly Member[];
+  readonly count: number;
+  readonly version: PresenceVersion;
+}
+
 const nobody: readonly Member[] = Object.freeze([]);
+const nothing: Known = { version: ["", 0], members: new Map(), list: nobody, count: 0 };
 
 /** Makes an empty record of presence. */
 export function createPresence(logger: ClientLogger): Presence {
-  const known = new Map<string, ReadonlyMap<string, Member>>();
-  const lists = new Map<string, readonly Member[]>();
+  const known = new Map<string, Known>();
   /**
    * What came while a join was on its way. It may be news: the frame behind the answer can be heard before the promise of the answer
-   * settles. What the answer knew already does no harm a second time, as the last word on each user is the same.
+   * settles.
    */
-  const early = new Map<string, PresenceChange[]>();
+  const early = new Map<string, PresenceNews[]>();
   const label = (topic: string): string => `a listener of the presence of "${topic}"`;
   const listeners = createSubscribers<Parameters<PresenceListener>>(logger, label);
 
-  const replace = (topic: string, next: ReadonlyMap<string, Member> | undefined): void => {
-    const before = known.get(topic);
-    const joined = [...(next?.values() ?? [])].filter((member) => !sameMember(before?.get(member.user), member));
-    const left = [...(before?.values() ?? [])].filter((member) => !next?.has(member.user));
-    const list = next === undefined ? nobody : Object.freeze([...next.values()]);
-    if (next === undefined) {
-      known.delete(topic);
-      lists.delete(topic);
-    } else {
-      known.set(topic, next);
-      lists.set(topic, list);
-    }
-    if (before === undefined || joined.length > 0 || left.length > 0) listeners.tell(topic, list, { joined, left });
-  };
-  const apply = (members: Map<string, Member>, { state, joined = [], left = [] }: PresenceChange): void => {
-    if (state !== undefined) members.clear();
-    for (const { user } of left) members.delete(user);
-    for (const member of [...(state ?? []), ...joined]) members.set(member.user, member);
+  /** What is known changes to this, which is told if it makes a difference. */
+  const become = (topic: string, before: Known | undefined, now: Known): void => {
+    const { list, count, members } = now;
+    const old = before ?? nothing;
+    const joined = list.filter((member) => {
+      const was = old.members.get(member.user);
+      return was !== member && (!was || keyOf(was.info) !== keyOf(member.info));
+    });
+    // Those who are too many to be listed have not gone.
+    const left = count > list.length ? [] : old.list.filter(({ user }) => !members.has(user));
+    const differs = before?.count !== count || joined.length + left.length > 0;
+    if (now !== nothing) known.set(topic, differs ? now : { ...old, version: now.version });
+    if (differs) listeners.tell(topic, list, { joined, left, count });
   };
 
   return {
-    get: (topic) => lists.get(topic) ?? nobody,
+    get: (topic) => (known.get(topic) ?? nothing).list,
+    count: (topic) => (known.get(topic) ?? nothing).count,
     on(topic, fn) {
       const off = listeners.add(topic, fn);
-      const list = lists.get(topic);
+      const now = known.get(topic);
       // Told alone: the others know.
-      if (list !== undefined) guarded(logger, label(topic), fn, list, { joined: list, left: nobody });
+      if (now) guarded(logger, label(topic), fn, now.list, { joined: now.list, left: nobody, count: now.count });
       return off;
     },
-    asked: (topic) => void early.set(topic, []),
+    asked(topic) {
+      early.set(topic, []);
+      return known.get(topic)?.version;
+    },
     unasked: (topic) => void early.delete(topic),
-    joined(topic, members) {
+    joined(topic, news) {
       const changes = early.get(topic) ?? [];
       early.delete(topic);
-      if (areMembers(members)) {
-        const next = new Map<string, Member>();
-        for (const change of [{ topic, state: members }, ...changes]) apply(next, change);
-        replace(topic, next);
-      } else if (members !== undefined) {
-        logger.warn(`socket-ingress: the server sent a malformed presence of "${topic}", which is ignored`, members);
-      }
-    },
-    change(change) {
-      const { topic, state } = change;
-      early.get(topic)?.push(change);
+      if (news === undefined) return;
+      if (!isNews(news))
+        return logger.warn(
+          `socket-ingress: the server sent a malformed presence of "${topic}", which is ignored`,
+          news,
+        );
+      // What is different from what was forgotten meanwhile says nothing.
       const before = known.get(topic);
-      // Differences of what is not known yet have to wait for the answer to the join.
-      if (before === undefined && state === undefined) return;
-      const next = new Map(before);
-      apply(next, change);
-      replace(topic, next);
+      if (!before && !news.state && news.count === undefined) return;
+      const later = changes.filter(({ version }) => version[1] > news.version[1]);
+      become(topic, before, [news, ...later].reduce(apply, before ?? nothing));
+    },
+    change({ topic, ...news }) {
+      early.get(topic)?.push(news);
+      // Of a topic that is not joined, or that is still being joined: then it waits for the answer.
+      const before = known.get(topic);
+      if (before) become(topic, before, apply(before, news));
     },
     forget(topic) {
-      if (known.has(topic)) replace(topic, undefined);
+      const before = known.get(topic);
+      if (known.delete(topic)) become(topic, before, nothing);
     },
     close() {
       listeners.close();
       known.clear();
-      lists.clear();
       early.clear();
     },
   };
 }
 
-function sameMember(before: Member | undefined, now: Member): boolean {
-  return before !== undefined && keyOf(before.info) === keyOf(now.info);
+function apply(before: Known, { version, state, count, joined = [], left = [] }: PresenceNews): Known {
+  if (count !== undefined) return { ...nothing, version, count };
+  const members = new Map(state ? [] : before.members);
+  for (const user of left) members.delete(user);
+  for (const entry of [...(state ?? []), ...joined]) {
+    const member = typeof entry === "string" ? { user: entry } : entry;
+    members.set(member.user, member);
+  }
+  return { version, members, list: Object.freeze([...members.values()]), count: members.size };
 }

@@ -99,9 +99,10 @@ export function createTopics(
     const asked = [...topic.shares];
     topic.busy = true;
     topic.doubted = false;
-    if (event === JOIN) presence.asked(name);
+    const version = event === JOIN ? presence.asked(name) : undefined;
     try {
-      const answer = (await calls.call(event, [name])) as Joined | undefined;
+      const said = version === undefined ? name : { topic: name, presence: version };
+      const answer = (await calls.call(event, [said])) as Joined | undefined;
       topic.busy = false;
       if (event === LEAVE) topic.server = "out";
       else onJoined(name, topic, asked, answer ?? {});
@@ -131,11 +132,11 @@ export function createTopics(
     }, pauseMs);
   };
 
-  const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: members }: Joined): void => {
+  const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: news }: Joined): void => {
     const anew = topic.server !== "in";
     topic.server = "in";
     topic.tries = 0;
-    presence.joined(name, members);
+    presence.joined(name, news);
     for (const share of asked) {
       if (!topic.shares.has(share)) continue;
       if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {

@@ -57,7 +57,6 @@ type OwnMember =
   | "log"
   | "name"
   | "namespace"
-  | "onDrain"
   | "onSetup"
   | "onTeardown"
   | "own"

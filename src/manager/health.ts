@@ -23,7 +23,7 @@ export interface HealthFailure {
   /** What it is called. */
   readonly name: string;
   /** What it did not do. */
-  readonly phase: "start" | "drain" | "stop";
+  readonly phase: "start" | "stop";
   /** Why, in a line. */
   readonly reason: string;
 }
@@ -58,7 +58,7 @@ export function managerHealth(
   const running = new Set([...services, ...controllers].filter(isUp).map(({ name }) => name));
   const registered = new Set(handlers.filter((handler) => handler.registered).map(({ name }) => name));
   const failures = parts.failures
-    .filter(({ kind, name, phase }) => phase !== "start" || !(kind === "handler" ? registered : running).has(name))
+    .filter(({ kind, name, phase }) => phase === "stop" || !(kind === "handler" ? registered : running).has(name))
     .map(({ kind, name, phase, error }) => ({ kind, name, phase, reason: reasonOf(error) }));
   const unwell = [...services, ...controllers].some(({ status: one }) => one === "degraded" || one === "failed");
   const now = status === "up" ? (failures.length > 0 || unwell ? "degraded" : "ok") : status;

@@ -27,6 +27,7 @@ export interface Answers<T> {
 /** Not heard for this many heartbeats, a node is taken for dead. */
 export const MISSED_BEATS = 3;
 
+type Peers = "some" | "none" | "unknown";
 type Listener = (message: never) => unknown;
 type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
 
@@ -40,6 +41,8 @@ export class Cluster {
   readonly #namespace: Namespace;
   readonly #log: Logger;
   readonly #listeners = new Map<string, Listener>();
+  /** Whether there were others when that was last asked, or one was heard. */
+  #known: Peers | undefined;
 
   /** @throws Error if this namespace has a realtime door already: both would answer the same messages */
   constructor(namespace: Namespace, log: Logger) {
@@ -54,9 +57,14 @@ export class Cluster {
     this.#listeners.set(kind, listener);
   }
 
-  /** Tells all other nodes. Never rejects. */
-  async tell(message: NodeMessage): Promise<void> {
-    if ((await this.#peers()) !== "none") this.#send([EVENT, message], () => undefined);
+  /**
+   * Tells all other nodes. Never rejects.
+   *
+   * @param whom `fresh`: the adapter is asked whether there are any; `known`: not if it was before, since with some it takes a round trip
+   */
+  async tell(message: NodeMessage, whom: "fresh" | "known" = "fresh"): Promise<void> {
+    const peers = whom === "known" && this.#known !== undefined ? this.#known : await this.#peers();
+    if (peers !== "none") this.#send([EVENT, message], () => undefined);
   }
 
   /** Asks all other nodes and waits for their answers, as long as the adapter does. Never rejects. */
@@ -90,13 +98,14 @@ export class Cluster {
     this.#listeners.clear();
   }
 
-  async #peers(): Promise<"some" | "none" | "unknown"> {
+  async #peers(): Promise<Peers> {
     try {
-      return (await this.#namespace.adapter.serverCount()) > 1 ? "some" : "none";
+      this.#known = (await this.#namespace.adapter.serverCount()) > 1 ? "some" : "none";
     } catch (error) {
       this.#log.warn({ err: error }, "the adapter could not count its servers");
-      return "unknown";
+      this.#known = "unknown";
     }
+    return this.#known;
   }
 
   // Through the adapter and not `namespace.serverSideEmit`, which drops the adapter's promise: a Redis that is down would be an
@@ -114,6 +123,7 @@ export class Cluster {
   }
 
   readonly #receive = (message: NodeMessage, acknowledge?: (answer: unknown) => void): void => {
+    this.#known = "some";
     void this.#answer(message).then((answer) => acknowledge?.(answer));
   };
 

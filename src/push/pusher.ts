@@ -108,6 +108,14 @@ export class Pusher {
 
   /** How many sockets of this node an audience has. */
   countHere(data: AudienceData): number {
+    const { adapter, sockets } = this.#namespace;
+    const plan = compile(data);
+    if (plan.how === "nobody") return 0;
+    // What is one room has its size, and nobody has to be looked at.
+    if (plan.how === "rooms" && plan.except.length === 0) {
+      if (plan.rooms === "all") return sockets.size;
+      if (plan.rooms.length === 1) return adapter.rooms.get(plan.rooms[0] ?? "")?.size ?? 0;
+    }
     return this.#socketsHere(data).length;
   }
 

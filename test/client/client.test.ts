@@ -149,6 +149,9 @@ describe("a frame of our own that no server of ours would send", () => {
             { topic: "room:42", left: list },
             { topic: "room:42", state: list },
           ]),
+          { topic: "room:42", left: [{ user: "ann" }] },
+          ...[null, "1", [], {}].map((count) => ({ topic: "room:42", count })),
+          ...[null, 1, "e", [], [1, 1], ["e"], ["e", "1"]].map((version) => ({ topic: "room:42", version })),
         ],
       ],
       ["ingress:evicted", [undefined, null, 5, [], {}, { topic: "room:42" }, { topic: "room:42", code: 5 }]],
@@ -161,7 +164,7 @@ describe("a frame of our own that no server of ours would send", () => {
     client.receive(heard);
     client.refetchOnSocket("items_changed", "get", heard);
     const join = client.joinTopic("room:42", { onLost: heard });
-    socket.takeOne().reply({ presence: [{ user: "ann" }] });
+    socket.takeOne().reply({ presence: { version: ["e", 1], state: ["ann"] } });
     await join;
     socket.push(event, frame);
     expect(logger.lines).toEqual([

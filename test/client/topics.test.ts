@@ -1,5 +1,6 @@
-import { createClient, type EventFailure, type TopicJoin } from "socket-ingress/client";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Client, createClient, type EventFailure, type TopicJoin } from "socket-ingress/client";
+import type { PresenceChange, PresenceNews } from "socket-ingress/realtime";
+import { afterEach, beforeEach, describe, expect, it, type Mock, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 import { rejection } from "./fixtures/rejection.js";
@@ -474,7 +475,7 @@ describe("an eviction", () => {
       const refetched = vi.fn<() => void>();
       client.refetchOnSocket("items_changed", refetched);
       void client.joinTopic("room:42", { onLost });
-      socket.takeOne().reply({ presence: [{ user: "ann" }] });
+      socket.takeOne().reply({ presence: { version: ["e", 1], state: ["ann"] } });
       await settled();
       socket.push("ingress:evicted", { topic: "room:42", code, message: "" });
       expect(client.presence("room:42")).toEqual([]);
@@ -484,7 +485,7 @@ describe("an eviction", () => {
       socket.takeOne().reply(failure(code));
       await vi.advanceTimersByTimeAsync(2_000);
       expect(refetched).not.toHaveBeenCalled();
-      socket.takeOne().reply({ presence: [{ user: "bob" }] });
+      socket.takeOne().reply({ presence: { version: ["e", 2], state: ["bob"] } });
       await settled();
       // What was pushed to the topic meanwhile was missed.
       expect(refetched).toHaveBeenCalledOnce();
@@ -575,50 +576,67 @@ describe("an eviction", () => {
 describe("presence", () => {
   const ann = { user: "ann", info: { name: "Ann" } };
   const bob = { user: "bob" };
+  let n = 0;
+  /** What a server says of a topic's presence, each time under the next version. */
+  const news = (what: Partial<PresenceNews>): PresenceNews => ({ version: ["e", ++n], ...what });
+  const change = (what: Partial<PresenceNews>): PresenceChange => ({ topic: "room:42", ...news(what) });
+  const PRESENCE = "ingress:presence";
+  type Told = (members: readonly unknown[], change: unknown) => void;
+
+  /** A client that is in a topic of which it was told this. */
+  async function joined(
+    what: Partial<PresenceNews>,
+    logger = recordingLogger(),
+  ): Promise<{ socket: FakeSocket; client: Client<any>; told: Mock<Told> }> {
+    const socket = FakeSocket.connected();
+    const client = createClient<any>(socket, { logger });
+    void client.joinTopic("room:42");
+    socket.takeOne().reply({ presence: news(what) });
+    await settled();
+    const told = vi.fn<Told>();
+    client.onPresence("room:42", told);
+    told.mockClear();
+    return { socket, client, told };
+  }
 
   it("is the state of the join, then the differences", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     const told: unknown[] = [];
-    client.onPresence("room:42", (members, { joined, left }) => told.push([members, joined, left]));
+    client.onPresence("room:42", (members, { joined, left, count }) => told.push([members, joined, left, count]));
     expect(client.presence("room:42")).toEqual([]);
     void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [ann] });
+    socket.takeOne().reply({ presence: news({ state: [ann] }) });
     await settled();
-    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
-    socket.push("ingress:presence", { topic: "room:42", left: [ann] });
+    socket.push(PRESENCE, change({ joined: ["bob"] }));
+    socket.push(PRESENCE, change({ left: ["ann", "nobody knows"] }));
     expect(told).toEqual([
-      [[ann], [ann], []],
-      [[ann, bob], [bob], []],
-      [[bob], [], [ann]],
+      [[ann], [ann], [], 1],
+      [[ann, bob], [bob], [], 2],
+      [[bob], [], [ann], 1],
     ]);
-    expect(client.presence("room:42")).toEqual([bob]);
+    expect([client.presence("room:42"), client.presenceCount("room:42")]).toEqual([[bob], 1]);
   });
 
   it("is told at once to whoever comes later, and to nobody who has gone", async () => {
-    const socket = FakeSocket.connected();
-    const client = createClient(socket);
-    void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [ann] });
-    await settled();
-    const late = vi.fn<(members: readonly unknown[]) => void>();
+    const { socket, client } = await joined({ state: [ann] });
+    const late = vi.fn<Told>();
     const off = client.onPresence("room:42", late);
-    expect(late).toHaveBeenCalledWith([ann], { joined: [ann], left: [] });
+    expect(late).toHaveBeenCalledWith([ann], { joined: [ann], left: [], count: 1 });
     off();
-    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    socket.push(PRESENCE, change({ joined: ["bob"] }));
     expect(late).toHaveBeenCalledOnce();
   });
 
   it("is the same array until it changes, so that it does as a snapshot", async () => {
-    const socket = FakeSocket.connected();
-    const client = createClient(socket);
-    expect(client.presence("room:42")).toBe(client.presence("room:42"));
-    void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [ann] });
-    await settled();
+    const { socket, client, told } = await joined({ state: [ann] });
+    expect(client.presence("room:43")).toBe(client.presence("room:43"));
     const before = client.presence("room:42");
     expect(client.presence("room:42")).toBe(before);
-    socket.push("ingress:presence", { topic: "room:42", joined: [{ ...ann, info: { name: "Anna" } }] });
+    socket.push(PRESENCE, change({ joined: [ann], left: ["nobody knows"] }));
+    expect(told).not.toHaveBeenCalled();
+    expect(client.presence("room:42")).toBe(before);
+    socket.push(PRESENCE, change({ joined: [{ ...ann, info: { name: "Anna" } }] }));
     expect(client.presence("room:42")).toEqual([{ user: "ann", info: { name: "Anna" } }]);
     expect(client.presence("room:42")).not.toBe(before);
   });
@@ -627,9 +645,10 @@ describe("presence", () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     void client.joinTopic("room:42");
-    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    const [early, answer] = [change({ joined: ["bob", "cyd"] }), news({ state: [ann, "bob"] })];
+    socket.push(PRESENCE, early);
     expect(client.presence("room:42")).toEqual([]);
-    socket.takeOne().reply({ presence: [ann, bob] });
+    socket.takeOne().reply({ presence: answer });
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
   });
@@ -637,27 +656,43 @@ describe("presence", () => {
   it("counts what comes right behind the answer of the join, though its promise tells later", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
-    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
+    const told = vi.fn<Told>();
     client.onPresence("room:42", told);
     const join = client.joinTopic("room:42");
-    socket.push("ingress:presence", { topic: "room:42", joined: [{ user: "cyd" }] });
-    socket.push("ingress:presence", { topic: "room:42", left: [{ user: "cyd" }] });
-    socket.takeOne().reply({ presence: [ann] });
-    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
-    socket.push("ingress:presence", { topic: "room:42", left: [ann] });
+    socket.takeOne().reply({ presence: news({ state: [ann] }) });
+    socket.push(PRESENCE, change({ joined: ["bob"] }));
+    socket.push(PRESENCE, change({ left: ["ann"] }));
     await join;
-    expect(told.mock.calls).toEqual([[[bob], { joined: [bob], left: [] }]]);
+    expect(told.mock.calls).toEqual([[[bob], { joined: [bob], left: [], count: 1 }]]);
     // After a rejoin, too, where the old state is known still.
     socket.drop();
     socket.connect();
-    socket.takeOne().reply({ presence: [bob] });
-    socket.push("ingress:presence", { topic: "room:42", state: [ann] });
-    socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+    socket.takeOne().reply({ presence: news({ state: ["bob"] }) });
+    socket.push(PRESENCE, change({ state: [ann] }));
+    socket.push(PRESENCE, change({ joined: ["bob"] }));
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);
   });
 
-  it.each([[5], ["ab"], [{}], [[null]], [[{ user: 5 }]]])(
+  it("is a number where they are too many to be listed, and nobody has left for that", async () => {
+    const { socket, client, told } = await joined({ state: [ann, "bob"] });
+    socket.push(PRESENCE, change({ count: 501 }));
+    expect([client.presence("room:42"), client.presenceCount("room:42")]).toEqual([[], 501]);
+    socket.push(PRESENCE, change({ count: 501 }));
+    socket.push(PRESENCE, change({ count: 502 }));
+    const late = vi.fn<Told>();
+    client.onPresence("room:42", late);
+    expect(late).toHaveBeenCalledWith([], { joined: [], left: [], count: 502 });
+    socket.push(PRESENCE, change({ state: ["bob"] }));
+    expect(told.mock.calls).toEqual([
+      [[], { joined: [], left: [], count: 501 }],
+      [[], { joined: [], left: [], count: 502 }],
+      [[bob], { joined: [bob], left: [], count: 1 }],
+    ]);
+    expect(client.presenceCount("room:43")).toBe(0);
+  });
+
+  it.each([[5], [null], ["ab"], [[]], [{ state: 5 }], [{ state: [null] }], [{ count: "1" }], [{ version: 5 }]])(
     "of another shape in the answer to a join is ignored with one warning: %j",
     async (presence) => {
       const socket = FakeSocket.connected();
@@ -674,29 +709,16 @@ describe("presence", () => {
   );
 
   it("is replaced whole when the server says it whole, after a recovery for instance", async () => {
-    const socket = FakeSocket.connected();
-    const client = createClient(socket);
-    void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [ann] });
-    await settled();
-    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
-    client.onPresence("room:42", told);
-    socket.push("ingress:presence", { topic: "room:42", state: [bob] });
-    expect(told).toHaveBeenLastCalledWith([bob], { joined: [bob], left: [ann] });
+    const { socket, told } = await joined({ state: [ann] });
+    socket.push(PRESENCE, change({ state: ["bob"] }));
+    expect(told).toHaveBeenLastCalledWith([bob], { joined: [bob], left: [ann], count: 1 });
   });
 
   it("has changed when what is said of a member has, in JSON or not, and breaks nothing", async () => {
-    const socket = FakeSocket.connected();
-    const client = createClient(socket);
-    const bytes = (n: number): ArrayBuffer => new Uint8Array([n]).buffer;
-    void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [{ user: "ann", info: 0 }] });
-    await settled();
-    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
-    client.onPresence("room:42", told);
-    told.mockClear();
+    const bytes = (value: number): ArrayBuffer => new Uint8Array([value]).buffer;
+    const { socket, told } = await joined({ state: [{ user: "ann", info: 0 }] });
     const infos = [1n, 1n, 2n, bytes(1), bytes(1), bytes(2)];
-    for (const info of infos) socket.push("ingress:presence", { topic: "room:42", joined: [{ user: "ann", info }] });
+    for (const info of infos) socket.push(PRESENCE, change({ joined: [{ user: "ann", info }] }));
     expect(told.mock.calls.map(([[member]]) => (member as { info: unknown }).info)).toEqual([
       1n,
       2n,
@@ -705,43 +727,81 @@ describe("presence", () => {
     ]);
   });
 
-  it("tells only what is different after a rejoin", async () => {
-    const socket = FakeSocket.connected();
-    const client = createClient(socket);
-    void client.joinTopic("room:42");
-    socket.takeOne().reply({ presence: [ann] });
-    await settled();
-    const told = vi.fn<(members: readonly unknown[], change: unknown) => void>();
-    client.onPresence("room:42", told);
+  it("is asked for from the version that is known, and told only what is different after a rejoin", async () => {
+    const { socket, told } = await joined({ state: [ann] });
+    socket.push(PRESENCE, change({ joined: ["bob"] }));
     told.mockClear();
-    for (const members of [[{ ...ann }], [{ ...ann }, bob]]) {
+    const rejoined = async (what: Partial<PresenceNews>): Promise<void> => {
       socket.drop();
       socket.connect();
-      socket.takeOne().reply({ presence: members });
+      const known = ["e", n];
+      const join = socket.takeOne();
+      expect([join.event, join.args]).toEqual(["ingress:join", [{ topic: "room:42", presence: known }]]);
+      join.reply({ presence: news(what) });
       await settled();
-    }
-    expect(told.mock.calls).toEqual([[[ann, bob], { joined: [bob], left: [] }]]);
+    };
+    await rejoined({});
+    await rejoined({ joined: ["cyd"] });
+    await rejoined({ left: ["ann"] });
+    await rejoined({ state: ["bob", "cyd"] });
+    await rejoined({ count: 501 });
+    await rejoined({ state: ["bob"] });
+    const cyd = { user: "cyd" };
+    expect(told.mock.calls).toEqual([
+      [[ann, bob, cyd], { joined: [cyd], left: [], count: 3 }],
+      [[bob, cyd], { joined: [], left: [ann], count: 2 }],
+      [[], { joined: [], left: [], count: 501 }],
+      [[bob], { joined: [bob], left: [], count: 1 }],
+    ]);
   });
 
   it("is forgotten when the topic is left or lost", async () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket, { logger: recordingLogger() });
-    const told = vi.fn<(members: readonly unknown[]) => void>();
+    const told = vi.fn<Told>();
     client.onPresence("room:42", told);
     for (const end of ["leave", "evict"]) {
       const joining = client.joinTopic("room:42");
-      socket.takeOne().reply({ presence: [ann] });
+      const join = socket.takeOne();
+      expect(join.args).toEqual(["room:42"]);
+      join.reply({ presence: news({ state: [ann] }) });
       const leave = await joining;
       if (end === "leave") leave();
       else socket.push("ingress:evicted", { topic: "room:42", code: "FORBIDDEN", message: "" });
       await settled();
       await answerAll(socket);
       expect(client.presence("room:42")).toEqual([]);
-      expect(told).toHaveBeenLastCalledWith([], { joined: [], left: [ann] });
-      // A difference that was on its way.
-      socket.push("ingress:presence", { topic: "room:42", joined: [bob] });
+      expect(told).toHaveBeenLastCalledWith([], { joined: [], left: [ann], count: 0 });
+      // What was on its way.
+      socket.push(PRESENCE, change({ joined: ["bob"] }));
+      socket.push(PRESENCE, change({ state: ["bob"] }));
       expect(client.presence("room:42")).toEqual([]);
     }
+  });
+
+  it("that was forgotten while a join said its version is not put together from what is different since", async () => {
+    const { socket, client } = await joined({ state: [ann] });
+    socket.drop();
+    socket.connect();
+    const join = socket.takeOne();
+    socket.push("ingress:evicted", { topic: "room:42", code: "INTERNAL", message: "" });
+    join.reply({ presence: news({ joined: ["bob"] }) });
+    await settled();
+    expect(client.presence("room:42")).toEqual([]);
+    const again = socket.takeOne();
+    expect(again.args).toEqual(["room:42"]);
+    again.reply({ presence: news({ state: [ann, "bob"] }) });
+    await settled();
+    expect(client.presence("room:42")).toEqual([ann, bob]);
+  });
+
+  it("of a topic that was never joined is not kept", () => {
+    const socket = FakeSocket.connected();
+    const client = createClient(socket);
+    const told = vi.fn<Told>();
+    client.onPresence("room:42", told);
+    for (const what of [{ state: [ann] }, { joined: ["bob"] }, { count: 501 }]) socket.push(PRESENCE, change(what));
+    expect([client.presence("room:42"), client.presenceCount("room:42"), told.mock.calls]).toEqual([[], 0, []]);
   });
 });
 

@@ -127,10 +127,11 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       await using stage = await realtimeStage(transport);
       const ann = await stage.join({ user: "ann" });
       const told: string[] = [];
-      const gone = deferred();
+      const [came, gone] = [deferred(), deferred()];
       ann.client.onPresence("room:42", (members, { joined, left }) => {
         const names = (all: readonly { user: string }[]): string => all.map((member) => member.user).join();
         told.push(`${names(members)} +${names(joined)} -${names(left)}`);
+        if (members.length === 2) came.resolve();
         if (left.length > 0) gone.resolve();
       });
       await ann.client.joinTopic("room:42");
@@ -138,6 +139,7 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       await tab.client.joinTopic("room:42");
       await otherTab.client.joinTopic("room:42");
       expect(tab.client.presence("room:42").map((member) => member.user)).toEqual(["ann", "bob"]);
+      await came.promise;
       tab.socket.disconnect();
       await stage.caughtUp(ann, otherTab);
       otherTab.socket.disconnect();

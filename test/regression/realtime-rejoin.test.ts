@@ -20,7 +20,7 @@ async function joined(
     presence: true,
   });
   const client = await door.enter({ user: "ada" });
-  expect(codeOf(await client.join("t"))).toEqual({ presence: [{ user: "ada" }] });
+  expect(await client.join("t")).toMatchObject({ presence: { state: ["ada"] } });
   return {
     door,
     client,
@@ -136,7 +136,7 @@ describe("a topic that is taken away for the moment", () => {
     const onLost = vi.fn<(failure: EventFailure) => void>();
     const client = createClient(socket);
     void client.joinTopic("t", { onLost });
-    socket.takeOne().reply({ presence: [{ user: "ada" }] });
+    socket.takeOne().reply({ presence: { version: ["e", 1], state: ["ada"] } });
     await settled();
     socket.push("ingress:evicted", { topic: "t", code: "INTERNAL", message: "the server failed" });
     expect(client.presence("t")).toEqual([]);

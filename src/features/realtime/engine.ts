@@ -11,6 +11,7 @@ import { Identities, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
+import { paceOf } from "./presence-settings.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { PRESENCE } from "./protocol.js";
 import { Pusher } from "../../push/pusher.js";
@@ -78,9 +79,12 @@ export class Engine<App extends AppServer = Server> {
     this.identities = new Identities(log);
     this.cluster = new Cluster(namespace, log);
     this.pusher = new Pusher(namespace, this.cluster, log);
-    this.presence = new PresenceSync(this.cluster, presence, (change) =>
-      this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
-    );
+    this.presence = new PresenceSync({
+      ...presence,
+      cluster: this.cluster,
+      paceOf: (topic) => paceOf(topics.match(topic)?.definition.presence),
+      announce: (change) => this.pusher.here(roomOf("topic", change.topic), PRESENCE, change),
+    });
     this.joins = new Joins<App>({
       topics,
       entrance: new TopicRooms<App>(log),

@@ -51,7 +51,20 @@ export type { IdentifiedSocket, Identity } from "./identity.js";
 export { MemoryMemberships } from "./groups/memberships.js";
 export type { Memberships, Place } from "./groups/memberships.js";
 export type { PresenceOptions } from "./presence-sync.js";
-export type { Evicted, Joined, JoinedAll, Member, Notice, PresenceChange, PresenceState, Refetch } from "./protocol.js";
+export type { PresenceSettings } from "./presence-settings.js";
+export type {
+  Evicted,
+  Joined,
+  JoinedAll,
+  Member,
+  Notice,
+  PresenceChange,
+  PresenceEntry,
+  PresenceNews,
+  PresenceState,
+  PresenceVersion,
+  Refetch,
+} from "./protocol.js";
 export type { PushOptions } from "../../push/pusher.js";
 export type { NoticeData, OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
@@ -79,7 +92,7 @@ export type { Names, Target, TargetOptions } from "../../push/target.js";
 export type { LeftContext, LeftReason, TopicContext } from "./topic-context.js";
 export type { ParamsOf } from "./topic-pattern.js";
 export { Topics } from "./topics.js";
-export type { MatchedTopic, TopicDefinition } from "./topics.js";
+export type { MatchedTopic, PresenceInfo, TopicDefinition } from "./topics.js";
 export { MemoryWaitingRoom } from "./groups/waiting-room.js";
 export type { WaitingRoom } from "./groups/waiting-room.js";
 export type { Awaitable } from "../../wire/values.js";

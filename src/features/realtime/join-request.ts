@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { PresenceVersion } from "./protocol.js";
 
 /**
  * What a join says about positions: nothing or `null`, it reads none; `true`, it reads them and is new; a position, it has what came
@@ -10,7 +11,9 @@ export type At = null | true | readonly [epoch: string, n: number] | undefined;
 export interface Ask {
   readonly topic: string;
   readonly input: unknown;
-  /** The input as JSON, to see whether two ask the same. */
+  /** Which version of the topic's presence it knows. */
+  readonly presence: PresenceVersion | undefined;
+  /** All of it as JSON, to see whether two ask the same. */
   readonly said: string;
 }
 
@@ -26,7 +29,7 @@ const INPUT_MAX = 10_000;
 
 // What clients send is hostile; the schemas are written by hand as Standard Schemas, so that nothing is depended on for them.
 
-/** The topics of a join: a name, `{ topic, input }`, or a list of these. */
+/** The topics of a join: a name, `{ topic, input, presence }`, or a list of these. */
 export function joinRequest(topicMaxLength: number, topicsMax: number): StandardSchemaV1<JoinRequest> {
   return schema((value) => {
     if (!Array.isArray(value)) return { asks: [readAsk(value, topicMaxLength)], form: "one" };
@@ -36,13 +39,9 @@ export function joinRequest(topicMaxLength: number, topicsMax: number): Standard
 }
 
 /** What a join says about positions. */
-export const joinPosition: StandardSchemaV1<At> = /* @__PURE__ */ schema((value) => {
-  if (value === undefined || value === null || value === true) return value;
-  const [epoch, n] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
-  if (typeof epoch !== "string" || epoch.length > 64 || !Number.isSafeInteger(n) || (n as number) < 0)
-    throw new Misfit("expected true, or a position such as [epoch, n]");
-  return [epoch, n as number];
-});
+export const joinPosition: StandardSchemaV1<At> = /* @__PURE__ */ schema((value) =>
+  value === undefined || value === null || value === true ? value : readPosition(value),
+);
 
 /** A topic as a client may name it. */
 export function topicName(maxLength: number): StandardSchemaV1<string> {
@@ -53,9 +52,18 @@ class Misfit extends Error {}
 
 function readAsk(value: unknown, maxLength: number): Ask {
   if (typeof value !== "object" || value === null)
-    return { topic: readName(value, maxLength), input: undefined, said: "" };
-  const { topic, input } = value as { topic?: unknown; input?: unknown };
-  return { topic: readName(topic, maxLength), input, said: input === undefined ? "" : asJson(input) };
+    return { topic: readName(value, maxLength), input: undefined, presence: undefined, said: " " };
+  const { topic, input, presence } = value as { topic?: unknown; input?: unknown; presence?: unknown };
+  const known = presence === undefined || presence === null ? undefined : readPosition(presence);
+  const said = `${known?.join() ?? ""} ${input === undefined ? "" : asJson(input)}`;
+  return { topic: readName(topic, maxLength), input, presence: known, said };
+}
+
+function readPosition(value: unknown): readonly [epoch: string, n: number] {
+  const [epoch, n] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
+  if (typeof epoch !== "string" || epoch.length > 64 || !Number.isSafeInteger(n) || (n as number) < 0)
+    throw new Misfit("expected true, or a position such as [epoch, n]");
+  return [epoch, n as number];
 }
 
 function asJson(input: unknown): string {

@@ -12,8 +12,17 @@ import { Attempt, Cancelled } from "./attempt.js";
 import type { Identity } from "./identity.js";
 import { JoinLimit } from "./join-limit.js";
 import type { Ask, At } from "./join-request.js";
+import { presenceInfoOf } from "./presence-settings.js";
 import type { PresenceSync } from "./presence-sync.js";
-import { EVICTED, PRESENCE, type Evicted, type Joined, type Member, type PresenceChange } from "./protocol.js";
+import {
+  EVICTED,
+  PRESENCE,
+  type Evicted,
+  type Joined,
+  type PresenceChange,
+  type PresenceNews,
+  type PresenceVersion,
+} from "./protocol.js";
 import { JoinContext, type LeftReason } from "./topic-context.js";
 import type { Entrance, Entering } from "./topic-rooms.js";
 import type { MatchedTopic, TopicDefinition, Topics } from "./topics.js";
@@ -87,6 +96,8 @@ interface Part<App extends AppServer> {
   readonly matched: MatchedTopic<App>;
   /** What the join said; of a review, what it said once, validated then. */
   readonly said: { readonly raw: unknown } | { readonly input: unknown };
+  /** The version of the topic's presence that its client knows. */
+  readonly known: PresenceVersion | undefined;
   /** What the policy said; without it, the attempt has failed or is still asking. */
   verdict: Verdict<App> | undefined;
   snapshot: unknown;
@@ -293,7 +304,7 @@ export class Joins<App extends AppServer = Server> {
       const outcome = resultOf(part);
       if (!("joined" in outcome)) return true;
       const { presence } = outcome.joined;
-      if (presence) this.#tell(socket, PRESENCE, { topic, state: presence } satisfies PresenceChange);
+      if (presence) this.#tell(socket, PRESENCE, { topic, ...presence } satisfies PresenceChange);
       return true;
     });
     const { error } = part;
@@ -301,7 +312,7 @@ export class Joins<App extends AppServer = Server> {
       this.#options.log.error({ err: printable(error), topic }, "the policy of a topic failed");
   }
 
-  #begin(socket: AppSocket<App>, { topic, input, said }: Ask): Begun<App> {
+  #begin(socket: AppSocket<App>, { topic, input, presence, said }: Ask): Begun<App> {
     const { topics, topicsPerSocket } = this.#options;
     try {
       const known = this.#sockets.get(socket.id);
@@ -320,13 +331,19 @@ export class Joins<App extends AppServer = Server> {
           details: { max: topicsPerSocket },
         });
       }
-      return this.#part(topic, entry ?? this.#entry(socket.id, topic), matched, { raw: input }, said);
+      const asked = { raw: input, known: presence, shared: said };
+      return this.#part(topic, entry ?? this.#entry(socket.id, topic), matched, asked);
     } catch (error) {
       return { error };
     }
   }
 
-  #part(topic: string, entry: Entry, matched: MatchedTopic<App>, said: Part<App>["said"], shared?: string): Part<App> {
+  #part(
+    topic: string,
+    entry: Entry,
+    matched: MatchedTopic<App>,
+    { known, shared, ...said }: Part<App>["said"] & { known?: PresenceVersion | undefined; shared?: string },
+  ): Part<App> {
     const before = entry.attempts.at(-1);
     const attempt = new Attempt(before, shared);
     entry.attempts = [...entry.attempts, attempt];
@@ -338,6 +355,7 @@ export class Joins<App extends AppServer = Server> {
       before,
       matched,
       said,
+      known,
       verdict: undefined,
       snapshot: undefined,
       error: undefined,
@@ -407,8 +425,8 @@ export class Joins<App extends AppServer = Server> {
     const variant = await attempt.wait(definition.variant?.(context, params, input));
     if (variant !== undefined && (typeof variant !== "string" || variant === ""))
       throw new TypeError(`topic "${topic}": variant must be a non-empty string, got ${describeValue(variant)}`);
-    const { presence } = definition;
-    const info = typeof presence === "function" ? await attempt.wait(presence(context, params, input)) : undefined;
+    const describe = presenceInfoOf(definition.presence);
+    const info = describe && (await attempt.wait(describe(context, params, input)));
     check(attempt, socket);
     const { user, session } = context;
     return { socket, matched, input, grant: grant === undefined ? true : grant, user, session, context, variant, info };
@@ -448,9 +466,9 @@ export class Joins<App extends AppServer = Server> {
     }
   }
 
-  #joinedOf({ topic, entry, matched, verdict, snapshot }: Part<App>): Joined {
+  #joinedOf({ topic, entry, matched, known, verdict, snapshot }: Part<App>): Joined {
     const joined: Joined = snapshot === undefined ? {} : { snapshot };
-    if (matched.definition.presence && verdict) joined.presence = this.#present(topic, entry, verdict);
+    if (matched.definition.presence && verdict) joined.presence = this.#present(topic, entry, verdict, known);
     return joined;
   }
 
@@ -479,14 +497,14 @@ export class Joins<App extends AppServer = Server> {
     this.#forget(socket.id, topic, entry);
   }
 
-  #present(topic: string, entry: Entry, { socket, user, info }: Verdict<App>): Member[] {
+  #present(topic: string, entry: Entry, { socket, user, info }: Verdict<App>, known?: PresenceVersion): PresenceNews {
     const { presence } = this.#options;
     if (entry.present !== user) this.#absent(topic, entry, socket.id, true);
     if (user !== undefined) {
       entry.present = user;
       presence.enter(topic, user, socket.id, info);
     }
-    return presence.list(topic);
+    return presence.answer(topic, known);
   }
 
   #limitOf(socketId: string): JoinLimit {

@@ -6,8 +6,8 @@
 import type { Failure } from "../../wire/failure.js";
 
 /**
- * Client to server, acknowledged with a value or a failure: `(topics, at?)`. `topics` is the name of a topic, `{ topic, input }`, or a list
- * of these; a list needs `at`. Answers with a {@link Joined}, or to a list with a {@link JoinedAll}.
+ * Client to server, acknowledged with a value or a failure: `(topics, at?)`. `topics` is the name of a topic, `{ topic, input, presence }`, or a list
+ * of these, with the {@link PresenceVersion} that is known if there is one; a list needs `at`. Answers with a {@link Joined}, or to a list with a {@link JoinedAll}.
  */
 export const JOIN = "ingress:join";
 
@@ -20,7 +20,7 @@ export const REFETCH = "ingress:refetch";
 /** Server to client: `(notice: Notice)`. Data for the listeners of one name, or for the default listener. */
 export const NOTIFY = "ingress:notify";
 
-/** Server to client: `(change: PresenceChange)`. Who came to and went from a topic, after the state a join answered with. */
+/** Server to client: `(change: PresenceChange)`. What has changed of who is at a topic, after what a join answered with. */
 export const PRESENCE = "ingress:presence";
 
 /** Server to client: `(evicted: Evicted)`. The server took a topic away; nothing of it arrives from here on. */
@@ -37,15 +37,38 @@ export interface Member {
   info?: unknown;
 }
 
-/** Everyone present at a topic, in no particular order, each user once. */
-export type PresenceState = Member[];
+/** Which changes of a topic's presence a client has been told: what `JOIN` says again, to be told only what is different since. */
+export type PresenceVersion = readonly [epoch: string, n: number];
+
+/** A member as it travels: the user alone, where nothing is said about them. */
+export type PresenceEntry = string | Member;
+
+/** Everyone at a topic, in no particular order, each user once. */
+export type PresenceState = PresenceEntry[];
+
+/**
+ * What is told about who is at a topic. With `state` it is everyone, in place of all that was known; with `count` only how many, as they
+ * are too many to be listed, and nobody is known any more; otherwise what is different.
+ */
+export interface PresenceNews {
+  /** What is known with this. */
+  version: PresenceVersion;
+  /** Everyone who is there. */
+  state?: PresenceState;
+  /** How many users there are. */
+  count?: number;
+  /** Who came. One who is known already may have new `info`. */
+  joined?: PresenceEntry[];
+  /** Who went; perhaps one who was never told of. */
+  left?: string[];
+}
 
 /** The answer to a `JOIN`. */
 export interface Joined {
   /** What the topic's `snapshot` returned, when it returned something. */
   snapshot?: unknown;
-  /** Who is there, for topics that keep presence; differences follow as `PRESENCE`. */
-  presence?: PresenceState;
+  /** Who is there, for topics that keep presence; to one who said a version, what is different since. Changes follow as `PRESENCE`. */
+  presence?: PresenceNews;
 }
 
 /** The answer to a `JOIN` of several topics. */
@@ -54,16 +77,10 @@ export interface JoinedAll {
   answers: (Joined | Failure)[];
 }
 
-/** The payload of `PRESENCE`. A user in `joined` who is known already has new `info`. */
-export interface PresenceChange {
+/** The payload of `PRESENCE`. */
+export interface PresenceChange extends PresenceNews {
   /** The topic it is about. */
   topic: string;
-  /** Everyone, in place of all that was known: sent after a recovered connection, which may have missed differences. */
-  state?: PresenceState;
-  /** Who came. */
-  joined?: Member[];
-  /** Who went. */
-  left?: Member[];
 }
 
 /** The payload of `REFETCH`. */

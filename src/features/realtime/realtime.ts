@@ -435,7 +435,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       log: this.log,
       topics: this.topics,
       topicsPerSocket,
-      presence: { graceMs: presence.graceMs ?? 5_000, heartbeatMs: presence.heartbeatMs ?? 5_000 },
+      presence: { graceMs: presence.graceMs ?? 5_000, heartbeatMs: presence.heartbeatMs ?? 2_000 },
       calls,
       memberships: this.#memberships,
       waitingRoom,

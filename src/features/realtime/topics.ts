@@ -3,6 +3,7 @@ import type { Server } from "socket.io";
 import type { AppServer } from "../../events/subscriber.js";
 import { describeValue } from "../../wire/values.js";
 import type { LeftContext, TopicContext } from "./topic-context.js";
+import { checkPresence, type PresenceSettings } from "./presence-settings.js";
 import { TopicPattern, type ParamsOf } from "./topic-pattern.js";
 
 /**
@@ -53,10 +54,20 @@ export interface TopicDefinition<
   public?: boolean;
   /**
    * Whether those who join are present to each other, by user; sockets without a user are not listed. A function says what the
-   * others are told about the user beside their id. @default false
+   * others are told about the user beside their id; settings also say when, and up to how many users are listed. @default false
    */
-  presence?: boolean | ((context: TopicContext<App>, params: Params, input: NoInfer<Input>) => unknown);
+  presence?:
+    | boolean
+    | PresenceInfo<App, Params, NoInfer<Input>>
+    | PresenceSettings<PresenceInfo<App, Params, NoInfer<Input>>>;
 }
+
+/** Says what the others at a topic are told about a user. */
+export type PresenceInfo<App extends AppServer, Params, Input> = (
+  context: TopicContext<App>,
+  params: Params,
+  input: Input,
+) => unknown;
 
 /** A definition as it is kept: the parameters are those of the topic it matched. */
 interface Defined<App extends AppServer> {
@@ -108,6 +119,7 @@ export class Topics<App extends AppServer = Server> {
     const { input } = definition;
     if (input !== undefined && typeof (input as Partial<StandardSchemaV1>)?.["~standard"]?.validate !== "function")
       throw new TypeError(`${where}: input must be a Standard Schema, got ${describeValue(input)}`);
+    checkPresence(where, definition.presence);
     if (definition.join === undefined && definition.public !== true) {
       throw new TypeError(`${where}: say who may join, by \`join(context, params)\` or \`public: true\``);
     }

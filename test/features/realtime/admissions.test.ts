@@ -36,7 +36,7 @@ describe("whose a socket is", () => {
     const client = await door.enter({ user: "ada", session: "s1" });
     expect(await client.join("room:1")).toEqual({
       snapshot: { n: 1 },
-      presence: [{ user: "ada", info: { name: "Ada" } }],
+      presence: { version: expect.anything(), state: [{ user: "ada", info: { name: "Ada" } }] },
     });
     expect(given).toEqual(Array.from({ length: 4 }, () => ["ada", "s1", "room:1"]));
   });
@@ -284,11 +284,11 @@ describe("several topics by one join", () => {
     const topics = ["room:1", "room:no", "broken", { topic: "doc", input: 3 }, "room:1", "nothing"];
     const { answers } = await joinAll(client, topics);
     expect(answers).toEqual([
-      { presence: [{ user: "ada" }] },
+      { presence: { version: expect.anything(), state: ["ada"] } },
       { error: { code: "FORBIDDEN", message: "you may not join this topic" } },
       { error: { code: "INTERNAL", message: "internal error" } },
       { snapshot: 3 },
-      { presence: [{ user: "ada" }] },
+      { presence: { version: expect.anything(), state: ["ada"] } },
       { error: { code: "FORBIDDEN", message: "this topic can't be joined" } },
     ]);
     expect(door.realtime.topicsOf(door.served.serverSide(client.socket))).toEqual(["room:1", "doc"]);

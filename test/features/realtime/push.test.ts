@@ -15,6 +15,25 @@ describe("a push", () => {
     }
   });
 
+  it("that is counted by one room looks at nobody", async () => {
+    await using door = await open();
+    door.realtime.topics.define("t", { public: true });
+    const [ada, grace] = await Promise.all([door.enter({ user: "ada" }), door.enter({ user: "grace" })]);
+    await ada.join("t");
+    await grace.join("t");
+    const { adapter } = door.served.io.of("/");
+    const looked = vi.spyOn(adapter.sids, "get");
+    const counts: [Target, number][] = [
+      [{ topic: "t" }, 2],
+      [{ topic: "nobody is there" }, 0],
+      [user("ada"), 1],
+      [everyone(), 2],
+    ];
+    for (const [target, sockets] of counts) expect((await door.realtime.count(target)).sockets).toBe(sockets);
+    expect(looked).not.toHaveBeenCalled();
+    expect(await door.realtime.count({ topic: "t", except: user("ada") })).toMatchObject({ sockets: 1 });
+  });
+
   it("to a topic reaches those who are in it, and no longer those who left", async () => {
     await using door = await open();
     door.realtime.topics.define("room:{id}", { public: true });

@@ -26,13 +26,15 @@ describe("when two nodes can't hear each other", () => {
     const all = ["ada", "edsger", "grace"];
     await vi.waitFor(async () => expect(await lists()).toEqual([all, all]), 5_000);
 
-    await ada.caughtUp();
-    const seen = new Set<string>();
-    for (const { joined = [], left = [] } of ada.got("ingress:presence") as PresenceChange[]) {
-      for (const { user } of joined) seen.add(user);
-      for (const { user } of left) seen.delete(user);
-    }
-    expect([...seen].sort()).toEqual(all);
+    const seen = (): string[] => {
+      const users = new Set<string>();
+      for (const { joined = [], left = [] } of ada.got("ingress:presence") as PresenceChange[]) {
+        for (const user of joined as string[]) users.add(user);
+        for (const user of left) users.delete(user);
+      }
+      return [...users].sort();
+    };
+    await vi.waitFor(() => expect(seen()).toEqual(all), 5_000);
   });
 
   it("a difference that got lost is made up for by the next heartbeat", async () => {

@@ -163,13 +163,13 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     await one.join(topic);
     const about = (client: Client): PresenceChange[] =>
       (client.got(PRESENCE) as PresenceChange[]).filter(({ joined = [], left = [] }) =>
-        [...joined, ...left].some((member) => member.user === user),
+        [...joined, ...left].includes(user),
       );
     await vi.waitFor(() => expect(watching.map((client) => about(client).length)).toEqual([1, 1]), 5_000);
 
     // Moves to the other node.
     const two = await enter(1, { user });
-    expect((await two.join(topic)).presence).toContainEqual({ user });
+    expect((await two.join(topic)).presence?.state).toContain(user);
     one.socket.disconnect();
     const list = (node: 0 | 1): Promise<string[]> =>
       nodes.run(node, (realtime, _door, t) => realtime.list(t).map((member) => member.user), topic);
@@ -180,8 +180,8 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     await vi.waitFor(
       () =>
         expect(watching.map((client) => about(client).at(-1))).toEqual([
-          { topic, left: [{ user }] },
-          { topic, left: [{ user }] },
+          expect.objectContaining({ topic, left: [user] }),
+          expect.objectContaining({ topic, left: [user] }),
         ]),
       5_000,
     );
@@ -308,9 +308,8 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     if (nodes.kill) await nodes.kill(1);
     else await nodes.stop(1);
     await vi.waitFor(async () => expect(await list()).toEqual([watcher]), 8_000);
-    await settle(0, watching);
-    const changes = watching.got(PRESENCE) as PresenceChange[];
-    expect(changes.filter(({ left }) => left?.some((member) => member.user === user))).toHaveLength(1);
+    const changes = (): PresenceChange[] => watching.got(PRESENCE) as PresenceChange[];
+    await vi.waitFor(() => expect(changes().filter(({ left }) => left?.includes(user))).toHaveLength(1));
     await vi.waitFor(
       async () =>
         expect(await nodes.run(0, (realtime, door) => realtime.count(door.everyone()))).toMatchObject({

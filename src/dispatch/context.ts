@@ -137,6 +137,11 @@ export class Context implements EventContext<Server> {
     return (this.#bits & ANSWERED) !== 0;
   }
 
+  /** Whether somebody waits for a reply. */
+  get asks(): boolean {
+    return this.#ack !== undefined;
+  }
+
   /** Whether the last subscriber is done. */
   get finished(): boolean {
     return (this.#bits & FINISHED) !== 0;
@@ -345,7 +350,10 @@ export class Context implements EventContext<Server> {
     if (context.failure !== undefined) return context.refuse(context.failure);
     // A listener of the application's own on the same event may still mean to answer (decision 0006).
     if (!context.byHand && context.state.sharedAcks.has(ack)) return;
-    if (context.#bits < ONE_RUN) return context.refuse(refusals.unknownEvent);
+    if (context.#bits < ONE_RUN) {
+      if (!context.byHand) context.state.counters.unknownEvents++;
+      return context.refuse(refusals.unknownEvent);
+    }
     context.send(undefined);
   }
 

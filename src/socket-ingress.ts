@@ -43,10 +43,11 @@ import {
 import { asksBeforeRecovery } from "./socket-io/recover-after-asking.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
-import { eventDefaults, type EventDefaults, owner, priority, subscribeOptions } from "./events/subscribe-options.js";
+import { eventDefaults, type EventDefaults, owner, priority } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
-import { shuttingDown, toFailure } from "./dispatch/failures.js";
+import { shuttingDown } from "./dispatch/failures.js";
+import { toFailure } from "./wire/to-failure.js";
 
 /** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */
 export interface DispatchInit<App extends AppServer = Server> {
@@ -416,7 +417,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
       const left = this.#state.before.remove(asked) ? this.#leaveIfUnused() : undefined;
       if (typeof forget === "function") forget();
       forget = undefined;
-      await asked.idle();
+      await asked.whenIdle();
       await left;
     };
     // The owner first: one that refuses leaves nothing behind.

@@ -5,7 +5,7 @@ import type { Subscription } from "./subscription.js";
 import type { Logger } from "../lifecycle/logger.js";
 import { isEventError } from "../wire/event-error.js";
 import { isThenable } from "../wire/values.js";
-import { toFailure } from "./failures.js";
+import { toFailure } from "../wire/to-failure.js";
 
 /** Who is asked once for each event that a client sends, in order. Lists are replaced, never changed. */
 export class BeforeEvents {

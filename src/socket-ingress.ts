@@ -1,3 +1,4 @@
+import { type Repeats, setRepeats } from "./events/repeats.js";
 import { describeValue } from "./wire/values.js";
 import type { Server, Socket } from "socket.io";
 import { EventEntry } from "./dispatch/event-entry.js";
@@ -203,6 +204,12 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   ): this {
     this.#subscribe(event, fn, options, undefined);
     return this;
+  }
+
+  /** @internal */
+  [setRepeats](repeats: Repeats<App>): () => void {
+    // What an ingress is given for its own application's sockets is called with no others.
+    return this.#state.requests.set(repeats as unknown as Repeats);
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 import { describeValue, longestTimerMs } from "../wire/values.js";
-import { CALL, REQUEST_ID_MAX } from "../features/realtime/protocol.js";
+import { REQUEST, REQUEST_ID_MAX } from "../wire/requests.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure, fromFailure } from "./event-failure.js";
@@ -67,6 +67,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
     event: string,
     args: unknown[],
     { timeoutMs = defaultTimeoutMs, signal }: CallOptions,
+    requestId?: string,
   ): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
@@ -82,6 +83,8 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
         send() {
           entry.sent = true;
           let leaving = true;
+          // Directly before the event, which travels under its own name.
+          if (requestId !== undefined) socket.emit(REQUEST, requestId, event);
           socket.emitWithAck(event, ...args).then(
             (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
             // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
@@ -128,7 +131,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
       if (requestId === undefined) return attempt(event, args, options);
       for (let left = retries; ; left--) {
         try {
-          return await attempt(CALL, [requestId, event, ...args], options);
+          return await attempt(event, args, options, requestId);
         } catch (error) {
           if (left <= 0 || !isUnanswered(error) || error.code === "ABORTED") throw error;
         }

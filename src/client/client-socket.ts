@@ -17,6 +17,8 @@ export interface ClientSocket {
   on(event: string, listener: (...args: any[]) => void): unknown;
   /** Removes a listener. */
   off(event?: string, listener?: (...args: any[]) => void): unknown;
+  /** Emits, asking for no answer. */
+  emit(event: string, ...args: any[]): unknown;
   /** Emits; resolves with what the acknowledgement received. */
   emitWithAck(event: string, ...args: any[]): Promise<any>;
 }

@@ -102,7 +102,6 @@ function refuse(thrown: unknown, context: Context): false {
 /** An {@link Arrival} as a view of its context: most of those who are asked read little of it. */
 class ArrivalOf implements Arrival {
   readonly #context: Context;
-  readonly requestId: string | undefined = undefined;
 
   constructor(context: Context) {
     this.#context = context;
@@ -110,6 +109,10 @@ class ArrivalOf implements Arrival {
 
   get event(): string {
     return this.#context.event;
+  }
+
+  get requestId(): string | undefined {
+    return this.#context.requestId;
   }
 
   get args(): readonly unknown[] {

@@ -25,6 +25,7 @@ class Rarities {
   controller: AbortController | undefined = undefined;
   log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   namespace: string | undefined = undefined;
+  requestId: string | undefined = undefined;
 }
 
 // What `Context.#bits` is made of: its lowest bits, and above them how many subscribers have run.
@@ -38,7 +39,8 @@ const ONE_ARGUMENT = 64;
 const LISTED_ARGUMENTS = 128;
 const REFUSED = 256;
 const ERROR_FIRST = 512;
-const ONE_RUN = 1024;
+const DETACHED = 1024;
+const ONE_RUN = 2048;
 
 /** What {@link Context.finish} can't do in its stride. */
 const NOT_PLAIN = ANSWERED | REFUSED | ERROR_FIRST;
@@ -126,6 +128,22 @@ export class Context implements EventContext<Server> {
   /** Whether no further subscriber runs. */
   get stopped(): boolean {
     return (this.#bits & (STOPPED | REFUSED)) !== 0;
+  }
+
+  /** Its run is what counts, not its socket: the signal outlives that, and the reply is taken as it is. */
+  detach(requestId: string): void {
+    Context.#rarities(this).requestId = requestId;
+    this.#bits = (this.#bits & ~ERROR_FIRST) | DETACHED;
+  }
+
+  /** Whether it goes on when its socket goes. */
+  get detached(): boolean {
+    return (this.#bits & DETACHED) !== 0;
+  }
+
+  /** The id under which its caller repeats it. */
+  get requestId(): string | undefined {
+    return this.#rare?.requestId;
   }
 
   /** Whether the caller's callback takes `(null, value)` or `(failure)`. */

@@ -5,6 +5,7 @@ import type { ErrorSubscribers } from "./error-subscribers.js";
 import { Signals } from "./flow/signals.js";
 import { type Dispatch, Traffic } from "./flow/traffic.js";
 import { UnderWay } from "./flow/under-way.js";
+import { Requests } from "./requests.js";
 import type { Logger } from "../lifecycle/logger.js";
 
 /** What an {@link IngressState} is made of. */
@@ -34,6 +35,8 @@ export class IngressState {
   readonly traffic: Traffic;
   /** What runs. */
   readonly underWay: UnderWay;
+  /** The request ids of events that may be sent again. */
+  readonly requests: Requests = new Requests();
   /** The acknowledgements of events that the application itself listens to, too. */
   readonly sharedAcks: WeakSet<Acknowledge> = new WeakSet();
 

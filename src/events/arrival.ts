@@ -14,7 +14,7 @@ export interface Arrival<App extends AppServer = Server> {
   readonly args: readonly unknown[];
   /** The socket that sent it. */
   readonly socket: AppSocket<App>;
-  /** The id under which a repeated call runs once; `undefined` for an event that has none. */
+  /** The id under which a repeated call runs once, and is asked about once; `undefined` for an event that has none. */
   readonly requestId: string | undefined;
   /** A child of the ingress's logger whose lines carry event, namespace and socket id; made when first read. */
   readonly log: Logger;

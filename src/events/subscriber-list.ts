@@ -1,3 +1,5 @@
+import type { setRepeats } from "./repeats.js";
+import { type Repeats } from "./repeats.js";
 import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AnyBeforeEvent } from "./arrival.js";
@@ -31,8 +33,13 @@ export interface SubscribingIngress<App extends AppServer> {
    * @returns a function that ends the subscription, and resolves once no run of it is under way
    */
   [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
-  /** @returns a function that ends it, and resolves once nobody waits for it */
+  /**
+   * @internal
+   * @returns a function that ends it, and resolves once nobody waits for it
+   */
   [askAs](fn: AnyBeforeEvent, options: object, identity: SubscriberIdentity): () => Promise<void>;
+  /** @internal */
+  [setRepeats](repeats: Repeats<App>): () => void;
 }
 
 /** One subscriber of a handler or controller, before it is subscribed. */

@@ -10,7 +10,7 @@ export type Dispatcher = (this: Socket, ...args: unknown[]) => void;
 
 /** Makes the one dispatcher of an event. Socket.IO calls it with the socket as `this`, after the application's middleware. */
 export function createDispatcher(entry: OpenEvent): Dispatcher {
-  const { traffic } = entry.state;
+  const { requests, traffic } = entry.state;
   // By name and by `arguments`: a list of all of them would have to be made for every event.
   return markOwn(function dispatcher(this: Socket, first?: unknown, second?: unknown): void {
     // A dispatcher called by hand was not observed, so there may be nothing to count.
@@ -33,6 +33,7 @@ export function createDispatcher(entry: OpenEvent): Dispatcher {
       given = list;
       shape = listedArguments;
     }
+    if (ack !== undefined && requests.any && requests.answer(entry, this, given, shape, ack, traffic)) return;
     const context = new Context(entry, this, given, shape, ack);
     if (traffic.attention === 0) dispatch(entry, context);
     else traffic.receive(entry, context);

@@ -13,6 +13,7 @@ import type { IngressState } from "../dispatch/ingress-state.js";
 import { attach, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
 import { answerUnknown, type UnknownEvents } from "./unknown-events.js";
+import { REQUEST } from "../wire/requests.js";
 
 /** The subscribers of one event in one namespace, in order. */
 export type PlanOf = (event: string, namespace: string) => readonly Subscription[];
@@ -183,8 +184,14 @@ export class NamespaceBinding {
     if (!told) this.#state.traffic.hold(socket);
   }
 
+  /** A client said how it calls its next event. */
+  announce(socket: Socket, requestId: unknown, event: unknown): void {
+    this.#state.requests.announce(socket, requestId, event);
+  }
+
   /** Called for every event of every socket, before anything else of the application runs; `last` is its last argument. */
   observe(socket: Socket, event: unknown, last: unknown): void {
+    this.#state.requests.pair(socket, event, last);
     const entry = this.#entries.get(event);
     if (entry !== undefined) {
       const target = emitter(socket);
@@ -239,7 +246,8 @@ function emitter(socket: Socket): EventEmitter {
 function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
   return markOwn(function (this: Socket, event: unknown): void {
     // Not a rest parameter: it would be an array for every event, and only few need to look.
-    binding.observe(this, event, arguments[arguments.length - 1]);
+    if (event === REQUEST) binding.announce(this, arguments[1], arguments[2]);
+    else binding.observe(this, event, arguments[arguments.length - 1]);
   }, "observer");
 }
 

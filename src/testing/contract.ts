@@ -1,5 +1,7 @@
+import type { CallStore } from "../features/realtime/calls/call-store.js";
 import type { TopicLog } from "../push/topic-log.js";
 import { describeValue, isObject } from "../wire/values.js";
+import { callStoreContract } from "./call-store-contract.js";
 import { topicLogContract } from "./topic-log-contract.js";
 
 /** One sentence of what a port promises, as any runner can run it. */
@@ -25,11 +27,12 @@ export interface ContractCase {
  * for (const { name, run } of contract(new MemoryTopicLog())) test(name, run);
  * ```
  */
-export function contract(port: TopicLog): ContractCase[] {
-  if (has(port, ["append", "head", "since", "after"])) return topicLogContract(port);
+export function contract(port: TopicLog | CallStore): ContractCase[] {
+  if (has<TopicLog>(port, ["append", "head", "since", "after"])) return topicLogContract(port);
+  if (has<CallStore>(port, ["claim", "renew", "answer", "forget", "carry"])) return callStoreContract(port);
   throw new TypeError(`contract expects an implementation of a port, such as a TopicLog, got ${describeValue(port)}`);
 }
 
-function has(port: unknown, methods: readonly string[]): boolean {
+function has<Port>(port: unknown, methods: readonly (keyof Port & string)[]): port is Port {
   return isObject(port) && methods.every((method) => typeof (port as Record<string, unknown>)[method] === "function");
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
-import { RequestWindow } from "../../src/features/realtime/request-window.js";
 import { codeOf } from "../fixtures/ingress.js";
 import { deferred, open } from "../features/realtime/door.js";
 
@@ -68,16 +67,4 @@ describe("a call that was not run", () => {
     for (const _ of [1, 2]) expect(codeOf(await client.call("r2", "pay"))).toBe("SOLD_OUT");
     expect(runs).toBe(2);
   });
-});
-
-it("a refusal that comes after its identity was forgotten is not counted out twice", async () => {
-  const window = new RequestWindow();
-  const refused = deferred<unknown>();
-  const first = window.run("socket", "1", "e", () => refused.promise);
-  window.forget("socket");
-  const second = window.run("socket", "1", "e", async () => "done");
-  refused.resolve({ error: { code: "OVERLOADED", message: "not now" } });
-  await Promise.all([first, second]);
-  expect(window.size).toBe(1);
-  expect(await window.run("socket", "1", "e", async () => "again")).toBe("done");
 });

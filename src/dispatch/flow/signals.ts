@@ -7,6 +7,8 @@ import type { EventError } from "../../wire/event-error.js";
 export interface SignalledEvent {
   readonly socket: Socket;
   readonly event: string;
+  /** Whether it goes on when its socket goes. */
+  readonly detached: boolean;
   /** Whether its last subscriber is done. */
   readonly finished: boolean;
 }
@@ -42,7 +44,7 @@ export class Signals {
   /** A subscriber read its signal. */
   open(event: SignalledEvent, controller: AbortController): void {
     const { socket, event: name } = event;
-    if (socket === undefined || name === "disconnect") {
+    if (socket === undefined || name === "disconnect" || event.detached) {
       if (!event.finished) this.#loose.add(controller);
       return;
     }

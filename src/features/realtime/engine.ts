@@ -7,14 +7,15 @@ import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/clust
 import { Dropouts } from "./groups/dropout.js";
 import type { Group } from "./groups/group.js";
 import { Grouping } from "./groups/grouping.js";
-import { Identities, NOBODY, readId, type Identity } from "./identity.js";
+import { Identities, readId, type Identity } from "./identity.js";
 import { Joins } from "./joins.js";
 import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { PRESENCE } from "./protocol.js";
 import { Pusher } from "../../push/pusher.js";
-import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { type CallsOptions, callsOf } from "./calls/calls-options.js";
+import type { RunOnce } from "./calls/run-once.js";
 import { ReviewContext } from "./review-context.js";
 import { isOurs, moveRooms, roomOf } from "../../push/rooms.js";
 import { TopicRooms } from "./topic-rooms.js";
@@ -28,7 +29,7 @@ export interface EngineOptions<App extends AppServer> {
   readonly topics: Topics<App>;
   readonly topicsPerSocket: number;
   readonly presence: Required<PresenceOptions>;
-  readonly calls: RequestWindowOptions | false;
+  readonly calls: CallsOptions | false;
   readonly memberships: Memberships;
   readonly waitingRoom: WaitingRoom;
   readonly user: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
@@ -63,7 +64,7 @@ export class Engine<App extends AppServer = Server> {
   readonly places: Places<App>;
   readonly dropouts: Dropouts;
   readonly grouping: Grouping;
-  readonly requests: RequestWindow | undefined;
+  readonly calls: RunOnce | undefined;
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
   readonly #heartbeat: NodeJS.Timeout;
@@ -96,7 +97,7 @@ export class Engine<App extends AppServer = Server> {
       (user) => this.identities.here("user", user).length > 0,
     );
     this.grouping = new Grouping(waitingRoom, this.cluster, log, (group) => this.#enrollAll(group));
-    this.requests = calls === false ? undefined : new RequestWindow(calls);
+    this.calls = calls === false ? undefined : callsOf(calls, log);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
     this.#heartbeat = setInterval(() => {
@@ -127,12 +128,12 @@ export class Engine<App extends AppServer = Server> {
     this.dropouts.clear();
     this.grouping.clear(new Error("the realtime door was closed"));
     this.joins.clear();
-    this.requests?.clear();
     this.identities.clear();
     for (const socket of this.#namespace.sockets.values()) {
       for (const room of [...socket.rooms]) if (isOurs(room)) moveRooms(this.#options.log, () => socket.leave(room));
     }
     await this.presence.close();
+    await this.calls?.close();
     this.cluster.close();
   }
 
@@ -148,7 +149,6 @@ export class Engine<App extends AppServer = Server> {
   /** A socket goes. */
   disconnecting(socket: AppSocket<App>): void {
     this.joins.drop(socket.id);
-    this.requests?.forget(requesterOf(socket.id, NOBODY));
     // Socket.IO calls it connected until the end of this turn (Socket._onclose), and so somebody may still say whose it is.
     queueMicrotask(() => {
       this.identities.drop(socket);
@@ -160,11 +160,14 @@ export class Engine<App extends AppServer = Server> {
   /** Changes whom a socket counts for, and asks the policies of its topics again. Resolves to whether anything changed. */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<boolean> {
     if (!socket.connected) return false;
-    const before = this.identities.of(socket).user;
+    const known = this.identities.of(socket);
     if (!this.identities.set(socket, "user", id)) return false;
+    // What was asked for by nobody yet was asked for by whoever logs in; another user's is not.
+    if (known.user === undefined && id !== undefined)
+      this.calls?.carry(requesterOf(socket.id, known), requesterOf(socket.id, this.identities.of(socket)));
     this.joins.disown(socket);
     this.places.leaveAll(socket);
-    if (before !== undefined) this.dropouts.went(before);
+    if (known.user !== undefined) this.dropouts.went(known.user);
     // Beside each other: a store of places that hangs keeps no topic from its members.
     const outcomes = await Promise.allSettled([this.#placesOf(socket, id), this.#review(socket)]);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;

@@ -14,12 +14,6 @@ export const JOIN = "ingress:join";
 /** Client to server, acknowledged: `(topic: string)`. Answers with `{}`, also when the topic was not joined. */
 export const LEAVE = "ingress:leave";
 
-/**
- * Client to server, acknowledged: `(requestId: string, event: string, ...args)`. Answers exactly as that event would; the same
- * request id from the same identity runs once within a window of time, and every caller gets the one answer.
- */
-export const CALL = "ingress:call";
-
 /** Server to client: `(refetch: Refetch)`. Something changed, and this action has the news. */
 export const REFETCH = "ingress:refetch";
 
@@ -31,9 +25,6 @@ export const PRESENCE = "ingress:presence";
 
 /** Server to client: `(evicted: Evicted)`. The server took a topic away; nothing of it arrives from here on. */
 export const EVICTED = "ingress:evicted";
-
-/** The longest request id a server accepts, in characters. */
-export const REQUEST_ID_MAX = 128;
 
 /** The longest topic a server accepts unless it is told otherwise, in characters. */
 export const TOPIC_MAX = 256;

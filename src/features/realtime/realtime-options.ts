@@ -3,7 +3,7 @@ import type { Server } from "socket.io";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Memberships } from "./groups/memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
-import { RequestWindow, type RequestWindowOptions } from "./request-window.js";
+import { type CallsOptions, checkCallsOptions } from "./calls/calls-options.js";
 import type { WaitingRoom } from "./groups/waiting-room.js";
 
 /** How a `Realtime` works. Everything has a default. */
@@ -32,10 +32,10 @@ export interface RealtimeOptions<App extends AppServer = Server> {
   /** How many topics one connection may be in. @default 100 */
   topicsPerSocket?: number;
   /**
-   * How requests that are sent again are recognised, or `false` to refuse `ingress:call`. A call runs its event through the ingress
-   * with all limits and interceptors, but not through `socket.use` middleware, which sees one event named `ingress:call`.
+   * How calls that are sent again under their request id are recognised, or `false` to run them as often as they come. Such a call
+   * travels under its own name: middleware, limits, schemas and interceptors see it as any other event.
    */
-  calls?: RequestWindowOptions | false;
+  calls?: CallsOptions | false;
   /** Who belongs to which session and group. Nodes must share one. @default a `MemoryMemberships` */
   memberships?: Memberships;
   /** Where users wait for a group. Nodes must share one. @default a `MemoryWaitingRoom` */
@@ -60,7 +60,7 @@ export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
     }
   }
   // Its constructor knows what fits.
-  if (options.calls !== undefined && options.calls !== false) new RequestWindow(options.calls);
+  if (options.calls !== undefined && options.calls !== false) checkCallsOptions(options.calls);
   const { graceMs, heartbeatMs } = presence ?? {};
   if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= longestTimerMs)) {
     throw new TypeError(

@@ -1,10 +1,11 @@
+import { type RepeatableEvent, setRepeats } from "../../events/repeats.js";
 import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
 import { type Awaitable, describeValue, isThenable, printable } from "../../wire/values.js";
 import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
-import { EventError, isEventError } from "../../wire/event-error.js";
+import { isEventError } from "../../wire/event-error.js";
 import type { Failure } from "../../wire/failure.js";
 import { invalidInput } from "../../wire/schema.js";
 import { toFailure } from "../../wire/to-failure.js";
@@ -16,7 +17,6 @@ import { NOBODY, readId, type Identity } from "./identity.js";
 import { Groups } from "./groups/groups.js";
 import { MemoryMemberships, type Memberships } from "./groups/memberships.js";
 import {
-  CALL,
   JOIN,
   LEAVE,
   NOTIFY,
@@ -32,8 +32,6 @@ import type { PushOptions } from "../../push/pusher.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
-import { MISMATCH } from "./request-window.js";
-import { readCall } from "./call-arguments.js";
 import { joinPosition, joinRequest, topicName, type At, type JoinRequest } from "./join-request.js";
 import type { Outcome } from "./joins.js";
 import { audienceFrom, type Target, type TargetOptions } from "../../push/target.js";
@@ -140,8 +138,6 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       disconnecting: { run: this.#onDisconnecting, priority: FIRST },
       [JOIN]: { run: this.#onJoin, input: [joinRequest(topicMaxLength, topicsPerSocket), joinPosition] },
       [LEAVE]: { run: this.#onLeave, input: [topicName(topicMaxLength)] },
-      // What a call wraps has a time limit of its own.
-      ...(options.calls !== false && { [CALL]: { run: this.#onCall, timeoutMs: Infinity } }),
     };
   }
 
@@ -407,8 +403,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       joined,
       refused,
       evicted,
-      sharedCalls: engine?.requests?.shared ?? 0,
-      keptCalls: engine?.requests?.size ?? 0,
+      sharedCalls: engine?.calls?.shared ?? 0,
+      keptCalls: engine?.calls?.size ?? 0,
       waiting: engine?.grouping.size ?? 0,
       watched: engine?.dropouts.size ?? 0,
     };
@@ -448,7 +444,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       reviewTimeoutMs: this.ingress?.timeoutMs,
     });
     this.#engine = engine;
+    const unset = this.ingress?.[setRepeats]((event, run) => this.#onRepeatable(event, run));
     this.addCleanup(async () => {
+      unset?.();
       this.#engine = undefined;
       await engine.stop();
     });
@@ -495,16 +493,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     return {};
   }
 
-  /** Middleware of `socket.use` has seen `ingress:call`; interceptors see the event inside, too (decision 0034). */
-  async #onCall(context: EventContext<App>, id: unknown, name: unknown, ...args: unknown[]): Promise<unknown> {
-    const { requestId, event } = readCall(id, name);
-    const { ingress } = this;
-    const requests = this.#engine?.requests;
-    if (!ingress || !requests) throw new EventError("SHUTTING_DOWN", "this server is going away");
-    const requester = requesterOf(context.socket.id, this.#identityOf(context.socket));
-    const answer = await requests.run(requester, requestId, event, () => ingress.dispatch(event, context, ...args));
-    if (answer === MISMATCH) throw new EventError("CONFLICT", "this request id was used for another event");
-    return answer;
+  /** A call that may be sent again: it runs once. */
+  async #onRepeatable(
+    { socket, event, args, requestId }: RepeatableEvent<App>,
+    run: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const calls = this.#engine?.calls;
+    if (calls === undefined || socket.nsp.name !== this.namespace || event.startsWith(ownPrefix)) return run();
+    return calls.run({ identity: requesterOf(socket.id, this.#identityOf(socket)), requestId }, event, args, run);
   }
 
   #identityOf(socket: object): Identity {

@@ -59,7 +59,8 @@ describe("a call", () => {
       return ++runs;
     });
     const before = await door.enter({ session: "S" });
-    before.socket.emit("ingress:call", "r1", "pay", () => undefined);
+    before.socket.emit("ingress:request", "r1", "pay");
+    before.socket.emit("pay", () => undefined);
     await started.promise;
     const gone = new Promise((resolve) => door.served.serverSide(before.socket).once("disconnect", resolve));
     before.socket.disconnect();
@@ -134,26 +135,16 @@ describe("a call", () => {
     expect(client.socket.connected).toBe(true);
   });
 
-  it.each<[string, unknown, unknown, string]>([
+  it.each<[string, unknown, string, string]>([
     ["no request id", undefined, "e", "INVALID_INPUT"],
     ["an empty request id", "", "e", "INVALID_INPUT"],
     ["a number as request id", 1, "e", "INVALID_INPUT"],
     ["a long request id", "x".repeat(129), "e", "INVALID_INPUT"],
-    ["no event", "r", undefined, "INVALID_INPUT"],
-    ["an empty event", "r", "", "INVALID_INPUT"],
-    ["a number as event", "r", 5, "INVALID_INPUT"],
     ["an event nobody handles", "r", "unknown", "UNKNOWN_EVENT"],
     ["__proto__", "r", "__proto__", "UNKNOWN_EVENT"],
     ["constructor", "__proto__", "constructor", "UNKNOWN_EVENT"],
-    ["connect", "r", "connect", "UNKNOWN_EVENT"],
     ["connection", "r", "connection", "UNKNOWN_EVENT"],
-    ["disconnect", "r", "disconnect", "UNKNOWN_EVENT"],
-    ["disconnecting", "r", "disconnecting", "UNKNOWN_EVENT"],
     ["error", "r", "error", "UNKNOWN_EVENT"],
-    ["newListener", "r", "newListener", "UNKNOWN_EVENT"],
-    ["itself", "r", "ingress:call", "UNKNOWN_EVENT"],
-    ["a join", "r", "ingress:join", "UNKNOWN_EVENT"],
-    ["a review", "r", "ingress:review", "UNKNOWN_EVENT"],
   ])("of %s is refused and runs nothing", async (_name, requestId, event, expected) => {
     await using door = await open();
     const ran: string[] = [];
@@ -161,9 +152,10 @@ describe("a call", () => {
       // They take the same context; only the type of what they are told besides differs.
       door.ingress.subscribe(name as "connection", ({ event: told }) => void ran.push(told));
     }
+    door.ingress.subscribe("e", () => void ran.push("e"));
     const client = await door.enter();
     ran.length = 0;
-    expect(code(await client.call(requestId, event, "ingress:call", "private:1"))).toBe(expected);
+    expect(code(await client.call(requestId, event, "private:1"))).toBe(expected);
     expect(ran).toEqual([]);
   });
 
@@ -192,11 +184,12 @@ describe("a call", () => {
     expect(await patient).toBe("done");
   });
 
-  it("is an unknown event where calls are switched off", async () => {
+  it("runs as often as it comes where calls are switched off", async () => {
     await using door = await open({ calls: false });
-    door.ingress.subscribe("e", () => 1);
+    let runs = 0;
+    door.ingress.subscribe("e", () => ++runs);
     const client = await door.enter();
-    expect(code(await client.call("r1", "e"))).toBe("UNKNOWN_EVENT");
+    expect([await client.call("r1", "e"), await client.call("r1", "e")]).toEqual([1, 2]);
   });
 
   it("without an acknowledgement runs, too", async () => {
@@ -205,7 +198,90 @@ describe("a call", () => {
     door.ingress.subscribe("e", (_context, value: unknown) => ran.resolve(value));
     const client = record(door.served.client());
     client.socket.connect();
-    client.socket.emit("ingress:call", "r1", "e", 7);
+    client.socket.emit("ingress:request", "r1", "e");
+    client.socket.emit("e", 7);
     expect(await ran.promise).toBe(7);
+  });
+
+  it("passes middleware of socket.use under its own name", async () => {
+    const seen: unknown[] = [];
+    await using door = await open({
+      io: (io) =>
+        void io.on("connection", (socket) => {
+          socket.use(([event], next) => {
+            seen.push(event);
+            next(event === "ingress:request" || event === "banned" ? new Error("no") : undefined);
+          });
+        }),
+    });
+    let runs = 0;
+    door.ingress.subscribe("pay", () => ++runs);
+    const client = await door.enter({ user: "ada" });
+    seen.length = 0;
+    expect([await client.call("r1", "pay"), await client.call("r1", "pay")]).toEqual([1, 1]);
+    expect(seen).toEqual(["ingress:request", "pay", "ingress:request", "pay"]);
+  });
+
+  it("under the same request id with other arguments, or for another event, is a CONFLICT", async () => {
+    await using door = await open();
+    door.ingress.subscribe("pay", (_context, amount: number) => amount);
+    door.ingress.subscribe("refund", () => "refunded");
+    const client = await door.enter({ user: "ada" });
+    expect(await client.call("r1", "pay", 1)).toBe(1);
+    expect(code(await client.call("r1", "pay", 2))).toBe("CONFLICT");
+    expect(code(await client.call("r1", "refund"))).toBe("CONFLICT");
+    expect(await client.call("r1", "pay", 1)).toBe(1);
+  });
+
+  it("whose method honours the signal goes on when the connection drops, and the retry gets its answer", async () => {
+    await using door = await open();
+    const [started, go] = [deferred(), deferred()];
+    let runs = 0;
+    door.ingress.subscribe("pay", async ({ signal }) => {
+      runs++;
+      started.resolve();
+      await go.promise;
+      signal.throwIfAborted();
+      return "paid";
+    });
+    const before = await door.enter({ user: "ada" });
+    before.socket.emit("ingress:request", "r1", "pay");
+    before.socket.emit("pay", () => undefined);
+    await started.promise;
+    const gone = new Promise((resolve) => door.served.serverSide(before.socket).once("disconnect", resolve));
+    before.socket.disconnect();
+    await gone;
+    const after = await door.enter({ user: "ada" });
+    const answer = after.call("r1", "pay");
+    await after.caughtUp();
+    go.resolve();
+    expect([await answer, runs]).toEqual(["paid", 1]);
+  });
+
+  it("that logs in is answered to who is logged in now, on a retry, without running again", async () => {
+    await using door = await open();
+    let runs = 0;
+    door.ingress.subscribe("login", async ({ socket }, name: string) => {
+      runs++;
+      await door.realtime.setUser(socket, name);
+      return `welcome ${name}`;
+    });
+    const client = await door.enter();
+    expect(await client.call("r1", "login", "ada")).toBe("welcome ada");
+    expect(await client.call("r1", "login", "ada")).toBe("welcome ada");
+    expect(runs).toBe(1);
+  });
+
+  it("an id that was announced for another name changes nothing, and is spent by the next event of its name only", async () => {
+    await using door = await open();
+    let runs = 0;
+    door.ingress.subscribe("pay", () => ++runs);
+    door.ingress.subscribe("other", () => "other");
+    const client = await door.enter({ user: "ada" });
+    client.socket.emit("ingress:request", "r1", "pay");
+    expect(await client.socket.emitWithAck("other")).toBe("other");
+    expect(await client.socket.emitWithAck("pay")).toBe(1);
+    expect(await client.socket.emitWithAck("pay")).toBe(2);
+    expect(await client.call("r1", "pay")).toBe(1);
   });
 });

@@ -116,7 +116,10 @@ export function record(socket: ClientSocket): Client {
     },
     join: (topic) => socket.timeout(5_000).emitWithAck("ingress:join", topic) as Promise<Joined & Failure>,
     leave: (topic) => socket.timeout(5_000).emitWithAck("ingress:leave", topic),
-    call: (requestId, event, ...args) => socket.timeout(5_000).emitWithAck("ingress:call", requestId, event, ...args),
+    call: (requestId, event, ...args) => {
+      socket.emit("ingress:request", requestId, event);
+      return socket.timeout(5_000).emitWithAck(event as string, ...args);
+    },
     caughtUp: async () => {
       await socket.timeout(5_000).emitWithAck("sync");
     },

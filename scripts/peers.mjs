@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { argv } from "node:process";
 import { mustRun, root, run, runSteps } from "./steps.mjs";
 
-const suites = ["test/promises"];
+const suites = ["test/promises/promises.test.ts", "test/promises/parity/parity.test.ts"];
 /** What no test reads, or what would be found instead of that Socket.IO. */
 const theirs = new Set([
   ".git",
@@ -45,8 +45,15 @@ async function prepare(version) {
   return folder;
 }
 
+const versionIn = async (folder) =>
+  JSON.parse(await readFile(join(folder, "node_modules", "socket.io", "package.json"), "utf8")).version;
+
 async function tryWith(version) {
   const folder = await prepare(version);
+  if ((await versionIn(folder)) === (await versionIn(root))) {
+    console.log(`socket.io ${version} is what all tests run with`);
+    return rm(folder, { recursive: true, force: true });
+  }
   const { code } = await run("npx", ["--no-install", "vitest", "run", "--root", folder, ...suites], { echo: true });
   if (code !== 0) throw new Error(`the promises do not hold with socket.io ${version}`);
   await rm(folder, { recursive: true, force: true });

@@ -31,7 +31,6 @@ import {
 import { bufferedBytesOf } from "./socket-io/buffered-bytes.js";
 import type { Connection } from "./socket-io/engines.js";
 import { defaultLogger } from "./lifecycle/log.js";
-import { namespacePattern } from "./events/namespace-pattern.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
 import {
@@ -209,7 +208,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /** @internal */
   [setRepeats](repeats: Repeats<App>): () => void {
     // What an ingress is given for its own application's sockets is called with no others.
-    return this.#state.requests.set(repeats as unknown as Repeats);
+    return this.#state.requests.set(repeats as Repeats);
   }
 
   /** @internal */

@@ -310,7 +310,7 @@ describe("boot and shutdown", () => {
     await manager.shutdown({ graceMs: 20 });
     gate.resolve();
     expect(await boot).toBeInstanceOf(Error);
-    expect(steps).toEqual(["+S1", "-S1"]);
+    await expect.poll(() => steps).toEqual(["+S1", "-S1"]);
     hanging.starting = () => {};
     await manager.boot();
     expect(manager.health().status).toBe("ok");

@@ -660,10 +660,18 @@ describe("describe", () => {
       .on("a", () => 1, { namespace: /^\/x/ });
     ingress.on("a", () => 1);
     expect(ingress.describe()).toEqual([
-      { namespace: "/", event: "a", order: 1, priority: 100, handler: undefined, method: undefined },
-      { namespace: "/", event: "b", order: 1, priority: -1, handler: undefined, method: "first" },
-      { namespace: "/", event: "b", order: 2, priority: 50, handler: undefined, method: "second" },
-      { namespace: "/^\\/x/", event: "a", order: 1, priority: 100, handler: undefined, method: undefined },
+      { namespace: "/", event: "a", order: 1, priority: 100, guard: false, handler: undefined, method: undefined },
+      { namespace: "/", event: "b", order: 1, priority: -1, guard: false, handler: undefined, method: "first" },
+      { namespace: "/", event: "b", order: 2, priority: 50, guard: false, handler: undefined, method: "second" },
+      {
+        namespace: "/^\\/x/",
+        event: "a",
+        order: 1,
+        priority: 100,
+        guard: false,
+        handler: undefined,
+        method: undefined,
+      },
     ]);
   });
 });

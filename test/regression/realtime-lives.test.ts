@@ -89,7 +89,7 @@ describe("while it is found out whose a connection is", () => {
     await asked.promise;
     const [serverSide] = door.served.io.sockets.sockets.values();
     await door.realtime.setUser(serverSide!, undefined);
-    door.realtime.setSession(serverSide!, "new");
+    void door.realtime.setSession(serverSide!, "new");
     go.resolve();
     await client.caughtUp();
     expect(door.realtime.identify(serverSide!)).toEqual({ user: undefined, session: "new" });

@@ -48,7 +48,7 @@ it("a session that is set on a socket that has gone makes no room", async () => 
   const { server } = client;
   await client.disconnect();
   await new Promise((resolve) => setImmediate(resolve));
-  realtime.setSession(server as never, "s1");
+  void realtime.setSession(server as never, "s1");
   expect(io.of("/").adapter.rooms.size).toBe(0);
   await realtime.teardown();
 });

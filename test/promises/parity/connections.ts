@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io";
+import { Socket as ClientSocket } from "socket.io-client";
 import { expect } from "vitest";
 import {
   Controller,
@@ -125,6 +126,8 @@ export function connectionBehaviour({ start }: Environment, test: Register): voi
     await started.promise;
     peer.drop();
     await aborted.promise;
+    // A socket.io-client before 4.7 tells a pending acknowledgement nothing.
+    if (!("_clearAcks" in ClientSocket.prototype)) return;
     expect(await failed).toMatchObject({ message: "socket has been disconnected" });
   });
 

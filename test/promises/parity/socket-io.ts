@@ -79,7 +79,7 @@ export function socketIoBehaviour({ start }: Environment, test: Register): void 
     expect(answers.sort((x, y) => x - y)).toEqual([2, 3]);
     b.on("silence", () => {});
     a.on("silence", (reply: (text: string) => void) => reply("a"));
-    await expect(running.io.timeout(20).emitWithAck("silence")).rejects.toMatchObject({ responses: ["a"] });
+    await expect(running.io.timeout(500).emitWithAck("silence")).rejects.toMatchObject({ responses: ["a"] });
     expect(await running.io.to("nowhere").timeout(20).emitWithAck("ask", 1)).toEqual([]);
   });
 

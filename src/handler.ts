@@ -1,6 +1,7 @@
 import { describeValue, printable } from "./wire/values.js";
 import type { Server } from "socket.io";
 import type { HandlerEvents } from "./events/event-map.js";
+import type { Arrival } from "./events/arrival.js";
 import type { AppServer, CallbackForm, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
 import { asPart, checkHost, type Part, subjectOf } from "./events/managed.js";
@@ -11,7 +12,7 @@ import { Cleanups } from "./lifecycle/cleanups.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { type Key, Registry } from "./lifecycle/registry.js";
 import { SocketIngress } from "./socket-ingress.js";
-import { use } from "./events/subscribe-options.js";
+import { beforeEvent, use } from "./events/subscribe-options.js";
 import {
   checkEntries,
   readEventMap,
@@ -60,6 +61,11 @@ export abstract class Handler<App extends AppServer = Server> {
   readonly namespace: string | RegExp = "/";
   /** Wraps all its subscribers, inside the interceptors of the ingress; the first is the outermost. */
   readonly use?: readonly Interceptor<App>[];
+  /**
+   * Asked once for each event that a client sends, to whichever subscribers and in whichever namespace: see
+   * {@link SocketIngress.beforeEvent}.
+   */
+  beforeEvent?(arrival: Arrival<App>): unknown;
   /** How the callers of its events are answered; an event may say otherwise. See the option `callback`. */
   readonly callback?: CallbackForm;
 
@@ -226,6 +232,7 @@ export abstract class Handler<App extends AppServer = Server> {
       self: this,
       use: readOption(subject, "use", use, this.use),
       callback: this.callback,
+      beforeEvent: readOption(subject, "beforeEvent", beforeEvent, this.beforeEvent),
     };
     const entries = this.#entries(subject);
     checkEntries(owner, entries);

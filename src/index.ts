@@ -29,6 +29,7 @@ export { Controller } from "./controller.js";
 export type { ControllerHealth } from "./controller.js";
 export type { ControllerEventOptions, ControllerHandler } from "./events/controller-handler.js";
 export type { ErrorInfo, ErrorSubscriber } from "./dispatch/error-subscribers.js";
+export type { Arrival, BeforeEvent } from "./events/arrival.js";
 export type { EventContext } from "./events/event-context.js";
 export type { EventMap, HandlerEvents } from "./events/event-map.js";
 export type {

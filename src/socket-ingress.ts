@@ -7,7 +7,10 @@ import type { IngressCounters } from "./dispatch/counters.js";
 import { Context, listedArguments } from "./dispatch/context.js";
 import { dispatch } from "./dispatch/dispatch.js";
 import { type ErrorSubscriber, ErrorSubscribers } from "./dispatch/error-subscribers.js";
+import type { AnyBeforeEvent, BeforeEvent } from "./events/arrival.js";
 import type { EventContext } from "./events/event-context.js";
+import { type EventError, isEventError } from "./wire/event-error.js";
+import { type Failure, isFailure } from "./wire/failure.js";
 import type {
   AnySubscriber,
   AppServer,
@@ -27,10 +30,12 @@ import {
 } from "./socket-io/ingress-options.js";
 import { bufferedBytesOf } from "./socket-io/buffered-bytes.js";
 import type { Connection } from "./socket-io/engines.js";
+import { namespacePattern } from "./events/namespace-pattern.js";
 import { defaultLogger } from "./lifecycle/log.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
 import {
+  askAs,
   readSubscription,
   subscribeAs,
   type SubscriberIdentity,
@@ -43,6 +48,7 @@ import { eventDefaults, type EventDefaults, owner, priority } from "./events/sub
 import { Subscription } from "./dispatch/subscription.js";
 import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
+import { toFailure } from "./wire/to-failure.js";
 
 /** What {@link SocketIngress.dispatch} needs to know: as much of a context as there is. */
 export interface DispatchInit<App extends AppServer = Server> {
@@ -95,10 +101,10 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   constructor(options: SocketIngressOptions = {}) {
     this.#options = checkIngressOptions(options);
     this.#defaults = among(eventDefaults, this.#options);
-    const { logger: log = defaultLogger(), reply, maxInFlight, maxPending } = this.#options;
+    const { logger: log = defaultLogger(), reply, maxInFlight, maxPending, timeoutMs: askMs } = this.#options;
     this.#errors = new ErrorSubscribers(log);
     const replyFirst = reply === "first";
-    this.#state = new IngressState({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending, dispatch });
+    this.#state = new IngressState({ log, errors: this.#errors, replyFirst, maxInFlight, maxPending, askMs, dispatch });
     this.#server = new ServerBinding(this.#state, this.#subscriptions, this.#options);
   }
 
@@ -211,6 +217,38 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     return this.#subscribe(event, fn, options, identity);
   }
 
+  /** @internal */
+  [askAs](fn: AnyBeforeEvent, options: object, identity: SubscriberIdentity): () => Promise<void> {
+    return this.#beforeEvent(fn, options, identity);
+  }
+
+  /**
+   * Be asked once for each event that a client sends, before lanes and subscribers and after the application's `socket.use` middleware:
+   * events of subscribers and those that nobody handles, not reserved names, not those that only the application itself listens to. What is
+   * thrown is the reply, and nothing runs for the event; without an acknowledgement the error subscribers hear of it. It may return a
+   * promise, for the ingress's `timeoutMs` at most: later events of that socket wait behind it and count as pending.
+   *
+   * @returns a function that ends it
+   * @throws TypeError naming what does not fit
+   */
+  beforeEvent(fn: BeforeEvent<App>, options: { priority?: number; owner?: Owner } = {}): () => void {
+    const off = this.#beforeEvent(fn, options, undefined);
+    return () => void off();
+  }
+
+  /**
+   * Answer what waits of a socket with a failure, and forget it: what has not begun to run, whatever it waits for. What runs goes on.
+   *
+   * @returns how many events that were
+   * @throws TypeError when `failure` is neither a failure nor an `EventError`
+   */
+  dropPending(socket: AppSocket<App>, failure: Failure | EventError): number {
+    if (!isFailure(failure) && !isEventError(failure)) {
+      throw new TypeError(`dropPending expects a failure or an EventError, got ${describeValue(failure)}`);
+    }
+    return this.#state.traffic.dropPending(socket as Socket, isFailure(failure) ? failure : toFailure(failure));
+  }
+
   /**
    * Hear of every error of every subscriber, once, with where it happened. Without any error subscriber errors are logged.
    *
@@ -286,6 +324,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   clear(): void {
     for (const event of this.#subscriptions.clear()) this.#server.update(event);
     this.#errors.clear();
+    this.#state.before.clear();
     void this.#leaveIfUnused();
   }
 
@@ -357,12 +396,48 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     };
     // The owner first: one that refuses leaves nothing behind.
     forget = checked.owner?.addCleanup(off);
-    const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
-    if (lent !== undefined) this.attach(lent);
+    this.#attachLent();
     this.#subscriptions.add(subscription);
     this.#server.serve(pattern);
     this.#server.update(name);
     return off;
+  }
+
+  #beforeEvent(fn: unknown, options: object, identity: SubscriberIdentity | undefined): () => Promise<void> {
+    const subject = identity === undefined ? "beforeEvent" : `${identity.handler}, beforeEvent`;
+    if (typeof fn !== "function") throw new TypeError(`${subject} expects a function, got ${describeValue(fn)}`);
+    const read = readOptions(subject, { priority, owner }, options);
+    const asked = new Subscription({
+      event: "",
+      pattern: namespacePattern("/", subject),
+      priority: read.priority,
+      guard: true,
+      errorFirst: false,
+      handler: identity?.handler,
+      method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
+      timeoutMs: Infinity,
+    });
+    asked.plain = fn as AnyBeforeEvent;
+    asked.self = identity?.self;
+    let forget: unknown;
+    const off = async (): Promise<void> => {
+      const left = this.#state.before.remove(asked) ? this.#leaveIfUnused() : undefined;
+      if (typeof forget === "function") forget();
+      forget = undefined;
+      await asked.whenIdle();
+      await left;
+    };
+    // The owner first: one that refuses leaves nothing behind.
+    forget = read.owner?.addCleanup(off);
+    this.#attachLent();
+    this.#state.before.add(asked);
+    return off;
+  }
+
+  /** One that was made by {@link SocketIngress.of} serves its server as soon as it is used. */
+  #attachLent(): void {
+    const lent = this.#io === undefined ? this.#shared?.deref() : undefined;
+    if (lent !== undefined) this.attach(lent);
   }
 
   #remove(subscription: Subscription): Promise<void> | undefined {
@@ -373,7 +448,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** One that was made by {@link SocketIngress.of} leaves its server with its last subscriber. */
   #leaveIfUnused(): Promise<void> | undefined {
-    if (this.#shared === undefined || this.#subscriptions.size > 0) return undefined;
+    if (this.#shared === undefined || this.#subscriptions.size > 0 || this.#state.before.any) return undefined;
     if (!this.#server.arriving) {
       void this.detach();
       return undefined;

@@ -25,6 +25,7 @@ class Rarities {
   controller: AbortController | undefined = undefined;
   log: { readonly of: Subscription | undefined; readonly logger: Logger } | undefined = undefined;
   namespace: string | undefined = undefined;
+  requestId: string | undefined = undefined;
 }
 
 // What `Context.#bits` is made of: its lowest bits, and above them how many subscribers have run.
@@ -129,9 +130,9 @@ export class Context implements EventContext<Server> {
     return (this.#bits & (STOPPED | REFUSED)) !== 0;
   }
 
-  /** Whether the caller's callback takes `(null, value)` or `(failure)`. */
   /** Its run is what counts, not its socket: the signal outlives that, and the reply is taken as it is. */
-  detach(): void {
+  detach(requestId: string): void {
+    Context.#rarities(this).requestId = requestId;
     this.#bits = (this.#bits & ~ERROR_FIRST) | DETACHED;
   }
 
@@ -140,12 +141,23 @@ export class Context implements EventContext<Server> {
     return (this.#bits & DETACHED) !== 0;
   }
 
+  /** The id under which its caller repeats it. */
+  get requestId(): string | undefined {
+    return this.#rare?.requestId;
+  }
+
+  /** Whether the caller's callback takes `(null, value)` or `(failure)`. */
   get errorFirst(): boolean {
     return (this.#bits & ERROR_FIRST) !== 0;
   }
 
   get answered(): boolean {
     return (this.#bits & ANSWERED) !== 0;
+  }
+
+  /** Whether somebody waits for a reply. */
+  get asks(): boolean {
+    return this.#ack !== undefined;
   }
 
   /** Whether the last subscriber is done. */
@@ -356,7 +368,10 @@ export class Context implements EventContext<Server> {
     if (context.failure !== undefined) return context.refuse(context.failure);
     // A listener of the application's own on the same event may still mean to answer (decision 0006).
     if (!context.byHand && context.state.sharedAcks.has(ack)) return;
-    if (context.#bits < ONE_RUN) return context.refuse(refusals.unknownEvent);
+    if (context.#bits < ONE_RUN) {
+      if (!context.byHand) context.state.counters.unknownEvents++;
+      return context.refuse(refusals.unknownEvent);
+    }
     context.send(undefined);
   }
 

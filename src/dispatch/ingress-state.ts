@@ -1,4 +1,5 @@
 import type { Acknowledge } from "./reply.js";
+import { BeforeEvents } from "./before-events.js";
 import { type Counters, freshCounters } from "./counters.js";
 import type { ErrorSubscribers } from "./error-subscribers.js";
 import { Signals } from "./flow/signals.js";
@@ -14,6 +15,8 @@ export interface IngressStateOptions {
   readonly replyFirst: boolean;
   readonly maxInFlight: number;
   readonly maxPending: number;
+  /** How long those asked before an event may take together, in milliseconds. */
+  readonly askMs: number;
   readonly dispatch: Dispatch;
 }
 
@@ -26,6 +29,8 @@ export class IngressState {
   readonly counters: Counters = freshCounters();
   /** What aborts when a client or the server goes. */
   readonly signals: Signals = new Signals();
+  /** Who is asked once for each event that a client sends. */
+  readonly before: BeforeEvents = new BeforeEvents();
   /** What has to wait, and what is refused. */
   readonly traffic: Traffic;
   /** What runs. */
@@ -35,11 +40,19 @@ export class IngressState {
   /** The acknowledgements of events that the application itself listens to, too. */
   readonly sharedAcks: WeakSet<Acknowledge> = new WeakSet();
 
-  constructor({ log, errors, replyFirst, maxInFlight, maxPending, dispatch }: IngressStateOptions) {
+  constructor({ log, errors, replyFirst, maxInFlight, maxPending, askMs, dispatch }: IngressStateOptions) {
     this.log = log;
     this.errors = errors;
     this.replyFirst = replyFirst;
-    this.traffic = new Traffic({ maxInFlight, maxPending, dispatch, log, counters: this.counters });
+    this.traffic = new Traffic({
+      maxInFlight,
+      maxPending,
+      askMs,
+      dispatch,
+      log,
+      counters: this.counters,
+      before: this.before,
+    });
     this.underWay = new UnderWay(this.traffic, this.signals);
   }
 }

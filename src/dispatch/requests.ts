@@ -56,10 +56,10 @@ export class Requests {
     this.#ids.delete(ack);
     this.#paired--;
     const caller = new Context(entry, socket, given, shape, ack);
-    const run = async (): Promise<unknown> =>
+    const run = (id: string): Promise<unknown> =>
       new Promise<unknown>((resolve) => {
         const context = new Context(entry, socket, given, shape, resolve);
-        context.detach();
+        context.detach(id);
         traffic.receive(entry, context);
       });
     const reply = async (): Promise<unknown> => {
@@ -68,7 +68,7 @@ export class Requests {
         const issues = [{ path: ["requestId"], message }];
         throw new EventError("INVALID_INPUT", "the request id does not fit", { details: { issues } });
       }
-      return repeats({ socket, event: entry.event, args: caller.args, requestId }, run);
+      return repeats({ socket, event: entry.event, args: caller.args, requestId }, async () => run(requestId));
     };
     reply().then(
       (value) => (isFailure(value) ? caller.refuse(value) : caller.send(value)),

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { AnyBeforeEvent } from "./arrival.js";
 import type { AnyInterceptor, AnySubscriber, CallbackForm, Overflow } from "./subscriber.js";
 import { isOwner, type Owner } from "../lifecycle/cleanups.js";
 import { count, duration, flag, oneOf, type Option, option, type Options } from "./option-table.js";
@@ -15,6 +16,11 @@ export const priority = option(100, "a finite number, lower runs first", Number.
 /** What is around a subscriber. */
 export const use = option([], "an array of functions (context, next) => ...", isListOfFunctions) as Option<
   readonly AnyInterceptor[]
+>;
+
+/** Who is asked before each event. */
+export const beforeEvent = option(undefined, "a method", (value) => typeof value === "function") as Option<
+  AnyBeforeEvent | undefined
 >;
 
 /** What an event may leave to the ingress. */

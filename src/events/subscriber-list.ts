@@ -2,6 +2,7 @@ import type { setRepeats } from "./repeats.js";
 import { type Repeats } from "./repeats.js";
 import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
+import type { AnyBeforeEvent } from "./arrival.js";
 import type { AnyInterceptor, AnySubscriber, AppServer } from "./subscriber.js";
 import { namespacePattern, type NamespacePattern } from "./namespace-pattern.js";
 import { readOptions } from "./option-table.js";
@@ -20,6 +21,9 @@ export interface SubscriberIdentity {
 /** The method of an ingress that subscribes with an identity; for the classes of this package. */
 export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
 
+/** The method of an ingress that has somebody asked before each event, with an identity; for the classes of this package. */
+export const askAs: unique symbol = Symbol("socket-ingress.askAs");
+
 /** The ingress, as far as handlers and controllers need it to subscribe. */
 export interface SubscribingIngress<App extends AppServer> {
   /** The server it is attached to. */
@@ -29,6 +33,11 @@ export interface SubscribingIngress<App extends AppServer> {
    * @returns a function that ends the subscription, and resolves once no run of it is under way
    */
   [subscribeAs](event: string, fn: AnySubscriber, options: object, identity: SubscriberIdentity): () => Promise<void>;
+  /**
+   * @internal
+   * @returns a function that ends it, and resolves once nobody waits for it
+   */
+  [askAs](fn: AnyBeforeEvent, options: object, identity: SubscriberIdentity): () => Promise<void>;
   /** @internal */
   [setRepeats](repeats: Repeats<App>): () => void;
 }
@@ -50,6 +59,8 @@ export interface SubscriberOwner {
   readonly use: readonly AnyInterceptor[];
   /** How the callers of its events are answered, where it says so. */
   readonly callback: unknown;
+  /** Asked once for each event that a client sends. */
+  readonly beforeEvent?: AnyBeforeEvent | undefined;
 }
 
 /**
@@ -62,14 +73,16 @@ export function subscribeAll<App extends AppServer>(
   owner: SubscriberOwner,
   entries: readonly SubscriberEntry[],
 ): () => Promise<void> {
+  const { name: handler, self, use, beforeEvent } = owner;
   const offs: (() => Promise<void>)[] = [];
   const endAll = async (): Promise<void> => {
     await Promise.all(offs.splice(0).map((off) => off()));
   };
+  const identify = (method: string): SubscriberIdentity => ({ self, handler, method, use });
   try {
+    if (beforeEvent !== undefined) offs.push(ingress[askAs](beforeEvent, {}, identify("beforeEvent")));
     for (const { event, fn, method, options } of entries) {
-      const identity = { self: owner.self, handler: owner.name, method, use: owner.use };
-      offs.push(ingress[subscribeAs](event, fn, optionsOf(owner, options), identity));
+      offs.push(ingress[subscribeAs](event, fn, optionsOf(owner, options), identify(method)));
     }
   } catch (thrown) {
     void endAll();

@@ -24,8 +24,8 @@ export interface NamespaceBindingOptions {
   readonly planOf: PlanOf;
   readonly frames: FrameGuard;
   readonly createAdmission: (entry: EventEntry) => Admission;
-  /** Answers what nobody handles; absent if that is left alone. */
-  readonly unknown: UnknownEvents | undefined;
+  /** Answers what nobody handles. */
+  readonly unknown: UnknownEvents;
   /** Whether sockets carry all dispatchers from the start. */
   readonly eager: boolean;
 }
@@ -43,7 +43,7 @@ export class NamespaceBinding {
   readonly #state: IngressState;
   readonly #planOf: PlanOf;
   readonly #frames: FrameGuard;
-  readonly #unknown: UnknownEvents | undefined;
+  readonly #unknown: UnknownEvents;
   readonly #admission: Admission;
   readonly #entries: OpenEvents;
   readonly #connect: EventEntry;
@@ -146,7 +146,7 @@ export class NamespaceBinding {
     socket.off("disconnecting", this.#onDisconnecting);
     socket.off("disconnect", this.#onDisconnect);
     this.#entries.leave(socket);
-    this.#unknown?.forget(socket);
+    this.#unknown.forget(socket);
   }
 
   readonly #onConnection = (socket: Socket): void => {
@@ -205,7 +205,8 @@ export class NamespaceBinding {
       if (ours === 0) target.on(entry.event, entry.dispatcher);
     } else if (isUnsendable(event) || !isKey(event)) socket.disconnect(true);
     else if (typeof event === "function") answerUnknown(this.#state, "", socket, event as Acknowledge);
-    else if (typeof last === "function") this.#unknown?.expect(socket, event as string, last as Acknowledge);
+    else if (typeof last === "function") this.#unknown.expect(socket, event as string, last as Acknowledge);
+    else if (this.#state.before.any) this.#unknown.expect(socket, event as string, undefined);
   }
 
   readonly #observe = observer(this);

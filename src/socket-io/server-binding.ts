@@ -17,7 +17,7 @@ export class ServerBinding {
   readonly #subscriptions: Subscriptions;
   readonly #options: CheckedIngressOptions;
   readonly #admission: AdmissionLimits;
-  readonly #unknown: UnknownEvents | undefined;
+  readonly #unknown: UnknownEvents;
   readonly #frames: FrameGuard;
   /** By name. Weak, since dynamic namespaces come and go by the thousand: each is held by the listeners it has on its namespace. */
   readonly #namespaces = new Map<string, WeakRef<NamespaceBinding>>();
@@ -39,7 +39,7 @@ export class ServerBinding {
     };
     const { namespaces } = this.#admission;
     this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
-    this.#unknown = options.unknownEvents === "answer" ? new UnknownEvents(state, options.timeoutMs) : undefined;
+    this.#unknown = new UnknownEvents(state, options);
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 

@@ -623,7 +623,7 @@ it("16. `maxInFlight` per connection (transport) [100] run at once; above it eve
   expect(order.filter((n) => n < 5_000)).toEqual(numbers);
 });
 
-it("17. Interceptors `use: [(ctx, next) => ...]` wrap event subscribers, `connect` included, on the ingress, the handler or the event, outermost first.", async () => {
+it("17. Interceptors `use: [(ctx, next) => ...]` wrap event subscribers, `connect` included, on the ingress, the handler or the event, outermost first. `beforeEvent` runs once for each event a client sends.", async () => {
   const order: string[] = [];
   const wrap =
     (name: string) =>
@@ -652,6 +652,12 @@ it("17. Interceptors `use: [(ctx, next) => ...]` wrap event subscribers, `connec
   order.length = 0;
   expect(await client.emitWithAck("x")).toBe("ingress(second(handler(event(x))))");
   expect(order).toEqual(around("x"));
+  const asked: string[] = [];
+  app.ingress.beforeEvent(({ event }) => void asked.push(event));
+  const sender = await app.connect();
+  for (let i = 0; i < 3; i++) app.ingress.subscribe("sent", () => i);
+  expect(await sender.emitWithAck("sent")).toBe(2);
+  expect(asked).toEqual(["sent"]);
 });
 
 it("18. Shutdown: new connections are refused and new events answered `SHUTTING_DOWN`; running subscribers get `graceMs` to finish and their replies are delivered; then handlers are torn down, services stopped, all in reverse; what was cut is reported. It ends on time even with a peer that ignores the close.", async () => {

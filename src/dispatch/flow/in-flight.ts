@@ -1,3 +1,5 @@
+import type { Context } from "../context.js";
+
 /** A first-in first-out queue whose ends cost the same however long it is. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
@@ -21,6 +23,14 @@ export class Fifo<T> {
     }
     return item;
   }
+
+  /** Takes those out that fit, in order. */
+  take(fits: (item: T) => boolean): T[] {
+    const all = this.#items.slice(this.#head) as T[]; // holes are only before the head
+    this.#items = all.filter((item) => !fits(item));
+    this.#head = 0;
+    return all.filter(fits);
+  }
 }
 
 /** What did not finish before the deadline of a shutdown. */
@@ -35,12 +45,19 @@ export interface CutEvent {
   readonly socketId: string | undefined;
 }
 
-/** An event that waits, or a run that waits to go on. */
-export interface Waiting {
+/** What waits for a place among the running ones. */
+export interface Resuming {
   /** Let it start. */
   start(): void;
   /** The deadline of a shutdown has come: it will not run. Tells what was lost. */
   cut(): CutEvent | undefined;
+}
+
+/** An event that waits to run. */
+export interface Waiting extends Resuming {
+  readonly context: Context;
+  /** Whether it is told by the server itself, such as `disconnect`: no client waits for it. */
+  readonly isTold: boolean;
 }
 
 /**
@@ -54,7 +71,7 @@ export class Flow {
   /** Told when events start to wait, and when none does any more. */
   readonly #onSaturation: (saturated: boolean) => void;
   #running = 0;
-  #resuming = new Fifo<Waiting>();
+  #resuming = new Fifo<Resuming>();
   #waiting = new Fifo<Waiting>();
   #saturated = false;
 
@@ -93,7 +110,7 @@ export class Flow {
   }
 
   /** Wait for a place, before all events that have not started. */
-  resume(waiting: Waiting): void {
+  resume(waiting: Resuming): void {
     if (this.#running < this.#max) {
       this.take();
       waiting.start();
@@ -108,10 +125,17 @@ export class Flow {
     this.#update();
   }
 
+  /** Takes out the events that fit. */
+  takeOut(fits: (event: Waiting) => boolean): Waiting[] {
+    const taken = this.#waiting.take(fits);
+    this.#update();
+    return taken;
+  }
+
   /** Nothing that waits will start any more. Tells what was lost. */
   cut(): CutEvent[] {
     const cut: CutEvent[] = [];
-    for (const queue of [this.#resuming, this.#waiting]) cut.push(...cutAll(queue));
+    for (const queue of [this.#resuming, this.#waiting] as Fifo<Resuming>[]) cut.push(...cutAll(queue));
     this.#update();
     return cut;
   }
@@ -140,7 +164,7 @@ export class Flow {
 }
 
 /** Empties a queue of what waits, and tells what was lost. */
-export function cutAll(queue: Fifo<Waiting>): CutEvent[] {
+export function cutAll(queue: Fifo<Resuming>): CutEvent[] {
   const cut: CutEvent[] = [];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const lost = next.cut();

@@ -1,11 +1,14 @@
 import type { Socket } from "socket.io";
+import type { BeforeEvents } from "../before-events.js";
 import type { Context } from "../context.js";
 import type { Counters } from "../counters.js";
 import type { EventEntry } from "../event-entry.js";
-import { refusals } from "../failures.js";
+import { refusals, timedOut } from "../failures.js";
+import { toFailure } from "../../wire/to-failure.js";
 import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./in-flight.js";
 import { shortName, writeLog } from "../../lifecycle/log.js";
 import type { Logger } from "../../lifecycle/logger.js";
+import type { Failure } from "../../wire/failure.js";
 
 /** Runs the subscribers of an event now. Never throws. */
 export type Dispatch = (entry: EventEntry, context: Context) => void;
@@ -17,11 +20,21 @@ export interface TrafficOptions {
   readonly dispatch: Dispatch;
   readonly log: Logger;
   readonly counters: Counters;
+  readonly before: BeforeEvents;
+  /** How long those asked before an event may take together, in milliseconds. */
+  readonly askMs: number;
+}
+
+/** What waits because its socket is held. */
+interface Held {
+  readonly queue: Fifo<Waiting>;
+  /** The event that those asked before it are still thinking about. */
+  asking: Waiting | undefined;
 }
 
 /**
  * Which events may run, which wait and which are refused: during a shutdown, while the `connection` subscribers of their socket run,
- * and while their transport has as many under way as it may. It is asked only while {@link Traffic.attention} is not zero.
+ * while somebody thinks about an event before it, and while their transport has as many under way as it may. It is asked only while {@link Traffic.attention} is not zero.
  */
 export class Traffic {
   /** How many reasons there are at the moment for looking closer at an event before it runs. */
@@ -34,13 +47,14 @@ export class Traffic {
   readonly #loose: Flow = new Flow(Infinity, () => undefined);
   /** Those on which events may be waiting. */
   readonly #saturated = new Set<Flow>();
-  /** The events of sockets whose `connection` subscribers still run. */
-  readonly #held = new Map<Socket, Fifo<Waiting>>();
+  /** The events of sockets whose `connection` subscribers still run, or behind one about which somebody is asked. */
+  readonly #held = new Map<Socket, Held>();
   #draining = false;
   #lastOverloadLogMs = -Infinity;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    options.before.onAny = (any) => (this.attention += any ? 1 : -1);
   }
 
   /** Whether new events are answered `SHUTTING_DOWN`. */
@@ -63,30 +77,86 @@ export class Traffic {
     const { socket } = context;
     const held = this.#held.get(socket);
     const flow = socket === undefined ? undefined : this.#flows.get(socket.conn);
-    if (held === undefined && flow?.saturated !== true) return dispatch(entry, context);
-    const kept = this.flowOf(socket);
-    if (kept.pending >= maxPending) return this.#overloaded(context);
+    const isAsked = held === undefined && this.#options.before.any && !context.byHand;
+    if (held === undefined && !isAsked && flow?.saturated !== true) return dispatch(entry, context);
+    const mustWait = held !== undefined || flow?.saturated === true;
+    if (mustWait && this.flowOf(socket).pending >= maxPending) return this.#overloaded(context);
     const event = this.#waiting(entry, context);
-    if (held === undefined) kept.wait(event);
-    else held.push(event);
+    if (held !== undefined) held.queue.push(event);
+    else if (isAsked) this.#ask(event);
+    else this.flowOf(socket).wait(event);
+  }
+
+  /** Ask about an event; what its socket sends meanwhile waits behind it. */
+  #ask(event: Waiting): void {
+    const { context } = event;
+    const verdict = this.#options.before.ask(context);
+    if (verdict === true) return this.#enter(event);
+    if (verdict === false) return;
+    const { socket, done } = context;
+    this.hold(socket);
+    const held = this.#held.get(socket) as Held; // just held
+    held.asking = event;
+    const { askMs } = this.#options;
+    const timer = askMs === Infinity ? undefined : setTimeout(() => giveUp(context, toFailure(timedOut())), askMs);
+    const goOn = (): void => {
+      clearTimeout(timer);
+      // Cut, or dropped with its socket.
+      if (held.asking !== event) return;
+      held.asking = undefined;
+      this.#letGo(socket, held);
+    };
+    // One that was given up is not waited for any longer.
+    context.done = (ended) => {
+      goOn();
+      done?.(ended);
+    };
+    void verdict.then((mayGoOn) => {
+      if (!mayGoOn) return;
+      context.done = done;
+      if (held.asking === event) this.#enter(event);
+      goOn();
+    });
+  }
+
+  /** It runs, or waits for a place among the running ones. */
+  #enter(event: Waiting): void {
+    const flow = this.flowOf(event.context.socket);
+    if (flow.saturated) flow.wait(event);
+    else event.start();
+  }
+
+  /** What waits of a socket is answered and forgotten: how many events that were. */
+  dropPending(socket: Socket, failure: Failure): number {
+    const ofClient = (event: Waiting): boolean => event.context.socket === socket && !event.isTold;
+    const held = this.#held.get(socket);
+    const flow = this.#flows.get(socket.conn);
+    const dropped = [...(held?.queue.take(ofClient) ?? []), ...(flow?.takeOut(ofClient) ?? [])];
+    for (const { context } of dropped) giveUp(context, failure);
+    const asking = held?.asking;
+    if (asking === undefined) return dropped.length;
+    giveUp(asking.context, failure);
+    return dropped.length + 1;
   }
 
   /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait (decision 0007). */
   after(entry: EventEntry, context: Context): void {
     const held = this.#held.get(context.socket);
     const flow = this.#flows.get(context.socket.conn);
-    if (held !== undefined) held.push(this.#waiting(entry, context));
-    else if (flow !== undefined && flow.waiting > 0) flow.wait(this.#waiting(entry, context));
+    if (held !== undefined) held.queue.push(this.#waiting(entry, context, true));
+    else if (flow !== undefined && flow.waiting > 0) flow.wait(this.#waiting(entry, context, true));
     else this.#options.dispatch(entry, context);
   }
 
-  #waiting(entry: EventEntry, context: Context): Waiting {
+  #waiting(entry: EventEntry, context: Context, isTold = false): Waiting {
     const { dispatch } = this.#options;
     return {
+      context,
+      isTold,
       start: () => dispatch(entry.current(), context),
       cut: () => {
         // A disconnect is ours to tell, and what cleans up; nobody waits for an answer to it.
-        if (context.event === "disconnect") {
+        if (isTold) {
           dispatch(entry.current(), context);
           return undefined;
         }
@@ -100,20 +170,27 @@ export class Traffic {
   /** Keep the events of a socket until {@link Traffic.release}. */
   hold(socket: Socket): void {
     if (this.#held.has(socket)) return;
-    const held = new Fifo<Waiting>();
+    const held: Held = { queue: new Fifo<Waiting>(), asking: undefined };
     this.#held.set(socket, held);
-    this.flowOf(socket).kept.add(held);
+    this.flowOf(socket).kept.add(held.queue);
     this.attention++;
   }
 
   /** Let the events of a socket run that were kept, in order, and those that come from now on. */
   release(socket: Socket): void {
     const held = this.#held.get(socket);
-    if (held === undefined) return;
+    if (held !== undefined) this.#letGo(socket, held);
+  }
+
+  #letGo(socket: Socket, held: Held): void {
+    const { before } = this.#options;
     const flow = this.flowOf(socket);
     // Still held meanwhile: what arrives during this loop belongs behind what arrived before.
-    for (let next = held.shift(); next !== undefined; next = held.shift()) {
-      if (flow.saturated) flow.wait(next);
+    for (let next = held.queue.shift(); next !== undefined; next = held.queue.shift()) {
+      if (before.any && !next.isTold && !next.context.byHand) {
+        this.#ask(next);
+        if (held.asking !== undefined) return;
+      } else if (flow.saturated) flow.wait(next);
       else next.start();
     }
     this.drop(socket);
@@ -124,7 +201,7 @@ export class Traffic {
     const held = this.#held.get(socket);
     if (held !== undefined) {
       this.#held.delete(socket);
-      this.flowOf(socket).kept.delete(held);
+      this.flowOf(socket).kept.delete(held.queue);
       this.attention--;
     }
     this.onQuieter();
@@ -165,8 +242,12 @@ export class Traffic {
   cut(): CutEvent[] {
     const cut: CutEvent[] = [];
     for (const [socket, held] of this.#held) {
-      cut.push(...cutAll(held));
-      this.flowOf(socket).kept.delete(held);
+      const { asking } = held;
+      held.asking = undefined;
+      const lost = asking?.cut();
+      if (lost !== undefined) cut.push(lost);
+      cut.push(...cutAll(held.queue));
+      this.flowOf(socket).kept.delete(held.queue);
     }
     this.attention -= this.#held.size;
     this.#held.clear();
@@ -190,4 +271,10 @@ export class Traffic {
       "a connection sends more events than may wait; at most one such line a second",
     );
   }
+}
+
+/** It does not run: the caller is told why. */
+function giveUp(context: Context, failure: Failure): void {
+  context.refuse(failure);
+  context.finish();
 }

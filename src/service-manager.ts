@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from "node:net";
 import type { Server } from "socket.io";
 import { Bus } from "./lifecycle/bus.js";
 import { Connections } from "./socket-io/connections.js";
@@ -44,6 +45,13 @@ export interface ServiceManagerOptions<App extends AppServer = Server> extends S
    * @default true
    */
   readonly closeServer?: boolean;
+  /**
+   * Every HTTP server that the Socket.IO server is attached to. Say it where that is more than one: Socket.IO itself knows of the one it
+   * was attached to last, and so only that one would be closed.
+   *
+   * @default the one that Socket.IO knows of
+   */
+  readonly httpServers?: readonly HttpServer[];
 }
 
 const managerOptions = {
@@ -52,6 +60,7 @@ const managerOptions = {
   >,
   onStartFailure: oneOf("abort", "continue"),
   closeServer: flag(true),
+  httpServers: option([], "a list of HTTP servers", areServers) as Option<readonly HttpServer[]>,
 };
 
 /**
@@ -85,6 +94,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   readonly #onStartFailure: "abort" | "continue";
   readonly #closesServer: boolean;
+  readonly #httpServers: readonly HttpServer[];
   readonly #parts: ManagedParts;
   readonly #lifecycle = new Lifecycle<ShutdownReport>();
   readonly #unlisten = new Set<() => void>();
@@ -98,7 +108,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    */
   constructor(io?: App, options: ServiceManagerOptions<App> = {}) {
     const [own, ofIngress] = split(managerOptions, options);
-    const { onStartFailure, closeServer, ingress } = readOptions("ServiceManager", managerOptions, own);
+    const { onStartFailure, closeServer, ingress, httpServers } = readOptions("ServiceManager", managerOptions, own);
     const { logger = defaultLogger(), ...rest }: SocketIngressOptions = ofIngress;
     if (ingress && Object.keys(rest).length > 0) {
       throw new TypeError(
@@ -107,6 +117,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     }
     this.#onStartFailure = onStartFailure;
     this.#closesServer = closeServer;
+    this.#httpServers = httpServers;
     // Its owner made it for the same App.
     this.ingress = (ingress as SocketIngress<App> | undefined) ?? new SocketIngress<App>({ ...rest, logger });
     this.log = logger;
@@ -224,7 +235,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   /** How everything is, for whoever operates it, and for readiness probes. It may name internals: don't publish it to clients. */
   health(): ManagerHealth {
-    return managerHealth(this.#status, this.#parts);
+    return managerHealth(this.#status, this.#parts, this.#connections?.closed === true);
   }
 
   /** What there is and who listens to what, in order. */
@@ -316,6 +327,15 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
   }
 
   #watch(io: App): void {
-    this.#connections ??= new Connections(io);
+    this.#connections ??= new Connections(io, this.#httpServers);
   }
+}
+
+function areServers(value: unknown): boolean {
+  const methods = ["on", "off", "close", "listenerCount"];
+  const isServer = (one: unknown): boolean =>
+    typeof one === "object" &&
+    one !== null &&
+    methods.every((name) => typeof (one as Record<string, unknown>)[name] === "function");
+  return Array.isArray(value) && value.every(isServer);
 }

@@ -18,8 +18,8 @@ export interface HandlerHealth {
 
 /** Something that did not start or stop, and has not since. */
 export interface HealthFailure {
-  /** What kind of thing it is. */
-  readonly kind: PartKind;
+  /** What kind of thing it is; `server` is what the manager serves, which somebody else has closed. */
+  readonly kind: PartKind | "server";
   /** What it is called. */
   readonly name: string;
   /** What it did not do. */
@@ -32,7 +32,7 @@ export interface HealthFailure {
 export interface ManagerHealth {
   /** `degraded` is up, but something failed to start or is not well. */
   readonly status: ManagerStatus;
-  /** Whether clients may be sent here: `ok` or `degraded`. What a readiness probe asks for. */
+  /** Whether clients may be sent here: `ok` or `degraded`, with a server that is not closed. What a readiness probe asks for. */
   readonly ready: boolean;
   /** Services, in the order in which they were registered. */
   readonly services: readonly ServiceHealth[];
@@ -48,6 +48,7 @@ export interface ManagerHealth {
 export function managerHealth(
   status: "idle" | "starting" | "up" | "draining" | "stopped",
   parts: ManagedParts,
+  serverClosed: boolean,
 ): ManagerHealth {
   const of = (kind: PartKind): object[] => parts.all.filter((part) => part.kind === kind).map(({ target }) => target);
   const services = (of("service") as Service[]).map(healthOf);
@@ -57,12 +58,14 @@ export function managerHealth(
   // Services and controllers share their names, handlers have names of their own.
   const running = new Set([...services, ...controllers].filter(isUp).map(({ name }) => name));
   const registered = new Set(handlers.filter((handler) => handler.registered).map(({ name }) => name));
-  const failures = parts.failures
-    .filter(({ kind, name, phase }) => phase === "stop" || !(kind === "handler" ? registered : running).has(name))
+  const failures: HealthFailure[] = parts.failures
+    .filter(({ kind, name, phase }) => phase !== "start" || !(kind === "handler" ? registered : running).has(name))
     .map(({ kind, name, phase, error }) => ({ kind, name, phase, reason: reasonOf(error) }));
+  const lost = status === "up" && serverClosed;
+  if (lost) failures.push({ kind: "server", name: "http", phase: "stop", reason: "the server was closed" });
   const unwell = [...services, ...controllers].some(({ status: one }) => one === "degraded" || one === "failed");
   const now = status === "up" ? (failures.length > 0 || unwell ? "degraded" : "ok") : status;
-  return { status: now, ready: status === "up", services, handlers, controllers, failures };
+  return { status: now, ready: status === "up" && !lost, services, handlers, controllers, failures };
 }
 
 function isUp({ status }: ServiceHealth): boolean {

@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from "node:http";
+import type { Server as NetServer } from "node:net";
 import type { Server } from "socket.io";
 import type { Connections } from "./connections.js";
 import { Deadline, type Settled } from "../lifecycle/deadline.js";
@@ -13,7 +14,8 @@ const LEAST_MS = 100;
  * have nothing to do with Socket.IO have until the deadline.
  */
 export async function closeServer(io: Server, connections: Connections, deadline: Deadline): Promise<Settled> {
-  const closing = closeIo(io);
+  const others = [...connections.httpServers].filter((server) => server !== (io.httpServer as unknown));
+  const closing = Promise.all([closeIo(io), ...others.map(closeHttp)]);
   const last = deadline.remainingMs < LEAST_MS ? new Deadline(LEAST_MS) : deadline;
   const asked = await last.settle(closing, CLOSE_FRAME_MS);
   if (asked.kind !== "late") return asked;
@@ -22,8 +24,13 @@ export async function closeServer(io: Server, connections: Connections, deadline
   if (closed.kind !== "late") return closed;
   connections.destroy("all");
   // Absent where the server is no server of Node's own.
-  (io.httpServer as unknown as Partial<HttpServer> | undefined)?.closeAllConnections?.();
+  for (const server of connections.httpServers) (server as Partial<HttpServer>).closeAllConnections?.();
   return new Deadline(LEAST_MS).settle(closing);
+}
+
+/** Closes an HTTP server that Socket.IO forgot when it was attached to another, and with it its engine, which listens to that. */
+function closeHttp(server: NetServer): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }
 
 /**

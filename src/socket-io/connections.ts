@@ -1,7 +1,8 @@
-import type { EventEmitter } from "node:events";
-import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Server as HttpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Server, Socket } from "socket.io";
+import type { Namespace, Server, Socket } from "socket.io";
+import { type Connection as EngineConnection, type Engine, Engines } from "./engines.js";
 import type { Deadline } from "../lifecycle/deadline.js";
 
 type Connection = Socket["conn"];
@@ -18,26 +19,34 @@ export interface CloseInBatches {
 const POLLING_CLOSE_MS = 1_000;
 
 /**
- * The connections of a server, whatever namespaces they are in, and the TCP sockets below its WebSockets.
+ * The connections of a server, whatever namespaces they are in and whichever engine and HTTP server they came through, and the TCP
+ * sockets below its WebSockets.
  *
- * Socket.IO lists neither in public: it is told of connections by the engine's `connection` event, and of TCP sockets by the HTTP
- * server's `upgrade` event. Those that came earlier are found through the main namespace.
+ * Socket.IO lists neither in public: it is told of connections by the `connection` events of engines and namespaces, and of TCP sockets
+ * by the `upgrade` event of HTTP servers. Of those it knows the one that it was attached to last; others have to be named.
  */
 export class Connections {
   readonly #io: Server;
+  readonly #named: readonly HttpServer[];
   readonly #open = new Set<Connection>();
   readonly #tcp = new Set<Duplex>();
   readonly #onClose: (this: Connection) => void;
   readonly #onTcpClose: (this: Duplex) => void;
-  #engine: EventEmitter | undefined;
-  #httpServer: EventEmitter | undefined;
+  readonly #engines: Engines;
+  readonly #httpServers = new Set<HttpServer>();
+  /** Of the latter, those that were closed and do not listen again. */
+  readonly #closed = new Set<HttpServer>();
+  readonly #onServerClose: (this: HttpServer) => void;
+  readonly #onListening: (this: HttpServer) => void;
   #empty: (() => void) | undefined;
 
-  /** Watch `io` until {@link Connections.unwatch}. */
-  constructor(io: Server) {
+  /** Watch `io`, and those of its HTTP servers that are named, until {@link Connections.unwatch}. */
+  constructor(io: Server, named: readonly HttpServer[] = []) {
     this.#io = io;
+    this.#named = named;
     const open = this.#open;
     const tcp = this.#tcp;
+    const closed = this.#closed;
     const checkEmpty = (): void => {
       if (open.size === 0) this.#empty?.();
     };
@@ -49,36 +58,56 @@ export class Connections {
     this.#onTcpClose = function onTcpClose() {
       tcp.delete(this);
     };
-    io.on("connection", this.#onSocket);
+    this.#onServerClose = function onServerClose() {
+      closed.add(this);
+    };
+    this.#onListening = function onListening() {
+      closed.delete(this);
+    };
+    this.#engines = new Engines(io, this.#onEngine);
+    io.on("new_namespace", this.#onNamespace);
+    for (const namespace of namespacesOf(io)) this.#onNamespace(namespace);
     this.watch();
+  }
+
+  /** Every HTTP server that is known. */
+  get httpServers(): Iterable<HttpServer> {
+    return this.#httpServers;
+  }
+
+  /** Whether all HTTP servers that are known were closed. */
+  get closed(): boolean {
+    return this.#closed.size > 0 && this.#closed.size === this.#httpServers.size;
   }
 
   /** Look again: a server may be given its engine and its HTTP server after it was made. */
   watch(): void {
-    // Typed as always there, they come with `listen` or `attach`.
-    const engine = this.#io.engine as EventEmitter | undefined;
-    const httpServer = this.#io.httpServer as unknown as HttpServer | undefined;
-    if (engine && !this.#engine) {
-      this.#engine = engine;
-      engine.on("connection", this.#add);
-      for (const { conn } of this.#io.of("/").sockets.values()) this.#add(conn);
-    }
-    // Without the engine's own listener, an upgrade would be answered by Node, which a listener of ours would change.
-    if (httpServer && !this.#httpServer && httpServer.listenerCount("upgrade") > 0) {
-      this.#httpServer = httpServer;
-      httpServer.on("upgrade", this.#onUpgrade);
+    this.#engines.look();
+    // Typed as always there, it comes with `listen` or `attach`.
+    const last = this.#io.httpServer as unknown as HttpServer | undefined;
+    for (const server of [...this.#named, ...(last === undefined ? [] : [last])]) {
+      // Without the engine's own listener, an upgrade would be answered by Node, which a listener of ours would change.
+      if (this.#httpServers.has(server) || server.listenerCount("upgrade") === 0) continue;
+      this.#httpServers.add(server);
+      server.on("upgrade", this.#onUpgrade);
+      server.on("close", this.#onServerClose);
+      server.on("listening", this.#onListening);
     }
   }
 
   /** Leave no listener behind, and forget everything. */
   unwatch(): void {
-    this.#io.off("connection", this.#onSocket);
-    this.#engine?.off("connection", this.#add);
-    this.#httpServer?.off("upgrade", this.#onUpgrade);
+    this.#io.off("new_namespace", this.#onNamespace);
+    for (const namespace of namespacesOf(this.#io)) namespace.off("connection", this.#onSocket);
+    for (const engine of this.#engines) engine.off("connection", this.#add);
+    for (const server of this.#httpServers) {
+      server.off("upgrade", this.#onUpgrade);
+      server.off("close", this.#onServerClose);
+      server.off("listening", this.#onListening);
+    }
     for (const connection of this.#open) connection.off("close", this.#onClose);
     for (const tcp of this.#tcp) tcp.off("close", this.#onTcpClose);
-    this.#open.clear();
-    this.#tcp.clear();
+    for (const all of [this.#httpServers, this.#closed, this.#open, this.#tcp]) all.clear();
   }
 
   /**
@@ -120,10 +149,24 @@ export class Connections {
     if (connection.transport.name === "websocket") this.#addTcp(connection.request.socket);
   };
 
+  readonly #onEngine = (engine: Engine): void => {
+    engine.on("connection", this.#add);
+  };
+
+  readonly #onNamespace = (namespace: Namespace): void => {
+    namespace.on("connection", this.#onSocket);
+    for (const { conn } of namespace.sockets.values()) this.#meet(conn);
+  };
+
   readonly #onSocket = ({ conn }: Socket): void => {
     this.watch();
-    this.#add(conn);
+    this.#meet(conn);
   };
+
+  #meet(connection: Connection): void {
+    this.#engines.look(connection as unknown as EngineConnection);
+    this.#add(connection);
+  }
 
   readonly #onUpgrade = (request: IncomingMessage, tcp: Duplex): void => {
     if (request.url?.startsWith(this.#io.path())) this.#addTcp(tcp);
@@ -134,4 +177,9 @@ export class Connections {
     this.#tcp.add(tcp);
     tcp.once("close", this.#onTcpClose);
   }
+}
+
+/** Those that there are by now. Not kept, since dynamic ones come and go; the only list of them is Socket.IO's (decision 0014). */
+function namespacesOf(io: Server): Iterable<Namespace> {
+  return io._nsps?.values() ?? [io.of("/")];
 }

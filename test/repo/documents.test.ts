@@ -95,6 +95,19 @@ describe("the documents", () => {
     const machinePath = new RegExp(`(^|["'\`\\s(])/(${["work", "root", "home", "tmp"].join("|")})/`, "m");
     expect(written.filter((path) => machinePath.test(read(path)))).toEqual([]);
   });
+
+  it("nothing holds the mark of a merge that was not ended", () => {
+    const written = [
+      ...documents(),
+      ...["src", "test", "examples", "scripts", "bench"].flatMap((folder) =>
+        files(folder, /\.(ts|tsx|mjs|cjs|md|css|html|json|py)$/)
+          .filter((path) => !path.includes("node_modules/"))
+          .map((path) => `${folder}/${path}`),
+      ),
+    ];
+    const mark = new RegExp(`^(${["<", ">"].map((sign) => sign.repeat(7)).join("|")}) `, "m");
+    expect(written.filter((path) => mark.test(read(path)))).toEqual([]);
+  });
 });
 
 describe("docs/architecture.md", () => {

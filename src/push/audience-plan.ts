@@ -1,5 +1,5 @@
 import type { AudienceData } from "./audience.js";
-import { isOurs, roomOf } from "./rooms.js";
+import { isOurs, roomOf, variantRoom } from "./rooms.js";
 
 /**
  * How an audience is reached. `rooms`: Socket.IO's own broadcast says it exactly (a union of rooms, minus others). `filter`:
@@ -40,7 +40,7 @@ export function matches(data: AudienceData, rooms: Rooms): boolean {
     case "except":
       return matches(data.from, rooms) && !matches(data.without, rooms);
     default: {
-      const room = atom(data.kind, data.id);
+      const room = atom(data);
       return room !== undefined && rooms.has(room);
     }
   }
@@ -75,7 +75,7 @@ export function candidates(data: AudienceData, size: (room: string) => number): 
     case "except":
       return candidates(data.from, size);
     default: {
-      const room = atom(data.kind, data.id);
+      const room = atom(data);
       return room === undefined ? NONE : [room];
     }
   }
@@ -83,7 +83,8 @@ export function candidates(data: AudienceData, size: (room: string) => number): 
 
 // The id of a socket is the one room name that is not ours to prefix: Socket.IO joins it. A "socket" that spells one of our
 // rooms is a mistake or an attack, and reaches nobody.
-function atom(kind: "topic" | "user" | "session" | "group" | "players" | "socket", id: string): string | undefined {
+function atom({ kind, id, variant }: Extract<AudienceData, { id: string }>): string | undefined {
+  if (variant !== undefined) return variantRoom(id, variant);
   if (kind !== "socket") return roomOf(kind, id);
   return isOurs(id) ? undefined : id;
 }
@@ -109,7 +110,7 @@ function reduce(data: AudienceData): Direct | undefined {
       return without.rooms === "all" ? NOBODY : plan(from.rooms, [...from.except, ...without.rooms]);
     }
     default: {
-      const room = atom(data.kind, data.id);
+      const room = atom(data);
       return room === undefined ? NOBODY : { how: "rooms", rooms: [room], except: NONE };
     }
   }

@@ -10,6 +10,8 @@ export type AudienceData =
       readonly kind: AudienceName;
       /** Its name. */
       readonly id: string;
+      /** The part of a topic's audience that is meant: those whose `variant` it is. Without it, all. */
+      readonly variant?: string;
     }
   | {
       /** Whoever is in one of them, or in all of them. */
@@ -90,9 +92,13 @@ export function nobody(): Audience {
   return Audience.from({ kind: "nobody" });
 }
 
-/** The sockets that joined a topic. @throws TypeError unless the name is a non-empty string */
-export function topic(name: string): Audience {
-  return named("topic", name);
+/**
+ * The sockets that joined a topic; with a variant those of them whose variant it is.
+ *
+ * @throws TypeError unless the name, and the variant if there is one, is a non-empty string
+ */
+export function topic(name: string, variant?: string): Audience {
+  return variant === undefined ? named("topic", name) : Audience.from({ kind: "topic", id: name, variant });
 }
 
 /** Every socket of one user, in every tab and on every device. @throws TypeError unless the id is a non-empty string */
@@ -144,13 +150,19 @@ function read(data: unknown, depth: number): AudienceData {
   if (typeof data !== "object" || data === null) {
     throw new TypeError(`Audience: expected the data of an audience, got ${describeValue(data)}`);
   }
-  const { kind, id, of, from, without } = data as Record<string, unknown>;
+  const { kind, id, variant, of, from, without } = data as Record<string, unknown>;
   if (kind === "everyone" || kind === "nobody") return frozen({ kind });
   if (typeof kind === "string" && names.has(kind)) {
     if (typeof id !== "string" || id === "") {
       throw new TypeError(`Audience: the id of a ${kind} must be a non-empty string, got ${describeValue(id)}`);
     }
-    return frozen({ kind: kind as AudienceName, id });
+    if (variant === undefined) return frozen({ kind: kind as AudienceName, id });
+    if (kind !== "topic" || typeof variant !== "string" || variant === "") {
+      throw new TypeError(
+        `Audience: a variant is a non-empty string, and a topic's; got ${describeValue(variant)} of a ${kind}`,
+      );
+    }
+    return frozen({ kind, id, variant });
   }
   if (kind === "union" || kind === "and") {
     if (!Array.isArray(of)) throw new TypeError(`Audience: "${kind}" needs a list in "of", got ${describeValue(of)}`);

@@ -1,7 +1,7 @@
 import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
 import type { AudienceData } from "./audience.js";
-import type { Cluster, NodeMessage, Reach } from "./cluster.js";
+import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { candidates, compile, matches } from "./audience-plan.js";
 import { unsendable } from "./encodable.js";
 
@@ -11,6 +11,8 @@ export interface PushOptions {
   count?: boolean;
   /** May be dropped for a client that is not ready to receive, e.g. a cursor's position. @default false */
   volatile?: boolean;
+  /** Sockets of this node only: each node pushes for itself. @default false */
+  local?: boolean;
 }
 
 interface FilteredPush extends NodeMessage {
@@ -75,7 +77,7 @@ export class Pusher {
     payload: readonly unknown[],
     options: PushOptions = {},
   ): Promise<Reach | undefined> {
-    const { count = false, volatile = false } = options;
+    const { count = false, volatile = false, local = false } = options;
     const reason = unsendable(payload);
     if (reason !== undefined) {
       this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`));
@@ -85,6 +87,10 @@ export class Pusher {
     try {
       const plan = compile(data);
       if (plan.how === "nobody") return count ? NONE : undefined;
+      if (local) {
+        const sockets = this.#emitHere(data, event, payload, volatile);
+        return count ? reachOf([sockets], true) : undefined;
+      }
       if (plan.how === "filter") {
         const message: FilteredPush = { kind: "push", data, event, payload, volatile };
         const here = this.#emitHere(data, event, payload, volatile);
@@ -116,7 +122,7 @@ export class Pusher {
       if (plan.rooms === "all") return sockets.size;
       if (plan.rooms.length === 1) return adapter.rooms.get(plan.rooms[0] ?? "")?.size ?? 0;
     }
-    return this.#socketsHere(data).length;
+    return this.socketsHere(data).length;
   }
 
   /** Sends to the sockets of this node that are in a room, without a word to the others. */
@@ -138,14 +144,15 @@ export class Pusher {
   }
 
   #emitHere(data: AudienceData, event: string, payload: readonly unknown[], volatile: boolean): number {
-    const ids = this.#socketsHere(data);
+    const ids = this.socketsHere(data);
     if (ids.length === 0) return 0;
     const operator = this.#namespace.local.to(ids);
     (volatile ? operator.volatile : operator).emit(event, ...payload);
     return ids.length;
   }
 
-  #socketsHere(data: AudienceData): string[] {
+  /** The ids of the sockets of this node that an audience has. */
+  socketsHere(data: AudienceData): string[] {
     const { adapter, sockets } = this.#namespace;
     const rooms = candidates(data, (room) => adapter.rooms.get(room)?.size ?? 0);
     const ids =

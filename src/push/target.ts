@@ -11,6 +11,10 @@ export type Names = string | readonly string[];
 export interface TargetOptions {
   /** Sockets that joined this topic. */
   topic?: Names;
+  /** Sockets that joined at least one of these topics: the same as a list in `topic`, each socket once. */
+  topics?: readonly string[];
+  /** Of the topic's sockets, or of those of each topic, only these: those whose `variant` it is. */
+  variant?: string;
   /** Sockets of this browser session. */
   sessionId?: Names;
   /** Sockets of this user. */
@@ -28,8 +32,11 @@ export interface TargetOptions {
 /** Who a push is for: an audience, options, or a list of either, of which any will do. An empty list is nobody. */
 export type Target = Audience | TargetOptions | readonly (Audience | TargetOptions)[];
 
-const readers: ReadonlyMap<string, (value: unknown) => Audience> = new Map<string, (value: unknown) => Audience>([
-  ["topic", (value) => namesOf(topic, value)],
+type Reader = (value: unknown, variant: string | undefined) => Audience;
+
+const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ["topic", (value, variant) => namesOf((name) => topic(name, variant), value)],
+  ["topics", (value, variant) => namesOf((name) => topic(name, variant), listOf(value))],
   ["sessionId", (value) => namesOf(session, value)],
   ["user", (value) => namesOf(user, value)],
   ["socketId", (value) => namesOf(socket, value)],
@@ -46,15 +53,19 @@ export function audienceFrom(target: unknown): Audience {
       `target: expected an audience or options such as { topic: "news" }, got ${describeValue(target)}`,
     );
   }
+  const { variant } = target as { variant?: unknown };
+  if ("variant" in target && (typeof variant !== "string" || !("topic" in target || "topics" in target)))
+    throw new TypeError(`target: variant must be a string beside a topic, got ${describeValue(variant)}`);
   const parts: Audience[] = [];
   let without: Audience[] | undefined;
   for (const [key, value] of Object.entries(target)) {
     const reader = readers.get(key);
-    if (reader) parts.push(reader(value));
+    if (reader) parts.push(reader(value, variant as string | undefined));
+    else if (key === "variant") continue;
     else if (key === "except") without = (Array.isArray(value) ? value : [value]).map(audienceOf);
     else
       throw new TypeError(
-        `target: unknown option ${JSON.stringify(key)}; there are ${[...readers.keys()].join(", ")}, except`,
+        `target: unknown option ${JSON.stringify(key)}; there are ${[...readers.keys()].join(", ")}, variant, except`,
       );
   }
   const [first, ...rest] = parts;
@@ -70,6 +81,11 @@ export function audienceFrom(target: unknown): Audience {
 function namesOf(make: (id: string) => Audience, value: unknown): Audience {
   if (!Array.isArray(value)) return make(value as string);
   return union(...value.map((each) => make(each as string)));
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new TypeError(`target: topics must be a list, got ${describeValue(value)}`);
 }
 
 function audienceOf(value: unknown): Audience {

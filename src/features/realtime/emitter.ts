@@ -4,7 +4,7 @@ import type { AppServer } from "../../events/subscriber.js";
 import type { Reach } from "../../push/cluster.js";
 import type { Target } from "../../push/target.js";
 import { givePushMethods } from "./push-methods.js";
-import { Realtime, type RevokeOptions } from "./realtime.js";
+import { type DisconnectOptions, Realtime, type RevokeOptions } from "./realtime.js";
 
 /** How an emitter is made. */
 export interface EmitterOptions {
@@ -50,6 +50,11 @@ export class Emitter<App extends AppServer = Server> {
   /** The same as {@link Realtime.revoke}. */
   revoke(user: string, topic?: string, options?: RevokeOptions): Promise<Reach> {
     return this.realtime.revoke(user, topic, options);
+  }
+
+  /** The same as {@link Realtime.disconnect}. */
+  disconnect(target: Target, options?: DisconnectOptions): Promise<Reach> {
+    return this.realtime.disconnect(target, options);
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Namespace, Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
+import type { AudienceData } from "../../push/audience.js";
 import { Cluster, type NodeMessage, type Reach, reachOf } from "../../push/cluster.js";
 import { Dropouts } from "./groups/dropout.js";
 import type { Group } from "./groups/group.js";
@@ -13,7 +14,7 @@ import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
 import { paceOf } from "./presence-settings.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
-import { PRESENCE } from "./protocol.js";
+import { ENDED, PRESENCE, type Ended } from "./protocol.js";
 import { Pusher } from "../../push/pusher.js";
 import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
@@ -53,6 +54,12 @@ interface Revoke extends NodeMessage {
   readonly topic: string | undefined;
   readonly code: string;
   readonly message: string;
+}
+
+interface Disconnect extends NodeMessage {
+  readonly kind: "disconnect";
+  readonly data: AudienceData;
+  readonly ended: Ended;
 }
 
 /** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
@@ -104,6 +111,7 @@ export class Engine<App extends AppServer = Server> {
     this.calls = calls === false ? undefined : callsOf(calls, log);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
+    this.cluster.on<Disconnect>("disconnect", (message) => this.#disconnectHere(message));
     this.#heartbeat = setInterval(() => {
       this.#sweep();
       void this.presence.beat();
@@ -206,6 +214,12 @@ export class Engine<App extends AppServer = Server> {
     return this.cluster.sum(this.#revokeHere(message), message);
   }
 
+  /** Ends the connections of an audience, on all nodes. */
+  async disconnect(data: AudienceData, ended: Ended): Promise<Reach> {
+    const message: Disconnect = { kind: "disconnect", data, ended };
+    return this.cluster.sum(this.#disconnectHere(message), message);
+  }
+
   async #review(socket: AppSocket<App>): Promise<void> {
     const { log, reviewTimeoutMs } = this.#options;
     const context = new ReviewContext<App>(socket, log, reviewTimeoutMs);
@@ -300,6 +314,16 @@ export class Engine<App extends AppServer = Server> {
       }),
     );
     return sockets.length;
+  }
+
+  #disconnectHere({ data, ended }: Disconnect): number {
+    const ids = this.pusher.socketsHere(data);
+    for (const id of ids) {
+      const socket = this.#namespace.sockets.get(id);
+      socket?.emit(ENDED, ended);
+      socket?.disconnect();
+    }
+    return ids.length;
   }
 
   #revokeHere({ user, topic, code, message }: Revoke): number {

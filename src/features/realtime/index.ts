@@ -42,7 +42,8 @@ export {
   user,
 } from "../../push/audience.js";
 export type { AudienceData, AudienceName } from "../../push/audience.js";
-export type { Reach } from "../../push/cluster.js";
+export type { ClusterMessages } from "../../push/cluster-messages.js";
+export type { Answers, Reach } from "../../push/cluster.js";
 export { createEmitter, Emitter } from "./emitter.js";
 export type { EmitterOptions } from "./emitter.js";
 export type { Group, WaitForGroupOptions } from "./groups/group.js";
@@ -53,6 +54,7 @@ export type { Memberships, Place } from "./groups/memberships.js";
 export type { PresenceOptions } from "./presence-sync.js";
 export type { PresenceSettings } from "./presence-settings.js";
 export type {
+  Ended,
   Evicted,
   Joined,
   JoinedAll,
@@ -68,7 +70,7 @@ export type {
 export type { PushOptions } from "../../push/pusher.js";
 export type { NoticeData, OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
-export type { NotifyOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";
+export type { DisconnectOptions, NotifyOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";
 export type { RealtimeOptions } from "./realtime-options.js";
 export { RealtimeController } from "./realtime-controller.js";
 export { RealtimeService } from "./realtime-service.js";

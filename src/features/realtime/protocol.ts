@@ -26,6 +26,9 @@ export const PRESENCE = "ingress:presence";
 /** Server to client: `(evicted: Evicted)`. The server took a topic away; nothing of it arrives from here on. */
 export const EVICTED = "ingress:evicted";
 
+/** Server to client: `(ended: Ended)`. The server ends this connection, directly after this. */
+export const ENDED = "ingress:ended";
+
 /** The longest topic a server accepts unless it is told otherwise, in characters. */
 export const TOPIC_MAX = 256;
 
@@ -111,4 +114,14 @@ export interface Evicted {
   code: string;
   /** Why, for a person. */
   message: string;
+}
+
+/** The payload of `ENDED`. */
+export interface Ended {
+  /** Why, as a code like that of a failure. */
+  code: string;
+  /** Why, for a person. */
+  message: string;
+  /** When to connect again, in milliseconds; without it, not by itself. */
+  retryAfterMs?: number;
 }

@@ -10,6 +10,7 @@ import type { Failure } from "../../wire/failure.js";
 import { invalidInput } from "../../wire/schema.js";
 import { toFailure } from "../../wire/to-failure.js";
 import { type Audience, everyone } from "../../push/audience.js";
+import { AllClusterMessages, type ClusterMessages } from "../../push/cluster-messages.js";
 import type { Reach } from "../../push/cluster.js";
 import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./groups/group.js";
@@ -60,6 +61,12 @@ export interface RevokeOptions {
   code?: string;
   /** For a person. @default "this topic was taken away from you" */
   message?: string;
+}
+
+/** Why connections are ended, and whether their clients may come back. */
+export interface DisconnectOptions extends RevokeOptions {
+  /** When the client may connect again, in milliseconds; without it, it does not by itself. */
+  retryAfterMs?: number;
 }
 
 /** What a {@link Realtime} has done on this node since it was set up, and what it has in hand. */
@@ -115,6 +122,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   readonly #options: RealtimeOptions<App>;
   readonly #memberships: Memberships;
+  readonly #messages = new AllClusterMessages(() => this.#engine?.cluster);
   #engine: Engine<App> | undefined;
   #started: Promise<void> | undefined;
 
@@ -323,6 +331,36 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     return this.#required("rotateSession").rotate(old, readId("session", to), user);
   }
 
+  /**
+   * Ends the connections of an audience, on all nodes: each client is told why, and when to come back, and then disconnected. Its events
+   * under way go on, with nobody to hear their replies.
+   *
+   * @returns how many connections; `complete: false` means that a node did not answer, and it should be done again
+   * @throws TypeError at once if the target says nothing, or the reason can't be told
+   */
+  disconnect(
+    target: Target,
+    { code = "FORBIDDEN", message = "the server ended this connection", retryAfterMs }: DisconnectOptions = {},
+  ): Promise<Reach> {
+    const { data } = audienceFrom(target);
+    for (const [key, value] of Object.entries({ code, message })) {
+      if (typeof value !== "string" || value === "")
+        throw new TypeError(`disconnect: ${key} must be a non-empty string, got ${describeValue(value)}`);
+    }
+    if (retryAfterMs !== undefined && !(Number.isFinite(retryAfterMs) && retryAfterMs >= 0))
+      throw new TypeError(`disconnect: retryAfterMs must be milliseconds from 0, got ${describeValue(retryAfterMs)}`);
+    const ended = { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    return this.#required("disconnect").disconnect(data, ended);
+  }
+
+  /**
+   * The messages of one feature between the nodes of this namespace. Take it at any time; listeners outlive teardowns. Nodes trust each
+   * other, clients can't reach this.
+   */
+  cluster(name: string): ClusterMessages {
+    return this.#messages.named(name);
+  }
+
   // --- topics ---------------------------------------------------------------------------------------------------------------
 
   /**
@@ -444,6 +482,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       reviewTimeoutMs: this.ingress?.timeoutMs,
     });
     this.#engine = engine;
+    this.#messages.listen(engine.cluster);
     const unset = this.ingress?.[setRepeats]((event, run) => this.#onRepeatable(event, run));
     this.addCleanup(async () => {
       unset?.();

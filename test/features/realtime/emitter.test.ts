@@ -31,7 +31,7 @@ async function connections(client: RedisClient): Promise<number> {
 }
 
 needs("redis")("an emitter over Redis streams", () => {
-  it("pushes, counts and revokes like a server, and is counted with them until it is closed", async () => {
+  it("pushes, counts, revokes and disconnects like a server, and is counted with them until it is closed", async () => {
     await using redis = await ownRedis();
     const { door, client, worker } = await serverOnRedis(redis);
     const ada = await door.enter({ user: "ada" });
@@ -56,6 +56,10 @@ needs("redis")("an emitter over Redis streams", () => {
     expect(await door.realtime.count(topic("news"))).toEqual({ sockets: 1, nodes: 1, complete: true });
     expect(await emitter.revoke("ada", "news")).toMatchObject({ sockets: 1, complete: true });
     expect(await emitter.count(topic("news"))).toMatchObject({ sockets: 0, complete: true });
+    const gone = new Promise((resolve) => ada.socket.once("disconnect", resolve));
+    expect(await emitter.disconnect(user("ada"), { code: "BANNED" })).toMatchObject({ sockets: 1, complete: true });
+    await gone;
+    expect(ada.got("ingress:ended")).toMatchObject([{ code: "BANNED" }]);
     await emitter.close();
     await emitter.close();
     await vi.waitFor(async () => expect(await nodesSeenBy(door)).toBe(1), 10_000);

@@ -4,7 +4,7 @@ import type { HandlerEvents } from "./events/event-map.js";
 import type { Arrival } from "./events/arrival.js";
 import type { AppServer, CallbackForm, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
-import { asPart, checkHost, type Part, subjectOf } from "./events/managed.js";
+import { asPart, checkHost, type Part, subjectOf, tellDrain } from "./events/managed.js";
 import { readOption } from "./events/option-table.js";
 import type { Logger } from "./lifecycle/logger.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
@@ -175,6 +175,17 @@ export abstract class Handler<App extends AppServer = Server> {
     return undefined;
   }
 
+  /**
+   * Called when the manager's shutdown begins, beside the events that still run, while the connections are open: the time to say goodbye
+   * and to put away what is kept in memory. What it returns is waited for within the grace, and within 250 ms kept for it where others
+   * used the grace up. What it throws is reported and stops nothing.
+   *
+   * @param _signal - aborts when the waiting is over
+   */
+  protected onDrain(_signal: AbortSignal): unknown {
+    return undefined;
+  }
+
   /** Called at every teardown, while the events are still bound. What it throws is logged. */
   protected onTeardown(): unknown {
     return undefined;
@@ -198,8 +209,14 @@ export abstract class Handler<App extends AppServer = Server> {
       // A manager is made for one App; the type of the host says so no more once it is in a list.
       bind: (host) => this[bindHost](host as unknown as Host<App, SocketIngress<App>> | undefined),
       start: async () => this.setup(),
+      drain: (signal) => this[tellDrain](signal),
       stop: () => this.teardown(),
     };
+  }
+
+  /** @internal */
+  async [tellDrain](signal: AbortSignal): Promise<void> {
+    if (this.registered) await this.onDrain(signal);
   }
 
   #bind(io: App | undefined, subject: string): void {

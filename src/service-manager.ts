@@ -198,8 +198,8 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
   }
 
   /**
-   * Shut down: from this call on new connections are refused and new events answered `SHUTTING_DOWN`; events under way get
-   * `graceMs` to finish and their replies are delivered; then connections are closed, and handlers, controllers and services are
+   * Shut down: from this call on new connections are refused and new events answered `SHUTTING_DOWN`; handlers and services are told by
+   * `onDrain`; events under way get `graceMs` to finish and their replies are delivered; then connections are closed, and handlers, controllers and services are
    * stopped in the reverse order of their start; then the server is closed, whatever its peers do. Calls that overlap, and calls
    * after it, share one shutdown.
    *

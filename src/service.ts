@@ -2,7 +2,7 @@ import { describeValue, printable, reasonOf } from "./wire/values.js";
 import { Background, type BackgroundTask } from "./lifecycle/background.js";
 import type { AppServer } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
-import { asPart, checkHost, checkRequires, type Part, subjectOf } from "./events/managed.js";
+import { asPart, checkHost, checkRequires, type Part, subjectOf, tellDrain } from "./events/managed.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger, writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
@@ -97,6 +97,17 @@ export abstract class Service<State extends object = object> implements Owner, A
 
   /** Runs at every start. Throwing or rejecting fails the start: what was opened until then is cleaned up. */
   onStart(): unknown {
+    return undefined;
+  }
+
+  /**
+   * Called when the manager's shutdown begins, beside the events that still run, while the connections are open: the time to say goodbye
+   * and to put away what is kept in memory. What it returns is waited for within the grace, and within 250 ms kept for it where others
+   * used the grace up. What it throws is reported and stops nothing.
+   *
+   * @param _signal - aborts when the waiting is over
+   */
+  onDrain(_signal: AbortSignal): unknown {
     return undefined;
   }
 
@@ -327,8 +338,19 @@ export abstract class Service<State extends object = object> implements Owner, A
       requires: checkRequires(subject, this.requires),
       bind: (host) => this[bindHost](host),
       start: () => this.start(),
+      drain: (signal) => this[tellDrain](signal),
       stop: () => this.stop(),
     };
+  }
+
+  /** @internal */
+  async [tellDrain](signal: AbortSignal): Promise<void> {
+    if (this.#status !== "running") return;
+    const children = [...this.#children] as { readonly [tellDrain]?: (signal: AbortSignal) => Promise<void> }[];
+    const told = [async () => this.onDrain(signal), ...children.map((child) => async () => child[tellDrain]?.(signal))];
+    const outcomes = await Promise.allSettled(told.map((tell) => tell()));
+    const errors = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+    throwAll(errors, `${JSON.stringify(this.name)} failed to drain`);
   }
 
   /** What a controller does once `onStart` has finished. @internal */
@@ -389,8 +411,7 @@ export abstract class Service<State extends object = object> implements Owner, A
     }
     errors.push(...(await life.cleanups.run()));
     if (this.#status !== "failed") this.#status = "stopped";
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${JSON.stringify(this.name)} failed to stop cleanly`);
+    throwAll(errors, `${JSON.stringify(this.name)} failed to stop cleanly`);
   }
 
   /** The first life began with the constructor, so that what was owned there is not lost. */
@@ -435,6 +456,11 @@ export abstract class Service<State extends object = object> implements Owner, A
   #write(error: unknown, message: string, fields: Record<string, unknown> = {}): void {
     writeLog(this.log, "error", { err: printable(error), ...fields }, message);
   }
+}
+
+function throwAll(errors: readonly unknown[], message: string): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, message);
 }
 
 function tellHost(child: object, host: Host | undefined): void {

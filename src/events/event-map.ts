@@ -57,6 +57,7 @@ type OwnMember =
   | "log"
   | "name"
   | "namespace"
+  | "onDrain"
   | "onSetup"
   | "onTeardown"
   | "own"

@@ -14,8 +14,13 @@ export interface Part {
   /** Lend it what the manager has. */
   bind(host: Host | undefined): void;
   start(): Promise<void>;
+  /** Tell it that a shutdown begins. */
+  drain(signal: AbortSignal): Promise<unknown>;
   stop(): Promise<void>;
 }
+
+/** The method by which a handler, service or controller is told that a shutdown begins; it tells those it has adopted. */
+export const tellDrain: unique symbol = Symbol("socket-ingress.tellDrain");
 
 /**
  * The method by which a manager asks what it is given to describe itself. It throws a TypeError when the class is wired wrongly, naming

@@ -23,7 +23,7 @@ export interface HealthFailure {
   /** What it is called. */
   readonly name: string;
   /** What it did not do. */
-  readonly phase: "start" | "stop";
+  readonly phase: "start" | "drain" | "stop";
   /** Why, in a line. */
   readonly reason: string;
 }

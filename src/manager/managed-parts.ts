@@ -33,7 +33,7 @@ export interface PartFailure {
   /** What it is called. */
   readonly name: string;
   /** What it did not do. */
-  readonly phase: "start" | "stop";
+  readonly phase: "start" | "drain" | "stop";
   /** What it threw. */
   readonly error: unknown;
 }
@@ -54,6 +54,9 @@ export class ManagedParts {
   #wanted: () => boolean = () => false;
   #starting: Part | undefined;
   #late: Promise<void> = Promise.resolve();
+  /** Settles when a start that hangs is not waited for any longer. */
+  #abandoned: Promise<void> = Promise.resolve();
+  #abandon: () => void = () => undefined;
 
   /** Requirements that no part meets are looked up in `registry`; `log` is told of failures. */
   constructor(registry: Registry, log: Logger) {
@@ -99,7 +102,8 @@ export class ManagedParts {
 
   /** Resolves once everything that was registered after the start has started or failed. */
   settled(): Promise<void> {
-    return this.#late;
+    const late = this.#late;
+    return this.#phase === "up" ? Promise.race([late, this.#abandoned]) : late;
   }
 
   /**
@@ -113,12 +117,19 @@ export class ManagedParts {
     this.#wanted = wanted;
     this.#failures = [];
     this.#up.length = 0;
+    this.#late = Promise.resolve();
+    this.#abandoned = new Promise((resolve) => (this.#abandon = resolve));
+    const abandoned = this.#abandoned.then(() => Promise.reject(shutDownMeanwhile()));
+    await Promise.race([this.#startAll(wanted, onFailure), abandoned]);
+  }
+
+  async #startAll(wanted: () => boolean, onFailure: "abort" | "continue"): Promise<void> {
     const tried = new Set<Part>();
     const next = (): Part | undefined => startOrder(this.#parts).find((part) => !tried.has(part));
     for (let part = next(); part; part = next()) {
       tried.add(part);
       const failure = wanted() ? await this.#start(part, wanted) : undefined;
-      if (!wanted()) throw new Error("the manager was shut down while it booted");
+      if (!wanted()) throw shutDownMeanwhile();
       if (!failure) continue;
       if (onFailure === "continue") {
         this.#report(failure);
@@ -136,6 +147,25 @@ export class ManagedParts {
   cancelStart(): void {
     // Whoever started it waits for this stop, and reports what it throws.
     void this.#starting?.stop().catch(() => {});
+  }
+
+  /** Wait no longer for a start that hangs: whoever asked for it is told. */
+  abandonStart(): void {
+    this.#abandon();
+  }
+
+  /**
+   * Tell what is up of a shutdown, the newest first, and wait for what comes of it as long as `settle` does. Failures, which include
+   * what took too long, are added to {@link ManagedParts.failures}.
+   */
+  async drain(signal: AbortSignal, settle: (draining: Promise<unknown>) => Promise<Settled>): Promise<void> {
+    const told = this.#up.toReversed().map(async (part) => {
+      const outcome = await settle(part.drain(signal));
+      if (outcome.kind === "done") return;
+      const error = outcome.kind === "failed" ? outcome.error : new Error("it did not drain in time");
+      this.#report(this.#failed(part, "drain", error));
+    });
+    await Promise.all(told);
   }
 
   /**
@@ -198,7 +228,7 @@ export class ManagedParts {
     return undefined;
   }
 
-  #failed(part: Part, phase: "start" | "stop", error: unknown): PartFailure {
+  #failed(part: Part, phase: PartFailure["phase"], error: unknown): PartFailure {
     const { kind, name } = part;
     const failure = { kind, name, phase, error };
     this.#failures.push(failure);
@@ -209,6 +239,10 @@ export class ManagedParts {
   #report({ kind, name, phase, error }: PartFailure): void {
     writeLog(this.#log, "error", { [kind]: name, err: printable(error) }, `a ${kind} failed to ${phase}`);
   }
+}
+
+function shutDownMeanwhile(): Error {
+  return new Error("the manager was shut down while it booted");
 }
 
 async function stopOf(part: Part): Promise<void> {

@@ -69,6 +69,8 @@ export interface ShutdownSubject {
 
 /** What leaving the ingress gets at the least, once the deadline has passed. */
 const DETACH_MS = 50;
+/** What is kept for those who drain, where others used the grace up. */
+const DRAIN_MS = 250;
 
 /** {@link ShutdownOptions} by name, each with its default and its check. */
 export const shutdownOptions = {
@@ -109,14 +111,24 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
   const earlier = parts.failures.length;
   const draining = ingress.drain({ graceMs: options.graceMs });
   parts.cancelStart();
+  const started = deadline.settle(Promise.all([starting, parts.settled()]));
+  const end = new AbortController();
+  const drained = parts.drain(end.signal, async (one) => {
+    const outcome = await deadline.settle(one);
+    if (outcome.kind !== "late" || !(await othersWereLate)) return outcome;
+    return new Deadline(DRAIN_MS).settle(one);
+  });
+  const othersWereLate = Promise.all([draining, started]).then(() => deadline.remainingMs === 0);
   // Awaited together: an event that awaits this shutdown is found by it, and not waited for.
-  const [{ cut }] = await Promise.all([draining, deadline.settle(Promise.all([starting, parts.settled()]))]);
+  const [{ cut }] = await Promise.all([draining, started, drained]);
+  end.abort(new DOMException("the shutdown goes on", "AbortError"));
+  parts.abandonStart();
   if (server) await server.connections.close(options, deadline);
   // Closing connections has set off their `disconnect` subscribers.
   cut.push(...(await ingress.drain({ graceMs: deadline.remainingMs })).cut);
   await parts.stop(deadline);
   for (const { kind, name, phase, error } of parts.failures.slice(earlier)) {
-    if (phase === "stop") failures.push({ kind, name, error });
+    if (phase !== "start") failures.push({ kind, name, error });
   }
   note("ingress", "detach", await new Deadline(Math.max(deadline.remainingMs, DETACH_MS)).settle(ingress.detach()));
   if (server) note("server", "close", await closeServer(server.io, server.connections, deadline));

@@ -660,7 +660,7 @@ it("17. Interceptors `use: [(ctx, next) => ...]` wrap event subscribers, `connec
   expect(asked).toEqual(["sent"]);
 });
 
-it("18. Shutdown: new connections are refused and new events answered `SHUTTING_DOWN`; running subscribers get `graceMs` to finish and their replies are delivered; then handlers are torn down, services stopped, all in reverse; what was cut is reported. It ends on time even with a peer that ignores the close.", async () => {
+it("18. Shutdown: new connections are refused, whichever HTTP server and engine they come through, and new events answered `SHUTTING_DOWN`; Handlers and Services are told (`onDrain`) when it begins; running subscribers get `graceMs` to finish and their replies are delivered; then handlers are torn down, services stopped, all in reverse; what was cut is reported. It ends on time even with a peer that ignores the close, and a `boot()` that it interrupts rejects.", async () => {
   const steps: string[] = [];
   const gate = deferred();
   const begun = deferred();
@@ -669,6 +669,9 @@ it("18. Shutdown: new connections are refused and new events answered `SHUTTING_
     constructor(name: string) {
       super();
       this.name = name;
+    }
+    override onDrain() {
+      steps.push(`${this.name} is told`);
     }
     override onStop() {
       steps.push(this.name);
@@ -711,15 +714,27 @@ it("18. Shutdown: new connections are refused and new events answered `SHUTTING_
   const down = manager.shutdown({ graceMs: 300 });
   expect(codeOf(await client.emitWithAck("work"))).toBe("SHUTTING_DOWN");
   await expect(app.connect()).rejects.toMatchObject({ data: { code: "SHUTTING_DOWN" } });
-  expect(steps).toEqual([]);
+  expect(steps).toEqual(["S2 is told", "S1 is told"]);
   gate.resolve();
   expect(await working).toBe("done");
   const report = await down;
   expect(performance.now() - from).toBeLessThan(300 + 1_000);
   expect(codeOf(await hanging)).toBe("SHUTTING_DOWN");
-  expect(steps).toEqual(["the work is done", "H2", "H1", "S2", "S1"]);
+  expect(steps.slice(2)).toEqual(["the work is done", "H2", "H1", "S2", "S1"]);
   expect(report.cut).toMatchObject([{ event: "hang", handler: "H1", namespace: "/", socketId: expect.any(String) }]);
   await deaf.cut;
+
+  const starting = deferred();
+  const stuck = new Step("S3");
+  stuck.onStart = () => {
+    starting.resolve();
+    return never();
+  };
+  const other = new ServiceManager(undefined, { logger: recordingLog() }).registerService(stuck);
+  const boot = other.boot().catch((error: unknown) => error);
+  await starting.promise;
+  await other.shutdown({ graceMs: 20 });
+  expect(await boot).toEqual(new Error("the manager was shut down while it booted"));
 });
 
 it("19. After any number of set-up/tear-down cycles nothing is left: no listener on a socket, namespace, engine or process, no timer, no reference.", async () => {

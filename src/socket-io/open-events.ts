@@ -22,7 +22,7 @@ export class OpenEvent extends EventEntry {
   }
 }
 
-/** The events of one namespace that somebody listens to, and which sockets carry a dispatcher for which of them. */
+/** The events of one namespace that somebody listens to, and which sockets carry a dispatcher for which of them (decision 0040). */
 export class OpenEvents {
   readonly #namespace: Namespace;
   readonly #state: IngressState;

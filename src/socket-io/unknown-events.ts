@@ -34,7 +34,7 @@ const MOST_CALLERS = 1_000;
 
 /**
  * Answers what nobody handles when its turn comes: after the application's middleware, which may answer it itself, and unless
- * somebody listens to it by then (decision 0005).
+ * somebody listens to it by then (decision 0005). It is no entry with an empty plan (decision 0041).
  */
 export class UnknownEvents {
   readonly #state: IngressState;

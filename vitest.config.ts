@@ -4,12 +4,15 @@ import { configDefaults, defineConfig } from "vitest/config";
  * What `npm run test:quick` leaves out: whatever needs more than Node and `npm ci`, or more than a moment. A test that asks for a
  * program through `test/fixtures/needs.ts` and is not named here fails in the quick run and says so.
  */
-const slow = [
+export const slow = [
   "test/adversarial/**", // hostile clients and random events, each against a process of its own
   "test/conformance/**", // Python
   "test/examples/**", // a browser
   "test/client/react.test.ts", // a browser
   "test/**/*redis*.test.ts", // Redis
+  "test/features/realtime/emitter.test.ts",
+  "test/features/realtime/calls/call-stores.test.ts",
+  "test/socket-io/recover-after-asking.test.ts",
   "test/**/*postgres*.test.ts", // PostgreSQL
   "test/repo/examples.test.ts", // every example, started and ended several times
   "test/repo/skipped.test.ts", // a run inside the run

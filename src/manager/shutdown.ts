@@ -113,14 +113,16 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
   parts.cancelStart();
   const started = deadline.settle(Promise.all([starting, parts.settled()]));
   const end = new AbortController();
+  let othersEnded: (late: boolean) => void = () => undefined;
+  const othersWereLate = new Promise<boolean>((resolve) => (othersEnded = resolve));
   const drained = parts.drain(end.signal, async (one) => {
     const outcome = await deadline.settle(one);
-    if (outcome.kind !== "late" || !(await othersWereLate)) return outcome;
-    return new Deadline(DRAIN_MS).settle(one);
+    return outcome.kind === "late" && (await othersWereLate) ? new Deadline(DRAIN_MS).settle(one) : outcome;
   });
-  const othersWereLate = Promise.all([draining, started]).then(() => deadline.remainingMs === 0);
-  // Awaited together: an event that awaits this shutdown is found by it, and not waited for.
-  const [{ cut }] = await Promise.all([draining, started, drained]);
+  // Awaited together and once: an event that awaits this shutdown is found by it, and not waited for.
+  const [{ cut }] = await Promise.all([draining, started]);
+  othersEnded(deadline.remainingMs === 0);
+  await drained;
   end.abort(new DOMException("the shutdown goes on", "AbortError"));
   parts.abandonStart();
   if (server) await server.connections.close(options, deadline);

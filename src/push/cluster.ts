@@ -19,6 +19,7 @@ export interface Reach {
 
 /** What the other nodes answered. */
 export interface Answers<T> {
+  /** In no order. */
   readonly answers: readonly T[];
   /** False when a node did not answer in time or failed, or nobody can say how many there are. */
   readonly complete: boolean;

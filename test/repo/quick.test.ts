@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { slow } from "../../vitest.config.js";
+import { files, root } from "./source-files.js";
+
+/** The pattern as an expression: `**` stands for folders, `*` for a part of a name. */
+function expressionOf(glob: string): RegExp {
+  const part = (text: string): string => text.replaceAll(".", "\\.").replaceAll("*", "[^/]*");
+  return new RegExp(`^${glob.split("**").map(part).join(".*")}$`);
+}
+
+it("the quick run leaves out every test that asks for a program", () => {
+  const asking = files("test", /\.test\.tsx?$/)
+    .map((file) => `test/${file}`)
+    .filter((file) => /^\s*needs\(/m.test(readFileSync(join(root, file), "utf8")));
+  expect(asking.length).toBeGreaterThan(5);
+  const leftOut = slow.map(expressionOf);
+  expect(asking.filter((file) => !leftOut.some((pattern) => pattern.test(file)))).toEqual([]);
+});

@@ -6,6 +6,7 @@ import type { CheckedIngressOptions } from "./ingress-options.js";
 import { FrameGuard } from "./frame-guard.js";
 import { NamespaceBinding } from "./namespace-binding.js";
 import type { NamespacePattern } from "../events/namespace-pattern.js";
+import { parserOf } from "../wire/sendable.js";
 import type { Subscriptions } from "../dispatch/subscriptions.js";
 import { TransportNamespaces } from "./transport-namespaces.js";
 import { UnknownEvents } from "./unknown-events.js";
@@ -48,6 +49,7 @@ export class ServerBinding {
     const { coalesceWrites: coalescing } = this.#options;
     if (coalescing !== false) this.#stopCoalescing = coalesceWrites(io, coalescing === true ? {} : coalescing);
     this.#io = io;
+    this.#state.parser = parserOf(io);
     this.#frames.watch(io);
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));

@@ -10,7 +10,7 @@ import type { Connection } from "./engines.js";
 import type { FrameGuard } from "./frame-guard.js";
 import { hasForeignListener, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
-import { attach, OpenEvents } from "./open-events.js";
+import { attach, type LeftBehind, type OpenEvent, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
 import { answerUnknown, type UnknownEvents } from "./unknown-events.js";
 import { REQUEST } from "../wire/requests.js";
@@ -59,7 +59,8 @@ export class NamespaceBinding {
     this.#planOf = options.planOf;
     this.#frames = options.frames;
     this.#unknown = options.unknown;
-    this.#entries = new OpenEvents(namespace, options.state, options.eager);
+    const leftBehind: LeftBehind = (socket, event, coming) => options.unknown.takeOver(socket, event, coming);
+    this.#entries = new OpenEvents(namespace, { state: options.state, eager: options.eager, leftBehind });
     this.#connect = new EventEntry(this.#state, "connect", []);
     this.#connection = new EventEntry(this.#state, "connection", []);
     this.#disconnecting = new EventEntry(this.#state, "disconnecting", []);
@@ -93,7 +94,7 @@ export class NamespaceBinding {
   }
 
   /** The entry of an event, if anybody listens to it. */
-  entry(event: string): EventEntry | undefined {
+  entry(event: string): OpenEvent | undefined {
     return this.#entries.get(event);
   }
 
@@ -195,7 +196,7 @@ export class NamespaceBinding {
     const entry = this.#entries.get(event);
     if (entry !== undefined) {
       const target = emitter(socket);
-      entry.arriving++;
+      entry.arrivals.expect(socket, typeof last === "function" ? (last as Acknowledge) : undefined);
       const listeners = target.listenerCount(entry.event);
       const ours = listeners === 0 ? 0 : target.listenerCount(entry.event, entry.dispatcher);
       // Told now: by the end of the event a `once` of the application has gone.

@@ -1,10 +1,10 @@
 import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
-import type { EventEntry } from "../dispatch/event-entry.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
 import { FrameGuard } from "./frame-guard.js";
 import { NamespaceBinding } from "./namespace-binding.js";
+import type { OpenEvent } from "./open-events.js";
 import type { NamespacePattern } from "../events/namespace-pattern.js";
 import { parserOf } from "../wire/sendable.js";
 import type { Subscriptions } from "../dispatch/subscriptions.js";
@@ -40,7 +40,10 @@ export class ServerBinding {
     };
     const { namespaces } = this.#admission;
     this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
-    this.#unknown = new UnknownEvents(state, options);
+    this.#unknown = new UnknownEvents(state, {
+      ...options,
+      entryOf: ({ nsp }, event) => this.entry(event, nsp.name),
+    });
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
@@ -101,7 +104,7 @@ export class ServerBinding {
   }
 
   /** The entry of an event in a namespace that is served, if anybody listens to it. */
-  entry(event: string, namespace: string): EventEntry | undefined {
+  entry(event: string, namespace: string): OpenEvent | undefined {
     return this.#namespaces.get(namespace)?.deref()?.entry(event);
   }
 

@@ -94,9 +94,9 @@ function look(value: unknown, tally: Tally, depth: number): string | undefined {
   }
   // A circle is found by its depth too.
   if (depth > DEPTH_MAX) return `it is circular or nested deeper than ${DEPTH_MAX}`;
-  const { toJSON } = value as { toJSON?: unknown };
+  const { toJSON, _placeholder: placeholder } = value as { toJSON?: unknown; _placeholder?: unknown };
   if (typeof toJSON === "function") return look(toJSON.call(value), tally, depth + 1);
-  if ((value as { _placeholder?: unknown })._placeholder === true) tally.placeholders++;
+  if (placeholder === true) tally.placeholders++;
   for (const part of Array.isArray(value) ? value : Object.values(value)) {
     const reason = look(part, tally, depth + 1);
     if (reason !== undefined) return reason;

@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import type { Server } from "socket.io";
+import { parserOf } from "../wire/sendable.js";
 import { writeLog } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { Connection, Engine, Engines } from "./engines.js";
@@ -57,8 +58,7 @@ export class FrameGuard {
 
   /** Guard the connections of a server and its engines, those to come from their first frame on. */
   watch(io: Server, engines: Engines): void {
-    // `_opts` is public to TypeScript, without documentation; where it is missing, the parser is taken for Socket.IO's own.
-    this.#readsConnects = (io._opts as { parser?: unknown } | undefined)?.parser === undefined;
+    this.#readsConnects = parserOf(io) === undefined;
     this.#engines = engines;
     this.#unfollow = engines.follow((engine) => this.#watch(engine));
   }

@@ -784,6 +784,7 @@ describe("health and describe", () => {
         expect.objectContaining({ event: "echo", handler: "H1", method: "handleEcho" }),
         expect.objectContaining({ event: "shout", handler: "shout", method: "onShout" }),
       ],
+      builtIn: [],
     });
     await manager.shutdown();
   });

@@ -6,7 +6,15 @@ import { Namespace, Server, Socket } from "socket.io";
 import * as msgpack from "socket.io-msgpack-parser";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
-import { EventError, type EventContext, Handler, Service, ServiceManager, SocketIngress } from "socket-ingress";
+import {
+  EventError,
+  type EventContext,
+  Handler,
+  type HandlerEvents,
+  Service,
+  ServiceManager,
+  SocketIngress,
+} from "socket-ingress";
 import { deafPeer } from "../fixtures/deaf-peer.js";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
@@ -766,7 +774,13 @@ it("19. After any number of set-up/tear-down cycles nothing is left: no listener
   const cycle = async (): Promise<WeakRef<object>[]> => {
     class Cycled extends Handler {
       readonly name = "cycled";
-      readonly events = { x: "x", wait: { run: "x", concurrency: 1 }, disconnect: "x", connection: "x", connect: "x" };
+      readonly events: HandlerEvents = {
+        x: "x",
+        wait: { run: "x", concurrency: 1 },
+        disconnect: "x",
+        connection: "x",
+        connect: "x",
+      };
       x({ signal }: EventContext) {
         return signal.aborted ? undefined : "x";
       }

@@ -511,8 +511,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     let refused: { readonly error: unknown } | undefined;
     // By hand, in the same turn as the state it tells: a difference sent after it arrives after it.
     await engine.joins.join(context, asks, at, (outcomes) => {
-      if (form === "list")
-        return context.reply({ answers: outcomes.map((outcome) => this.#answerOf(outcome)) } satisfies JoinedAll);
+      if (form === "list") {
+        const refused = asks.filter((_, i) => "error" in (outcomes[i] ?? {})).map(({ topic }) => topic);
+        const answers = outcomes.map((outcome) => this.#answerOf(outcome));
+        return context.reply({ answers, refused } satisfies JoinedAll);
+      }
       const [outcome] = outcomes;
       if (outcome && "joined" in outcome) return context.reply(outcome.joined);
       refused = outcome;

@@ -37,6 +37,19 @@ interface EntryMessage extends NodeMessage {
 const readings: readonly Reading[] = ["positions", "events"];
 
 /**
+ * Says whether topics may have a history in this log.
+ *
+ * @throws Error if it is in memory and the adapter is not one of Socket.IO's own for a single process
+ */
+export function checkLog(log: TopicLog, namespace: Namespace): void {
+  if (!(log instanceof MemoryTopicLog) || isOfOneProcess(namespace)) return;
+  throw new Error(
+    `Realtime: topics with history need a log that all nodes share, such as log: new RedisTopicLog(client); the log in memory goes with ` +
+      `Socket.IO's own adapter for a single process, and the namespace ${namespace.name} has ${namespace.adapter.constructor.name}`,
+  );
+}
+
+/**
  * The pushes to topics with history, as one node sees them: what is pushed is appended to the log, told to the other nodes, and sent to
  * this node's sockets in the order of the log, once each.
  */
@@ -82,21 +95,6 @@ export class History {
   of(topic: string): TopicHistory | undefined {
     const history = this.#options.historyOf(topic);
     return history && { topic, ...history };
-  }
-
-  /**
-   * Says whether topics may have a history here.
-   *
-   * @throws Error if the log is in memory and the adapter is not one of Socket.IO's own for a single process
-   */
-  check(): void {
-    const { log, namespace } = this.#options;
-    if (log instanceof MemoryTopicLog && !isOfOneProcess(namespace)) {
-      throw new Error(
-        `Realtime: topics with history need a log that all nodes share, such as log: new RedisTopicLog(client); the log in memory goes ` +
-          `with Socket.IO's own adapter for a single process, and the namespace ${namespace.name} has ${namespace.adapter.constructor.name}`,
-      );
-    }
   }
 
   /**

@@ -15,7 +15,7 @@ import { Places } from "./groups/places.js";
 import { paceOf } from "./presence-settings.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { AT, ENDED, PRESENCE, type Ended } from "./protocol.js";
-import { History } from "../../push/history.js";
+import { checkLog, History } from "../../push/history.js";
 import { MemoryTopicLog } from "../../push/memory-topic-log.js";
 import { Pusher, type PushOptions } from "../../push/pusher.js";
 import type { TopicLog } from "../../push/topic-log.js";
@@ -23,6 +23,7 @@ import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
 import { ReviewContext } from "./review-context.js";
 import { historyRoom, idsOf, isOurs, moveRooms, roomOf } from "../../push/rooms.js";
+import { LearnedHistories, tellHistories } from "./learned-histories.js";
 import { HistoryRooms } from "./history-rooms.js";
 import { histories, type Topics } from "./topics.js";
 import type { WaitingRoom } from "./groups/waiting-room.js";
@@ -34,6 +35,8 @@ export interface EngineOptions<App extends AppServer> {
   readonly topics: Topics<App>;
   readonly topicsPerSocket: number;
   readonly topicLog: TopicLog | undefined;
+  /** Topics are declared elsewhere: other nodes are asked which of them have a history. */
+  readonly learns: boolean;
   readonly presence: Required<PresenceOptions>;
   readonly calls: CallsOptions | false;
   readonly memberships: Memberships;
@@ -81,6 +84,7 @@ export class Engine<App extends AppServer = Server> {
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
   readonly #rooms: HistoryRooms<App>;
+  readonly #learned: LearnedHistories | undefined;
   readonly #heartbeat: NodeJS.Timeout;
   /** Sockets that were there before this door, while it is being found out whose they are. */
   readonly #takingIn = new Map<AppSocket<App>, Promise<void>>();
@@ -89,22 +93,28 @@ export class Engine<App extends AppServer = Server> {
     const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
     this.#options = options;
     this.#namespace = namespace;
+    const topicLog = options.topicLog ?? new MemoryTopicLog();
+    const declared = topics[histories];
+    const check = (): void => checkLog(topicLog, namespace);
+    if (declared.any()) check();
+    declared.beforeDefine = check;
     this.identities = new Identities(log);
     this.cluster = new Cluster(namespace, log);
     this.pusher = new Pusher(namespace, this.cluster, log);
+    this.#learned = options.learns ? new LearnedHistories(this.cluster, options.topicLog !== undefined) : undefined;
     this.#rooms = new HistoryRooms<App>({ namespace, log, history: () => this.history });
     this.history = new History({
       namespace,
       cluster: this.cluster,
       pusher: this.pusher,
-      log: options.topicLog ?? new MemoryTopicLog(),
+      log: topicLog,
       logger: log,
-      historyOf: topics[histories].of,
-      enabled: topics[histories].any,
+      historyOf: (topic) => (this.#learned ?? declared).of(topic),
+      enabled: () => (this.#learned ?? declared).any(),
       frame: AT,
       onGap: () => this.#rooms.gap(),
     });
-    topics[histories].beforeDefine = () => this.history.check();
+    tellHistories(this.cluster, declared);
     this.presence = new PresenceSync({
       ...presence,
       cluster: this.cluster,
@@ -192,13 +202,14 @@ export class Engine<App extends AppServer = Server> {
   }
 
   /** Pushes to an audience. @throws TypeError at once if the log of a topic can't hold it */
-  push(
-    data: AudienceData,
-    event: string,
-    payload: readonly unknown[],
-    options?: PushOptions,
-  ): Promise<Reach | undefined> {
-    return this.history.push(data, event, payload, options) ?? this.pusher.send(data, event, payload, options);
+  push(data: AudienceData, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {
+    const push = (): Promise<Reach | void> =>
+      this.history.push(data, event, payload, options) ?? this.pusher.send(data, event, payload, options);
+    const learning = this.#learned?.learn(data);
+    if (learning === undefined) return push();
+    const pushed = learning.then(push);
+    pushed.catch((error: unknown) => this.#options.log.error({ err: error, push: event }, "a push could not be sent"));
+    return pushed;
   }
 
   /** Changes whom a socket counts for, and asks the policies of its topics again. Resolves to whether anything changed. */

@@ -91,6 +91,9 @@ export interface RealtimeStats {
   watched: number;
 }
 
+/** How a worker without a server says that it declares no topics. @internal */
+export const declaresNothing: unique symbol = Symbol("socket-ingress.declaresNothing");
+
 /** How many topics one connection may be in unless the options say otherwise. */
 const TOPICS_PER_SOCKET = 100;
 
@@ -120,6 +123,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   readonly groups: Groups<App>;
   readonly events: object;
 
+  /** Topics are declared by other nodes, which are asked about them. @internal */
+  protected readonly [declaresNothing]: boolean = false;
   readonly #options: RealtimeOptions<App>;
   readonly #memberships: Memberships;
   readonly #messages = new AllClusterMessages(() => this.#engine?.cluster);
@@ -475,6 +480,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       topics: this.topics,
       topicsPerSocket,
       topicLog: this.#options.log,
+      learns: this[declaresNothing],
       presence: { graceMs: presence.graceMs ?? 5_000, heartbeatMs: presence.heartbeatMs ?? 2_000 },
       calls,
       memberships: this.#memberships,

@@ -184,6 +184,33 @@ describe.each([
     expect(ada.gaps).toEqual([]);
   });
 
+  it("sends all again to whose connection ended in the middle of what they missed, and they know it by the numbers", async () => {
+    await using d = await door();
+    const ada = await enter(d, {}, true);
+    await ada.join("h:1");
+    await away(ada);
+    for (let n = 1; n <= 5; n++) await d.realtime.emitSocket("said", n, topic("h:1"));
+    // Cut as soon as the third of five has come.
+    const third = new Promise<void>((resolve) => {
+      const look = (n: unknown): void => {
+        if (n !== 3) return;
+        ada.socket.off("ingress:at", look);
+        ada.socket.disconnect();
+        resolve();
+      };
+      ada.socket.on("ingress:at", look);
+    });
+    await back(ada);
+    void ada.rejoin().catch(() => undefined);
+    await third;
+    await back(ada);
+    await ada.rejoin();
+    await d.realtime.emitSocket("said", 6, topic("h:1"));
+    await ada.until(6);
+    expect(ada.got).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(ada.frames.map(([n]) => n)).toEqual([expect.anything(), 1, 2, 3, 1, 2, 3, 4, 5, expect.anything(), 6]);
+  });
+
   it("has its first push arrive, right after a join", async () => {
     await using d = await door();
     const ada = await enter(d);

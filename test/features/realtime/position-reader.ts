@@ -34,12 +34,17 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
   /** Each topic that is wanted: in, or lost at a position; `true` where it was never in. */
   const topics = new Map<string, "in" | Position | true>();
   let position: Position | undefined;
+  /** Numbers that came while topics were being joined again: where that was cut off they come a second time. */
+  const had = new Set<number>();
+  let asking = 0;
 
   const lose = (): void => {
     for (const [topic, place] of topics) if (place === "in") topics.set(topic, position ?? true);
   };
   const ask = async (names: readonly string[], at: unknown): Promise<Answer> => {
+    asking++;
     const answer = (await socket.timeout(20_000).emitWithAck("ingress:join", names, at)) as Answer & Failure;
+    if (--asking <= 0) had.clear();
     if (answer.error) throw new Error(answer.error.code);
     for (const topic of answer.refused) if (topics.get(topic) === "in") topics.set(topic, position ?? true);
     return answer;
@@ -60,7 +65,10 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
     returning.catch(() => undefined); // told to who waits
   };
 
-  socket.on("disconnect", lose);
+  socket.on("disconnect", () => {
+    asking = 0;
+    lose();
+  });
   socket.on("connect", again);
   socket.on("ingress:gap", again);
   socket.on("ingress:evicted", ({ topic, at }: Evicted) => {
@@ -70,6 +78,8 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
     frames.push(frame);
     const [n, ...rest] = frame;
     if (typeof n === "number") {
+      if (had.has(n)) return;
+      if (asking > 0) had.add(n);
       if (position && n > position[1]) position = [position[0], n];
       heard.push(["push", ...(rest as [string, ...unknown[]])]);
     } else {

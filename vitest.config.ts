@@ -7,6 +7,7 @@ import { configDefaults, defineConfig } from "vitest/config";
  */
 export const slow = [
   "test/adversarial/**", // hostile clients and random events, each against a process of its own
+  "test/chaos/**", // Redis
   "test/conformance/**", // Python
   "test/examples/**", // a browser
   "test/client/react.test.ts", // a browser

@@ -7,7 +7,7 @@ import { refusals, timedOut } from "../failures.js";
 import { toFailure } from "../../wire/to-failure.js";
 import { reservedEvents } from "../../wire/event-names.js";
 import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./in-flight.js";
-import { shortName, writeLog } from "../../lifecycle/log.js";
+import { ClientFaults, shortName } from "../../lifecycle/log.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import type { Failure } from "../../wire/failure.js";
 
@@ -51,10 +51,11 @@ export class Traffic {
   /** The events of sockets whose `connection` subscribers still run, or behind one about which somebody is asked. */
   readonly #held = new Map<Socket, Held>();
   #draining = false;
-  #lastOverloadLogMs = -Infinity;
+  readonly #overloads: ClientFaults;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#overloads = new ClientFaults(options.log, "events were answered OVERLOADED");
     options.before.onAny = (any) => (this.attention += any ? 1 : -1);
   }
 
@@ -263,20 +264,13 @@ export class Traffic {
   }
 
   #overloaded(context: Context): void {
-    const { log, counters } = this.#options;
-    counters.overloaded++;
+    this.#options.counters.overloaded++;
     context.refuse(refusals.overloaded);
-    // A flood must not become a flood of log lines.
-    const now = performance.now();
-    if (now - this.#lastOverloadLogMs < 1_000) return;
-    this.#lastOverloadLogMs = now;
-    const { event, namespace, socket } = context;
-    writeLog(
-      log,
-      "warn",
-      { event: shortName(event), namespace, socketId: socket?.id, overloaded: counters.overloaded },
-      "a connection sends more events than may wait; at most one such line a second",
-    );
+    this.#overloads.write(() => {
+      const { event, namespace, socket } = context;
+      const fields = { event: shortName(event), namespace, socketId: socket?.id };
+      return { fields, message: "a connection sends more events than may wait" };
+    });
   }
 }
 

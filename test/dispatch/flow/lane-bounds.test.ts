@@ -78,7 +78,7 @@ describe("dropPending", () => {
         await gate.promise;
         return n;
       },
-      { concurrency: 1, use: [async (_context, next) => await next()] },
+      { concurrency: 1, use: [async (_context, next) => next()] },
     );
     app.ingress.subscribe("x", (_context, n: number) => void later.push(n));
     const [client, other] = [await app.connect(), await app.connect()];

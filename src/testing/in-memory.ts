@@ -1,3 +1,4 @@
+import { quietDefaultLogger } from "../lifecycle/default-logger.js";
 import { createServer } from "node:http";
 import type { Server } from "socket.io";
 // Its two forms have types that do not fit each other; most who use these types import them in an ES module.
@@ -79,6 +80,7 @@ export async function inMemory<App extends AppServer>(
   io: App,
   { heartbeats = false }: InMemoryOptions = {},
 ): Promise<InMemoryApp<App>> {
+  quietDefaultLogger();
   const { io: open } = await socketIoClient();
   // Declared as always there, and there only once attached.
   const attached = io.httpServer as App["httpServer"] | undefined;

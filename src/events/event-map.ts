@@ -223,7 +223,7 @@ type Misfits<Events, Map> = keyof {
 
 /**
  * Nothing to add if the events of a handler fit it, else advice. A base class can't ask that, as the methods of the class that is being
- * written are not known to it; whoever is given the handler can (decision 0042).
+ * written are not known to it; whoever is given the handler can (decision 0043).
  */
 export type CheckedEvents<Self extends { readonly events: object }> = 0 extends 1 & Self
   ? unknown

@@ -5,7 +5,7 @@ import type { Run } from "./dispatch.js";
 import type { EventContext } from "../events/event-context.js";
 import { notAllowed, refusals, timedOut } from "./failures.js";
 import { toFailure } from "../wire/to-failure.js";
-import { type Acknowledge, noteSecondReply, sendFailure, sendInstead, sendValue } from "./reply.js";
+import { type Acknowledge, checkDecodable, noteSecondReply, sendFailure, sendInstead, sendValue } from "./reply.js";
 import type { CutEvent } from "./flow/in-flight.js";
 import type { IngressState } from "./ingress-state.js";
 import { shortName } from "../lifecycle/log.js";
@@ -315,6 +315,7 @@ export class Context implements EventContext<Server> {
       // As in `send`, once more: a call of it would cost this path, which nearly every event takes, a fifth of what is ours.
       this.#bits |= FINISHED | ANSWERED;
       try {
+        if (typeof value === "object") checkDecodable(this, value);
         ack(value);
       } catch (thrown) {
         sendInstead(this, ack, thrown);

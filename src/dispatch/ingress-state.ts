@@ -6,6 +6,7 @@ import { Signals } from "./flow/signals.js";
 import { type Dispatch, Traffic } from "./flow/traffic.js";
 import { UnderWay } from "./flow/under-way.js";
 import { Requests } from "./requests.js";
+import type { Parser } from "../wire/sendable.js";
 import type { Logger } from "../lifecycle/logger.js";
 
 /** What an {@link IngressState} is made of. */
@@ -31,6 +32,8 @@ export class IngressState {
   readonly signals: Signals = new Signals();
   /** Who is asked once for each event that a client sends. */
   readonly before: BeforeEvents = new BeforeEvents();
+  /** The parser of the server, if that is the application's own. */
+  parser: Parser | undefined = undefined;
   /** What has to wait, and what is refused. */
   readonly traffic: Traffic;
   /** What runs. */

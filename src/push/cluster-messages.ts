@@ -1,6 +1,6 @@
+import { unsendable } from "../wire/sendable.js";
 import { describeValue } from "../wire/values.js";
 import type { Answers, Cluster, NodeMessage } from "./cluster.js";
-import { unsendable } from "./encodable.js";
 
 /**
  * The messages of one feature between the nodes of a namespace: `realtime.cluster(name)`. A node hears what others send, never what it

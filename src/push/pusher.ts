@@ -3,7 +3,7 @@ import type { Logger } from "../lifecycle/logger.js";
 import type { AudienceData } from "./audience.js";
 import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { candidates, compile, matches } from "./audience-plan.js";
-import { unsendable } from "./encodable.js";
+import { type Parser, parserOf, undecodable } from "../wire/sendable.js";
 
 /** How something is pushed. */
 export interface PushOptions {
@@ -40,6 +40,7 @@ export class Pusher {
   readonly #namespace: Namespace;
   readonly #cluster: Cluster;
   readonly #log: Logger;
+  readonly #parser: Parser | undefined;
   #pushes = 0;
   #failures = 0;
 
@@ -47,6 +48,7 @@ export class Pusher {
     this.#namespace = namespace;
     this.#cluster = cluster;
     this.#log = log;
+    this.#parser = parserOf(namespace.server);
     cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
       this.#emitHere(data, event, payload, volatile),
     );
@@ -78,7 +80,7 @@ export class Pusher {
     options: PushOptions = {},
   ): Promise<Reach | undefined> {
     const { count = false, volatile = false, local = false } = options;
-    const reason = unsendable(payload);
+    const reason = undecodable(payload, this.#parser);
     if (reason !== undefined) {
       this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`));
       return count ? NONE : undefined;
@@ -127,7 +129,7 @@ export class Pusher {
 
   /** Sends to the sockets of this node that are in a room, without a word to the others. */
   here(room: string, event: string, payload: unknown): void {
-    const reason = unsendable(payload);
+    const reason = undecodable(payload, this.#parser);
     try {
       if (reason !== undefined) throw new TypeError(`the payload can't be sent: ${reason}`);
       this.#namespace.local.to(room).emit(event, payload);

@@ -10,11 +10,10 @@ export type Dispatcher = (this: Socket, ...args: unknown[]) => void;
 
 /** Makes the one dispatcher of an event. Socket.IO calls it with the socket as `this`, after the application's middleware. */
 export function createDispatcher(entry: OpenEvent): Dispatcher {
+  const { arrivals } = entry;
   const { requests, traffic } = entry.state;
   // By name and by `arguments`: a list of all of them would have to be made for every event.
   return markOwn(function dispatcher(this: Socket, first?: unknown, second?: unknown): void {
-    // A dispatcher called by hand was not observed, so there may be nothing to count.
-    if (entry.arriving > 0) entry.arriving--;
     const count = arguments.length;
     let given = first;
     let shape: Shape = 0;
@@ -33,6 +32,7 @@ export function createDispatcher(entry: OpenEvent): Dispatcher {
       given = list;
       shape = listedArguments;
     }
+    if (arrivals.any) arrivals.arrived(this, ack);
     if (ack !== undefined && requests.any && requests.answer(entry, this, given, shape, ack, traffic)) return;
     const context = new Context(entry, this, given, shape, ack);
     if (traffic.attention === 0) dispatch(entry, context);

@@ -4,13 +4,15 @@ import type { Namespace, Socket } from "socket.io";
 import type { Admission } from "./admission.js";
 import { Context, oneArgument } from "../dispatch/context.js";
 import type { Acknowledge } from "../dispatch/reply.js";
+import { clientGone } from "../dispatch/failures.js";
+import { toFailure } from "../wire/to-failure.js";
 import { EventEntry } from "../dispatch/event-entry.js";
 import { dispatch } from "../dispatch/dispatch.js";
 import type { Connection } from "./engines.js";
 import type { FrameGuard } from "./frame-guard.js";
 import { hasForeignListener, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
-import { attach, OpenEvents } from "./open-events.js";
+import { attach, type LeftBehind, type OpenEvent, OpenEvents } from "./open-events.js";
 import type { Subscription } from "../dispatch/subscription.js";
 import { answerUnknown, type UnknownEvents } from "./unknown-events.js";
 import { REQUEST } from "../wire/requests.js";
@@ -59,7 +61,8 @@ export class NamespaceBinding {
     this.#planOf = options.planOf;
     this.#frames = options.frames;
     this.#unknown = options.unknown;
-    this.#entries = new OpenEvents(namespace, options.state, options.eager);
+    const leftBehind: LeftBehind = (socket, event, coming) => options.unknown.takeOver(socket, event, coming);
+    this.#entries = new OpenEvents(namespace, { state: options.state, eager: options.eager, leftBehind });
     this.#connect = new EventEntry(this.#state, "connect", []);
     this.#connection = new EventEntry(this.#state, "connection", []);
     this.#disconnecting = new EventEntry(this.#state, "disconnecting", []);
@@ -93,7 +96,7 @@ export class NamespaceBinding {
   }
 
   /** The entry of an event, if anybody listens to it. */
-  entry(event: string): EventEntry | undefined {
+  entry(event: string): OpenEvent | undefined {
     return this.#entries.get(event);
   }
 
@@ -145,6 +148,7 @@ export class NamespaceBinding {
     socket.offAny(this.#observe);
     socket.off("disconnecting", this.#onDisconnecting);
     socket.off("disconnect", this.#onDisconnect);
+    socket.off("disconnect", this.#onRefused);
     this.#entries.leave(socket);
     this.#unknown.forget(socket);
   }
@@ -166,6 +170,7 @@ export class NamespaceBinding {
       if (failure === undefined) return this.#tellConnection(socket);
       // Nothing of it ran, so nothing is told of its end.
       this.#leave(socket);
+      this.#state.traffic.dropPending(socket, failure);
       this.#state.traffic.drop(socket);
       socket.disconnect();
     });
@@ -177,11 +182,14 @@ export class NamespaceBinding {
     let told = false;
     const context = Context.of(this.#connection, socket, () => {
       told = true;
+      socket.off("disconnect", this.#onRefused);
       this.#state.traffic.release(socket);
     });
     dispatch(this.#connection, context);
     // Its events wait only if its `connection` subscribers take time; none can have arrived in between.
-    if (!told) this.#state.traffic.hold(socket);
+    if (told) return;
+    this.#state.traffic.hold(socket);
+    attach(socket, "disconnect", this.#onRefused);
   }
 
   /** A client said how it calls its next event. */
@@ -195,7 +203,7 @@ export class NamespaceBinding {
     const entry = this.#entries.get(event);
     if (entry !== undefined) {
       const target = emitter(socket);
-      entry.arriving++;
+      entry.arrivals.expect(socket, typeof last === "function" ? (last as Acknowledge) : undefined);
       const listeners = target.listenerCount(entry.event);
       const ours = listeners === 0 ? 0 : target.listenerCount(entry.event, entry.dispatcher);
       // Told now: by the end of the event a `once` of the application has gone.
@@ -218,12 +226,20 @@ export class NamespaceBinding {
     dispatch(this.#disconnecting, context);
   });
 
+  /** A socket goes while its `connection` subscribers run; if it was the server that closed it, what it has sent meanwhile never runs. */
+  readonly #onRefused = listener((socket, reason) => {
+    if (closedHere.has(reason)) this.#state.traffic.dropPending(socket, toFailure(clientGone()));
+  });
+
   readonly #onDisconnect = listener((socket, reason) => {
     this.#state.signals.disconnected(socket);
     if (this.#disconnect.plan.length === 0) return;
     this.#state.traffic.after(this.#disconnect, new Context(this.#disconnect, socket, reason, oneArgument, undefined));
   });
 }
+
+/** Why a socket is gone, as Socket.IO tells it, that the server or the application has closed: `socket.disconnect()`, `conn.close()`. */
+const closedHere: ReadonlySet<string> = new Set(["server namespace disconnect", "forced close"]);
 
 /** Whether an emitter can look it up: a custom parser may let an object be an event's name, and converting it may throw. */
 function isKey(event: unknown): boolean {

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Namespace, Socket } from "socket.io";
 import { EventEntry } from "../dispatch/event-entry.js";
+import { Arrivals, type Coming } from "./arrivals.js";
 import { afterArrivals, createDispatcher, type Dispatcher } from "./dispatcher.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import type { Subscription } from "../dispatch/subscription.js";
@@ -8,8 +9,8 @@ import type { Subscription } from "../dispatch/subscription.js";
 /** An event that somebody listens to, with the dispatcher that sockets carry for it. */
 export class OpenEvent extends EventEntry {
   readonly dispatcher: Dispatcher;
-  /** How many events have been observed whose dispatcher has not been called: they come at the next tick, or middleware kept them. */
-  arriving = 0;
+  /** Which events have been observed whose dispatcher has not been called. */
+  readonly arrivals: Arrivals = new Arrivals();
 
   constructor(
     state: IngressState,
@@ -22,18 +23,30 @@ export class OpenEvent extends EventEntry {
   }
 }
 
+/** Takes over the events of a socket that middleware of the application still has when their dispatcher goes. */
+export type LeftBehind = (socket: Socket, event: string, coming: Coming) => void;
+
+/** What {@link OpenEvents} are made of. */
+export interface OpenEventsOptions {
+  readonly state: IngressState;
+  readonly eager: boolean;
+  readonly leftBehind: LeftBehind;
+}
+
 /** The events of one namespace that somebody listens to, and which sockets carry a dispatcher for which of them (decision 0040). */
 export class OpenEvents {
   readonly #namespace: Namespace;
   readonly #state: IngressState;
   /** Whether sockets carry all dispatchers from the start, rather than those of the events they send. */
   readonly #eager: boolean;
+  readonly #leftBehind: LeftBehind;
   readonly #entries = new Map<unknown, OpenEvent>();
 
-  constructor(namespace: Namespace, state: IngressState, eager: boolean) {
+  constructor(namespace: Namespace, { state, eager, leftBehind }: OpenEventsOptions) {
     this.#namespace = namespace;
     this.#state = state;
     this.#eager = eager;
+    this.#leftBehind = leftBehind;
   }
 
   /** The entry of an event, if anybody listens to it. A name from the wire may be anything. */
@@ -43,7 +56,7 @@ export class OpenEvents {
 
   /** Whether events have been observed whose dispatcher has not been called yet. */
   get arriving(): boolean {
-    for (const { arriving } of this.#entries.values()) if (arriving > 0) return true;
+    for (const { arrivals } of this.#entries.values()) if (arrivals.any) return true;
     return false;
   }
 
@@ -66,8 +79,14 @@ export class OpenEvents {
   }
 
   /** Takes all dispatchers off a socket. */
-  leave(socket: EventEmitter): void {
-    for (const { event, dispatcher } of this.#entries.values()) socket.off(event, dispatcher);
+  leave(socket: Socket): void {
+    for (const entry of this.#entries.values()) this.#take(socket, entry);
+  }
+
+  #take(socket: Socket, { event, dispatcher, arrivals }: OpenEvent): void {
+    (socket as EventEmitter).off(event, dispatcher);
+    const coming = arrivals.any ? arrivals.take(socket) : undefined;
+    if (coming !== undefined) this.#leftBehind(socket, event, coming);
   }
 
   /** Forgets all events. */
@@ -77,11 +96,11 @@ export class OpenEvents {
 
   /**
    * Nobody listens any more. Events that have been observed already come at the next tick (`Socket.dispatch` in socket.ts) and still
-   * find the dispatcher, which answers them; then it goes. Without any on their way, or that middleware kept, it goes at once
-   * (decision 0002).
+   * find the dispatcher, which answers them; then it goes, and what middleware still has is left to those who answer unknown events.
+   * Without any on their way it goes at once (decision 0002).
    */
   #close(entry: OpenEvent): void {
-    if (entry.arriving === 0) this.#retire(entry);
+    if (!entry.arrivals.any) this.#retire(entry);
     else afterArrivals(() => this.#retire(entry));
   }
 
@@ -89,7 +108,7 @@ export class OpenEvents {
     // Somebody may have subscribed meanwhile, or the namespace may have been left.
     if (entry.plan.length > 0 || this.#entries.get(entry.event) !== entry) return;
     this.#entries.delete(entry.event);
-    for (const socket of this.#namespace.sockets.values()) (socket as EventEmitter).off(entry.event, entry.dispatcher);
+    for (const socket of this.#namespace.sockets.values()) this.#take(socket, entry);
   }
 }
 

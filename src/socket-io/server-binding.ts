@@ -1,11 +1,13 @@
 import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
-import type { EventEntry } from "../dispatch/event-entry.js";
+import { Engines } from "./engines.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
 import { FrameGuard } from "./frame-guard.js";
 import { NamespaceBinding } from "./namespace-binding.js";
+import type { OpenEvent } from "./open-events.js";
 import type { NamespacePattern } from "../events/namespace-pattern.js";
+import { parserOf } from "../wire/sendable.js";
 import type { Subscriptions } from "../dispatch/subscriptions.js";
 import { TransportNamespaces } from "./transport-namespaces.js";
 import { UnknownEvents } from "./unknown-events.js";
@@ -39,16 +41,21 @@ export class ServerBinding {
     };
     const { namespaces } = this.#admission;
     this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
-    this.#unknown = new UnknownEvents(state, options);
+    this.#unknown = new UnknownEvents(state, {
+      ...options,
+      entryOf: ({ nsp }, event) => this.entry(event, nsp.name),
+    });
     state.signals.onWatch = (socket) => this.#namespaces.get(socket.nsp.name)?.deref()?.watch(socket);
   }
 
   /** Serve its default namespace and those that anybody subscribed for. */
   attach(io: Server): void {
     const { coalesceWrites: coalescing } = this.#options;
-    if (coalescing !== false) this.#stopCoalescing = coalesceWrites(io, coalescing === true ? {} : coalescing);
+    const engines = new Engines(io);
+    if (coalescing !== false) this.#stopCoalescing = coalesceWrites(engines, coalescing === true ? {} : coalescing);
     this.#io = io;
-    this.#frames.watch(io);
+    this.#state.parser = parserOf(io);
+    this.#frames.watch(io, engines);
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
     for (const pattern of this.#subscriptions.patterns()) this.serve(pattern);
@@ -99,7 +106,7 @@ export class ServerBinding {
   }
 
   /** The entry of an event in a namespace that is served, if anybody listens to it. */
-  entry(event: string, namespace: string): EventEntry | undefined {
+  entry(event: string, namespace: string): OpenEvent | undefined {
     return this.#namespaces.get(namespace)?.deref()?.entry(event);
   }
 

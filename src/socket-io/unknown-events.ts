@@ -5,13 +5,17 @@ import { EventEntry } from "../dispatch/event-entry.js";
 import { refusals } from "../dispatch/failures.js";
 import type { Acknowledge } from "../dispatch/reply.js";
 import { shortName, writeLog } from "../lifecycle/log.js";
+import type { Coming } from "./arrivals.js";
 import { HeldAnswers } from "./held-answers.js";
-import { hasForeignCatchAll, hasHandler, markOwn } from "./own-listeners.js";
+import { hasForeignCatchAll, hasForeignListener, hasHandler, markOwn } from "./own-listeners.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
+import type { OpenEvent } from "./open-events.js";
 
 /** What the ingress says of events that nobody handles. */
 export interface UnknownEventsOptions {
   readonly unknownEvents: "answer" | "leave";
+  /** Who listens to an event of this name by now. */
+  readonly entryOf: (socket: Socket, event: string) => OpenEvent | undefined;
   /** How long an event is left to a catch-all of the application's own. */
   readonly timeoutMs: number;
 }
@@ -44,10 +48,12 @@ export class UnknownEvents {
   /** Of events that a catch-all of the application's own has heard: it may answer later, even if it has gone by then. */
   readonly #heard = new WeakSet<Acknowledge>();
   readonly #held: HeldAnswers;
+  readonly #entryOf: UnknownEventsOptions["entryOf"];
 
   constructor(state: IngressState, options: UnknownEventsOptions) {
     this.#state = state;
     this.#answers = options.unknownEvents === "answer";
+    this.#entryOf = options.entryOf;
     this.#held = new HeldAnswers(state, options.timeoutMs);
   }
 
@@ -55,21 +61,33 @@ export class UnknownEvents {
   expect(socket: Socket, event: string, ack: Acknowledge | undefined): void {
     if (!this.#answers && !this.#state.before.any) return;
     const emitter = socket as unknown as EventEmitter; // its typed methods don't know names known only at run time
-    let events = this.#sockets.get(socket);
-    const expected = events?.get(event);
+    const expected = this.#sockets.get(socket)?.get(event);
     if (ack !== undefined && hasForeignCatchAll(socket)) this.#heard.add(ack);
     if (expected !== undefined) return remember(expected, ack);
     if (hasHandler(emitter, event)) return;
+    remember(this.#await(socket, event), ack);
+  }
+
+  /** Events that middleware still has while the last who listened to them goes: whoever listens when they arrive runs them. */
+  takeOver(socket: Socket, event: string, { acks, forgetful }: Coming): void {
+    const expected = this.#sockets.get(socket)?.get(event) ?? this.#await(socket, event);
+    for (const ack of acks) remember(expected, ack);
+    if (forgetful) expected.forgetful = true;
+  }
+
+  #await(socket: Socket, event: string): Expected {
+    let events = this.#sockets.get(socket);
     if (events === undefined) this.#sockets.set(socket, (events = new Map()));
     if (events.size >= MOST_PER_SOCKET) this.#giveUpOldest(socket, events);
-    const entry: Expected = {
-      acks: new Set(ack === undefined ? [] : [ack]),
+    const expected: Expected = {
+      acks: new Set(),
       forgetful: false,
-      silent: ack === undefined ? 1 : 0,
+      silent: 0,
       listener: markOwn((...args: unknown[]) => this.#arrived(socket, event, args), "unknown"),
     };
-    events.set(event, entry);
-    emitter.on(event, entry.listener);
+    events.set(event, expected);
+    (socket as EventEmitter).on(event, expected.listener);
+    return expected;
   }
 
   /** Take everything off this socket again; who still waits is answered. */
@@ -78,14 +96,14 @@ export class UnknownEvents {
     this.#sockets.delete(socket);
     for (const [event, { listener, acks }] of events ?? []) {
       off(socket, event, listener);
-      if (this.#answers) for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
+      this.#answerAll(socket, event, acks);
     }
     this.#held.release(socket);
   }
 
   #arrived(socket: Socket, event: string, args: unknown[]): void {
     const last = args[args.length - 1];
-    const ack = typeof last === "function" ? (args.pop() as Acknowledge) : undefined;
+    const ack = typeof last === "function" ? (last as Acknowledge) : undefined;
     const events = this.#sockets.get(socket);
     const expected = events?.get(event);
     if (events !== undefined && expected !== undefined) {
@@ -96,9 +114,18 @@ export class UnknownEvents {
         off(socket, event, expected.listener);
       }
     }
+    const entry = this.#entryOf(socket, event);
+    if (entry !== undefined) return this.#run(entry, socket, args, ack);
     if (hasHandler(socket, event)) return;
-    if (this.#state.before.any) this.#ask(socket, event, args, ack);
+    if (this.#state.before.any) this.#ask(socket, event, ack === undefined ? args : args.slice(0, -1), ack);
     else this.#answer(socket, event, ack);
+  }
+
+  /** Somebody has subscribed meanwhile; with a dispatcher on the socket by now, it is heard there. */
+  #run({ event, dispatcher }: OpenEvent, socket: Socket, args: unknown[], ack: Acknowledge | undefined): void {
+    if ((socket as EventEmitter).listenerCount(event, dispatcher) > 0) return;
+    if (ack !== undefined && hasForeignListener(socket, event)) this.#state.sharedAcks.add(ack);
+    dispatcher.apply(socket, args);
   }
 
   /** Those that are asked before an event are asked about this one as well; it is answered if they let it pass. */
@@ -126,7 +153,13 @@ export class UnknownEvents {
     const [event, { listener, acks }] = oldest;
     events.delete(event);
     off(socket, event, listener);
-    if (this.#answers) for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
+    this.#answerAll(socket, event, acks);
+  }
+
+  #answerAll(socket: Socket, event: string, acks: Iterable<Acknowledge>): void {
+    // A listener of the application's own may still answer.
+    if (!this.#answers || hasHandler(socket, event)) return;
+    for (const ack of acks) answerUnknown(this.#state, event, socket, ack);
   }
 }
 

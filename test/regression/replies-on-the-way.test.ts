@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { deferred } from "../fixtures/deferred.js";
+import type { SocketIngressOptions } from "socket-ingress";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 
 // Socket.IO runs its catch-alls at once and the listeners of an event a tick later, or much later behind asynchronous middleware:
@@ -47,6 +48,123 @@ describe("an event that is on its way while the last subscriber of its name goes
     app.ingress.subscribe("x", () => "new");
     gate.resolve();
     expect(await reply).toBe("new");
+  });
+});
+
+/** Keeps each event named `x` in asynchronous middleware until `gate` opens. */
+async function serveBehindMiddleware(options: SocketIngressOptions = {}) {
+  const app = await serveIngress(options);
+  const gate = deferred();
+  const held: string[] = [];
+  app.io.on("connection", (socket) => {
+    socket.use(([event], next) => {
+      if (event !== "x") return next();
+      held.push(event);
+      void gate.promise.then(() => next());
+    });
+  });
+  return Object.assign(app, { gate, held });
+}
+
+/** More than the ticks in which an event that nothing holds reaches its listeners. */
+const ticks = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+describe("an event that asynchronous middleware has while the last subscriber of its name goes", () => {
+  it("is answered UNKNOWN_EVENT when it is let through, and then no listener of ours stays", async () => {
+    await using app = await serveBehindMiddleware();
+    const off = app.ingress.subscribe("x", () => "old");
+    const [client, other] = [await app.connect({ ackTimeout: 2_000 }), await app.connect({ ackTimeout: 2_000 })];
+    const replies = [client.emitWithAck("x", 1), client.emitWithAck("x", 2, 3), client.emitWithAck("x")];
+    await vi.waitFor(() => expect(app.held).toHaveLength(3));
+    const late = other.emitWithAck("x");
+    await vi.waitFor(() => expect(app.held).toHaveLength(4));
+    off();
+    await ticks();
+    app.gate.resolve();
+    expect((await Promise.all([...replies, late])).map(codeOf)).toEqual(Array(4).fill("UNKNOWN_EVENT"));
+    for (const one of [client, other]) expect(app.serverSide(one).listenerCount("x")).toBe(0);
+  });
+
+  it("is run by whoever subscribed meanwhile, with and without an acknowledgement", async () => {
+    await using app = await serveBehindMiddleware();
+    const off = app.ingress.subscribe("x", () => "old");
+    const client = await app.connect({ ackTimeout: 2_000 });
+    const reply = client.emitWithAck("x", "acknowledged");
+    client.emit("x", "silent");
+    await vi.waitFor(() => expect(app.held).toHaveLength(2));
+    off();
+    await ticks();
+    const ran: unknown[] = [];
+    app.ingress.subscribe("x", (_context, how: string) => {
+      ran.push(how);
+      return "new";
+    });
+    app.gate.resolve();
+    expect(await reply).toBe("new");
+    await client.emitWithAck("a round trip");
+    expect(ran).toEqual(["acknowledged", "silent"]);
+    // Once, also where the socket has got the new dispatcher.
+    expect(await client.emitWithAck("x", "again")).toBe("new");
+    expect(ran).toEqual(["acknowledged", "silent", "again"]);
+    expect(app.serverSide(client).listenerCount("x")).toBe(1);
+  });
+
+  it("is run by whoever subscribed meanwhile if nobody had subscribed before", async () => {
+    await using app = await serveBehindMiddleware();
+    const client = await app.connect({ ackTimeout: 2_000 });
+    const reply = client.emitWithAck("x");
+    await vi.waitFor(() => expect(app.held).toEqual(["x"]));
+    app.ingress.subscribe("x", () => "new");
+    app.gate.resolve();
+    expect(await reply).toBe("new");
+  });
+
+  it("is left to a listener of the application's own", async () => {
+    await using app = await serveBehindMiddleware();
+    app.io.on("connection", (socket) => void socket.on("x", (reply: (value: string) => void) => reply("own")));
+    const off = app.ingress.subscribe("x", () => undefined);
+    const client = await app.connect({ ackTimeout: 2_000 });
+    const reply = client.emitWithAck("x");
+    await vi.waitFor(() => expect(app.held).toEqual(["x"]));
+    off();
+    await ticks();
+    app.gate.resolve();
+    expect(await reply).toBe("own");
+  });
+
+  it("is answered UNKNOWN_EVENT at once when the ingress is detached, and no listener of ours stays", async () => {
+    await using app = await serveBehindMiddleware();
+    app.ingress.subscribe("x", () => "old");
+    const client = await app.connect({ ackTimeout: 2_000 });
+    const reply = client.emitWithAck("x");
+    await vi.waitFor(() => expect(app.held).toEqual(["x"]));
+    await app.ingress.detach();
+    expect(codeOf(await reply)).toBe("UNKNOWN_EVENT");
+    const socket = app.serverSide(client);
+    expect([socket.listenerCount("x"), socket.listenersAny().length]).toEqual([0, 0]);
+    app.gate.resolve();
+    await client
+      .timeout(2_000)
+      .emitWithAck("x")
+      .catch(() => undefined);
+  });
+
+  it("is kept in mind for the socket that sent it alone, and bounded: 1,000 of a name", async () => {
+    await using app = await serveBehindMiddleware();
+    const off = app.ingress.subscribe("x", () => "old");
+    const [client, other] = [await app.connect({ ackTimeout: 5_000 }), await app.connect()];
+    other.emit("x");
+    await vi.waitFor(() => expect(app.held).toHaveLength(1));
+    const answers: unknown[] = [];
+    for (let n = 0; n < 1_100; n++) client.emit("x", (_error: unknown, reply: unknown) => answers.push(codeOf(reply)));
+    await vi.waitFor(() => expect(app.held).toHaveLength(1_101));
+    other.disconnect();
+    off();
+    await ticks();
+    expect(app.serverSide(client).listenerCount("x")).toBe(1);
+    app.gate.resolve();
+    await vi.waitFor(() => expect(answers).toHaveLength(1_100));
+    expect(new Set(answers)).toEqual(new Set(["UNKNOWN_EVENT"]));
   });
 });
 

@@ -23,9 +23,25 @@ interface Waiter {
   readonly refuse: (error: EventError) => void;
 }
 
-interface Lane {
-  running: number;
-  waiting: Waiter[];
+/** What runs and what waits under one key. */
+class Lane {
+  readonly #lanes: Map<unknown, Lane>;
+  readonly #key: unknown;
+  running = 1;
+  waiting: Waiter[] | undefined = undefined;
+
+  constructor(lanes: Map<unknown, Lane>, key: unknown) {
+    this.#lanes = lanes;
+    this.#key = key;
+  }
+
+  /** A run has ended: its slot is the next one's. */
+  leave(): void {
+    for (let next = this.waiting?.shift(); next !== undefined; next = this.waiting?.shift()) {
+      if (!next.turn.over) return next.grant();
+    }
+    if (--this.running === 0) this.#lanes.delete(this.#key);
+  }
 }
 
 /**
@@ -48,49 +64,36 @@ export class Lanes {
   enter(key: unknown, turn: LaneTurn): Promise<void> | undefined {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { running: 0, waiting: [] };
+      lane = new Lane(this.#lanes, key);
       this.#lanes.set(key, lane);
-    }
-    if (lane.running < this.#limits.concurrency) {
-      lane.running++;
-      turn.release = this.#releaser(key, lane);
-      return undefined;
-    }
-    return this.#wait(key, lane, turn);
+    } else if (lane.running < this.#limits.concurrency) lane.running++;
+    else return this.#wait(lane, turn);
+    turn.slot = lane;
+    return undefined;
   }
 
-  #wait(key: unknown, lane: Lane, turn: LaneTurn): Promise<void> {
+  #wait(lane: Lane, turn: LaneTurn): Promise<void> {
+    lane.waiting ??= [];
     if (lane.waiting.length >= this.#limits.queueMax) {
       // Whoever gave up waiting is not in the queue.
       lane.waiting = lane.waiting.filter((waiter) => !waiter.turn.over);
     }
-    if (lane.waiting.length >= this.#limits.queueMax) {
-      const oldest = this.#limits.overflow === "dropOldest" ? lane.waiting.shift() : undefined;
+    const { waiting } = lane;
+    if (waiting.length >= this.#limits.queueMax) {
+      const oldest = this.#limits.overflow === "dropOldest" ? waiting.shift() : undefined;
       if (oldest === undefined) throw new EventError("OVERLOADED", "too many events of this kind are waiting");
       oldest.refuse(new EventError("OVERLOADED", "a newer event took the place of this one"));
     }
     return new Promise<void>((grant, refuse) => {
-      lane.waiting.push({
+      waiting.push({
         turn,
         refuse,
         grant: () => {
-          turn.release = this.#releaser(key, lane);
+          turn.slot = lane;
           grant();
         },
       });
     });
-  }
-
-  #releaser(key: unknown, lane: Lane): () => void {
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      for (let next = lane.waiting.shift(); next !== undefined; next = lane.waiting.shift()) {
-        if (!next.turn.over) return next.grant();
-      }
-      if (--lane.running === 0) this.#lanes.delete(key);
-    };
   }
 }
 
@@ -98,17 +101,18 @@ export class Lanes {
 export function laned(invoke: Invoke, subscription: Subscription, options: LaneOptions, self: unknown): Invoke {
   const lanes = new Lanes(options);
   const { key } = options;
+  const run = finishing(invoke);
   return (context, args, count) => {
     const turn = context.laneTurn as LaneTurn; // every run of a laned subscription has one
     const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
     const slot = lanes.enter(lane, turn);
-    if (slot === undefined) return finishing(turn, () => invoke(context, args, count));
+    if (slot === undefined) return run(turn, context, args, count);
     if (context.run === undefined) turn.parked = true;
     else context.run.park();
     return slot.then(async () => {
       await context.run?.unpark(turn);
-      if (!turn.over) return finishing(turn, () => invoke(context, args, count));
-      turn.release?.();
+      if (!turn.over) return run(turn, context, args, count);
+      turn.release();
       return undefined;
     });
   };
@@ -121,15 +125,17 @@ function laneOf(key: unknown): string {
 }
 
 /** Runs in a lane, and gives the slot back at the end, whatever the end is. */
-function finishing(turn: LaneTurn, run: () => unknown): unknown {
-  const { release } = turn;
-  try {
-    const result = run();
-    if (isThenable(result)) return Promise.resolve(result).finally(release);
-    release?.();
+function finishing(invoke: Invoke): (turn: LaneTurn, ...given: Parameters<Invoke>) => unknown {
+  return (turn, context, args, count) => {
+    let result: unknown;
+    try {
+      result = invoke(context, args, count);
+      if (isThenable(result)) return Promise.resolve(result).finally(() => turn.release());
+    } catch (thrown) {
+      turn.release();
+      throw thrown;
+    }
+    turn.release();
     return result;
-  } catch (thrown) {
-    release?.();
-    throw thrown;
-  }
+  };
 }

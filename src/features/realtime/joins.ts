@@ -2,12 +2,12 @@ import type { Server } from "socket.io";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { unsendable } from "../../push/encodable.js";
 import { idsOf } from "../../push/rooms.js";
 import type { Position } from "../../push/topic-log.js";
 import { passes } from "../../wire/codes.js";
 import { EventError, isEventError } from "../../wire/event-error.js";
 import { invalidInput, readIssues } from "../../wire/schema.js";
+import { parserOf, undecodable } from "../../wire/sendable.js";
 import { describeValue, isThenable, printable } from "../../wire/values.js";
 import { Attempt, Cancelled } from "./attempt.js";
 import type { Identity } from "./identity.js";
@@ -70,6 +70,9 @@ type Entries = Map<string, Entry>;
 const NOTHING: Entries = new Map();
 
 const NONE: readonly Attempt[] = [];
+
+/** So many copies of what is told about a member stand for a list of members when it is asked whether a client takes one. */
+const LIKE_A_LIST = 11;
 
 /** What became of one topic of a join. */
 export type Outcome = { readonly joined: Joined } | { readonly error: unknown };
@@ -477,8 +480,13 @@ export class Joins<App extends AppServer = Server> {
       if (!verdict) return undefined;
       part.snapshot = await attempt.wait(definition.snapshot?.(verdict.context, params, verdict.input));
       check(attempt, manner.context.socket);
-      const reason = unsendable([part.snapshot, verdict.info]);
+      const parser = parserOf(verdict.socket.nsp.server);
+      const reason = undecodable(part.snapshot, parser);
       if (reason !== undefined) throw new TypeError(`the snapshot of topic "${part.topic}" can't be sent: ${reason}`);
+      // It is sent in lists, beside that of others and beside any snapshot.
+      const crowd = undecodable([new Uint8Array(1), Array(LIKE_A_LIST).fill(verdict.info)], parser);
+      if (crowd !== undefined)
+        throw new TypeError(`the presence info of topic "${part.topic}" can't be sent in a list of members: ${crowd}`);
       return undefined;
     } catch (error) {
       return () => this.#fail(manner, part, error);

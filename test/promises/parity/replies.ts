@@ -36,6 +36,19 @@ const unencodable: readonly (readonly [string, () => unknown])[] = [
   ],
 ];
 
+const file = Buffer.from("a file");
+
+/** What encodes, and what the decoder at the other end refuses. */
+export const undecodable: readonly (readonly [string, () => unknown])[] = [
+  ["a Blob", () => new Blob(["x"])],
+  ["eleven attachments", () => Array.from({ length: 11 }, () => file)],
+  ["a forged placeholder", () => ({ file, note: { _placeholder: true, num: 7 } })],
+  ["a placeholder that names the attachment of another", () => ({ file, note: { _placeholder: true, num: 0 } })],
+  ["a Blob, deep inside", () => ({ list: [{ photo: [new Blob(["x"])] }] })],
+  ["a Blob behind toJSON", () => ({ photo: { toJSON: () => ({ blob: new Blob(["x"]) }) } })],
+  ["a forged placeholder behind toJSON", () => [file, { toJSON: () => ({ _placeholder: true, num: "x" }) }]],
+];
+
 const internal = { error: { code: "INTERNAL", message: expect.any(String) } };
 
 /** Promises 9 to 17: one reply, which one, and what keeps an event from running. */
@@ -135,6 +148,43 @@ export function replyBehaviour({ start }: Environment, test: Register): void {
       expect(await peer.call("later")).toEqual(internal);
     });
   }
+
+  for (const [what, value] of undecodable) {
+    test(`a result that is ${what}, and can't be decoded, is answered INTERNAL and logged, and the connection lives`, async () => {
+      await using running = await start();
+      const log = recordingLog();
+      const ingress = new SocketIngress({ logger: log }).attach(running.io);
+      ingress.subscribe("go", value);
+      ingress.subscribe("later", async () => value());
+      ingress.subscribe("byHand", (context) => void context.reply(value()));
+      ingress.subscribe("errorFirst", value, { callback: "errorFirst" });
+      ingress.subscribe("details", () => {
+        throw new EventError("NO", "no", { details: { of: value() } });
+      });
+      const peer = await running.connect();
+      for (const event of ["go", "later", "byHand", "errorFirst"]) expect(await peer.call(event)).toEqual(internal);
+      expect(await peer.call("details")).toEqual({ error: { code: "NO", message: "no" } });
+      expect(log.lines.filter(({ level }) => level === "error").map(({ fields }) => fields["event"])).toEqual([
+        "go",
+        "later",
+        "byHand",
+        "errorFirst",
+        "details",
+      ]);
+      expect(peer.connected).toBe(true);
+    });
+  }
+
+  test("what only looks like it can't be decoded is sent as it is", async () => {
+    await using running = await start();
+    const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
+    const ten = Array.from({ length: 10 }, () => file);
+    ingress.subscribe("ten", () => ten);
+    ingress.subscribe("text", () => ({ note: { _placeholder: true, num: 7 } }));
+    const peer = await running.connect();
+    expect(await peer.call("ten")).toEqual(ten);
+    expect(await peer.call("text")).toEqual({ note: { _placeholder: true, num: 7 } });
+  });
 
   test("a caller answered twice by hand hears once", async () => {
     await using running = await start();

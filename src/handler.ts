@@ -46,14 +46,17 @@ import {
 export abstract class Handler<App extends AppServer = Server> {
   /** What it is called in logs, errors and `describe()`. */
   abstract readonly name: string;
-  /** Which events it owns, and what runs for each; write it behind `satisfies EventMap<YourHandler, App>`. */
+  /**
+   * Which events it owns, and what runs for each; write it behind `satisfies EventMap<YourHandler, App>`, so that each is checked against
+   * its method. A subclass adds to it through a map beside the class (`{ ...baseEvents, more: "onMore" }`), or as a getter over a getter.
+   */
   abstract readonly events: HandlerEvents<App>;
   /**
    * Priorities by event, for those that don't say it in `events`; lower runs first.
    *
    * @default 100 for each
    */
-  readonly eventPriorities?: { readonly [Event in keyof this["events"]]?: number };
+  readonly eventPriorities?: { readonly [Event in keyof HandlerEvents<App>]?: number };
   /**
    * Whose clients it serves: a namespace, or a pattern for dynamic ones.
    *

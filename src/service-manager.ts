@@ -5,6 +5,7 @@ import { Connections } from "./socket-io/connections.js";
 import type { Controller } from "./controller.js";
 import type { AppServer } from "./events/subscriber.js";
 import type { Handler } from "./handler.js";
+import type { CheckedEvents } from "./events/event-map.js";
 import { describeManager, type ManagerDescription } from "./manager/description.js";
 import { type ManagerHealth, managerHealth } from "./manager/health.js";
 import { Lifecycle } from "./lifecycle/lifecycle.js";
@@ -158,11 +159,11 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
 
   /**
    * Have a handler set up at boot, when all services and controllers have started, or at once when that is over. It is found in
-   * the registry by class from now on.
+   * the registry by class from now on. Events that don't fit its class don't compile here, as without `satisfies EventMap<...>`.
    *
    * @throws TypeError when it is no handler or has no name; Error when it is registered already. Nothing is stored then.
    */
-  registerHandler(handler: Handler<App>): this {
+  registerHandler<H extends Handler<App>>(handler: H & CheckedEvents<H>): this {
     this.#register("registerHandler", "handler", handler);
     const own = handler.constructor as abstract new () => unknown;
     if (this.registry.resolve(own) === undefined) this.registry.provide(own, handler);

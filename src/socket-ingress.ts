@@ -46,7 +46,7 @@ import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
 import { eventDefaults, type EventDefaults, owner, priority } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
-import { type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
+import { detailsOf, type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
 import { toFailure } from "./wire/to-failure.js";
 
@@ -315,7 +315,10 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     return bufferedBytesOf(socket.conn as unknown as Connection); // as the emitter it is
   }
 
-  /** Who listens to what: by namespace and event, in the order in which they run. */
+  /**
+   * Who listens to what, and within which limits: by namespace and event, in the order in which they run. What the doors of this package
+   * listen to themselves is among it, marked as `builtIn`.
+   */
   describe(): SubscriptionDescription[] {
     return this.#subscriptions.describe();
   }
@@ -397,7 +400,7 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     // The owner first: one that refuses leaves nothing behind.
     forget = checked.owner?.addCleanup(off);
     this.#attachLent();
-    this.#subscriptions.add(subscription);
+    this.#subscriptions.add(subscription, detailsOf(checked, identity?.self));
     this.#server.serve(pattern);
     this.#server.update(name);
     return off;

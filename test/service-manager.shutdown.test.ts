@@ -7,6 +7,7 @@ import { Server } from "socket.io";
 import { io as openClient } from "socket.io-client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { EventContext } from "../src/events/event-context.js";
+import type { EventMap } from "../src/events/event-map.js";
 import { Handler } from "../src/handler.js";
 import { Service } from "../src/service.js";
 import { ServiceManager, type ServiceManagerOptions } from "../src/service-manager.js";
@@ -17,7 +18,7 @@ import { type Served, serve } from "./fixtures/serve.js";
 /** Answers `work` when it is released, with what it was asked for. */
 class WorkHandler extends Handler {
   readonly name = "work";
-  readonly events = { work: "work", disconnect: "gone" };
+  readonly events = { work: "work", disconnect: "gone" } satisfies EventMap<WorkHandler>;
   readonly goneFor: string[] = [];
   readonly waiting: (() => void)[] = [];
   begun: () => void = () => {};

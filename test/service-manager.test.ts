@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { ControllerHandler } from "../src/events/controller-handler.js";
 import { Controller } from "../src/controller.js";
 import type { EventContext } from "../src/events/event-context.js";
+import type { EventMap } from "../src/events/event-map.js";
 import { Handler } from "../src/handler.js";
 import { Service } from "../src/service.js";
 import { ServiceManager, type ServiceManagerOptions } from "../src/service-manager.js";
@@ -35,7 +36,7 @@ class Step extends Service {
 
 class EchoHandler extends Handler {
   readonly name: string;
-  readonly events = { echo: "handleEcho" };
+  readonly events = { echo: "handleEcho" } satisfies EventMap<EchoHandler>;
   readonly steps: string[];
   settingUp: () => unknown = () => {};
 
@@ -783,6 +784,7 @@ describe("health and describe", () => {
         expect.objectContaining({ event: "echo", handler: "H1", method: "handleEcho" }),
         expect.objectContaining({ event: "shout", handler: "shout", method: "onShout" }),
       ],
+      builtIn: [],
     });
     await manager.shutdown();
   });

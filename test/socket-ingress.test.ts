@@ -2,13 +2,15 @@ import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel
 import { Server } from "socket.io";
 import * as msgpack from "socket.io-msgpack-parser";
 import { describe, expect, it, vi } from "vitest";
-import { EventError, type EventContext, SocketIngress } from "socket-ingress";
+import { EventError, type EventContext, SocketIngress, type SocketIngressOptions } from "socket-ingress";
+import { z } from "zod";
 import { deferred } from "./fixtures/deferred.js";
 import { codeOf, serveIngress } from "./fixtures/ingress.js";
 import { recordingLog } from "./fixtures/recording-log.js";
 import { serve } from "./fixtures/serve.js";
 
-const quiet = (): SocketIngress => new SocketIngress({ logger: recordingLog() });
+const quiet = (options: SocketIngressOptions = {}): SocketIngress =>
+  new SocketIngress({ logger: recordingLog(), ...options });
 
 describe("wiring mistakes throw at once, name the thing, what was expected and what was given, and leave nothing behind", () => {
   const ok = (): void => undefined;
@@ -660,19 +662,36 @@ describe("describe", () => {
       .on("b", function first() {}, { priority: -1 })
       .on("a", () => 1, { namespace: /^\/x/ });
     ingress.on("a", () => 1);
+    const standard = {
+      priority: 100,
+      guard: false,
+      handler: undefined,
+      method: undefined,
+      input: false,
+      timeoutMs: 30_000,
+      concurrency: Infinity,
+      keyed: false,
+      queueMax: 100,
+      overflow: "reject",
+      callback: "reply",
+      builtIn: false,
+    };
     expect(ingress.describe()).toEqual([
-      { namespace: "/", event: "a", order: 1, priority: 100, guard: false, handler: undefined, method: undefined },
-      { namespace: "/", event: "b", order: 1, priority: -1, guard: false, handler: undefined, method: "first" },
-      { namespace: "/", event: "b", order: 2, priority: 50, guard: false, handler: undefined, method: "second" },
-      {
-        namespace: "/^\\/x/",
-        event: "a",
-        order: 1,
-        priority: 100,
-        guard: false,
-        handler: undefined,
-        method: undefined,
-      },
+      { ...standard, namespace: "/", event: "a", order: 1 },
+      { ...standard, namespace: "/", event: "b", order: 1, priority: -1, method: "first" },
+      { ...standard, namespace: "/", event: "b", order: 2, priority: 50, method: "second" },
+      { ...standard, namespace: "/^\\/x/", event: "a", order: 1 },
+    ]);
+  });
+
+  it("tells the limits of each, its own before those of the ingress", () => {
+    const ingress = quiet({ timeoutMs: 5_000, queueMax: 7 });
+    const limits = { concurrency: 2, queueMax: 1, overflow: "dropOldest" } as const;
+    ingress.on("a", () => 1, { ...limits, guard: true, key: () => "k", input: z.string(), callback: "errorFirst" });
+    ingress.on("b", () => 1, { timeoutMs: 10 });
+    expect(ingress.describe()).toMatchObject([
+      { ...limits, guard: true, keyed: true, input: true, callback: "errorFirst", timeoutMs: 5_000 },
+      { concurrency: Infinity, queueMax: 7, overflow: "reject", timeoutMs: 10 },
     ]);
   });
 });

@@ -5,7 +5,7 @@
  * or its `dist`; the baseline may also be what `npm pack` makes of it.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -55,8 +55,7 @@ export const { ServiceManager, SocketIngress } = await loadBuild();
 /** The write coalescing by itself, which no door has: it is put on a server that has no ingress, and taken away again. */
 export async function loadCoalescing() {
   const main = pathOf("ours", "");
-  const places = ["socket-io/write-coalescing", "write-coalescing"].map((file) =>
-    join(dirname(main), `${file}${extname(main)}`),
-  );
-  return (await load(places.find((path) => existsSync(path)))).coalesceWrites;
+  const part = (name) => load(join(dirname(main), "socket-io", `${name}${extname(main)}`));
+  const [{ coalesceWrites }, { Engines }] = [await part("write-coalescing"), await part("engines")];
+  return (io) => coalesceWrites(new Engines(io));
 }

@@ -1,12 +1,39 @@
-import type { ManagerDescription } from "socket-ingress";
+import type { ManagerDescription, SubscriptionDescription } from "socket-ingress";
 
-/** Who runs at which event, in that order: a line for each event, of the program's own first and of what it is built on last. */
-export function eventTable({ events }: ManagerDescription, builtOn: readonly string[]): string {
-  const runs = new Map<string, string[]>();
-  const isOurs = ({ handler = "" }: { handler?: string | undefined }): boolean => !builtOn.includes(handler);
-  for (const { event, handler, method } of events.filter(isOurs)) {
-    runs.set(event, [...(runs.get(event) ?? []), `${handler}.${method}`]);
-  }
+/**
+ * Who runs at which event, in that order and within which limits: a line for each event, and what the program is built on after its own.
+ *
+ * @param timeoutMs what holds for whoever says nothing else
+ */
+export function eventTable({ events, builtIn }: ManagerDescription, timeoutMs: number): string {
+  const runs = grouped(events, ({ event }) => event);
   const width = Math.max(...[...runs.keys()].map((event) => event.length));
-  return [...runs].map(([event, methods]) => `  ${event.padEnd(width)}  ${methods.join(", then ")}`).join("\n");
+  const lines = [...runs].map(
+    ([event, rows]) => `  ${event.padEnd(width)}  ${rows.map((row) => subscriber(row, timeoutMs)).join(", then ")}`,
+  );
+  const handlers = grouped(builtIn, ({ handler }) => handler);
+  const others = [...handlers].map(([handler, rows]) => `  ${handler}: ${rows.map(({ event }) => event).join(", ")}`);
+  return [...lines, ...(others.length > 0 ? ["", "  built in", ...others] : [])].join("\n");
+}
+
+function grouped<Row, Key>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
+  const groups = new Map<Key, Row[]>();
+  for (const row of rows) groups.set(keyOf(row), [...(groups.get(keyOf(row)) ?? []), row]);
+  return groups;
+}
+
+function subscriber(row: SubscriptionDescription, timeoutMs: number): string {
+  const said = [
+    row.guard && "guard",
+    row.input && "input",
+    row.callback === "errorFirst" && "error first",
+    row.timeoutMs !== timeoutMs && `${row.timeoutMs / 1_000} s`,
+    row.concurrency !== Infinity && lane(row),
+  ].filter((word) => word !== false);
+  return `${row.handler}.${row.method}${said.length > 0 ? ` (${said.join(", ")})` : ""}`;
+}
+
+function lane({ concurrency, keyed, queueMax, overflow }: SubscriptionDescription): string {
+  const waiting = queueMax === 0 ? "none waits" : `${queueMax} wait`;
+  return `${concurrency} at once per ${keyed ? "key" : "socket"}, ${waiting}${overflow === "dropOldest" ? ", the oldest goes" : ""}`;
 }

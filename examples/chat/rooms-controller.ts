@@ -17,7 +17,12 @@ export class RoomsController extends RealtimeController<App> {
       .on("get_rooms", this.list)
       .on("open_room", this.open, { input: newRoom })
       .on("message", this.post, { input: draft, priority: 50 })
-      .on("typing", this.typing, { input: draft.pick({ room: true }) });
+      .on("typing", this.typing, {
+        input: draft.pick({ room: true }),
+        concurrency: 1,
+        queueMax: 1,
+        overflow: "dropOldest",
+      });
   }
 
   override onStart(): void {

@@ -43,4 +43,4 @@ await manager.boot();
 manager.shutdownOnSignals(); // SIGINT, SIGTERM: finish what runs, then close
 
 const url = await listen(httpServer, port);
-console.log(`${eventTable(manager.describe(), [realtime.name])}\n\nlistening on ${url}`);
+console.log(`${eventTable(manager.describe(), manager.ingress.timeoutMs)}\n\nlistening on ${url}`);

@@ -9,10 +9,10 @@ import type {
   ArgsOf,
   EventOptions,
   First,
+  InputSchema,
   List,
   Permitted,
   ReplyOf,
-  SubscribableEvent,
 } from "./subscriber.js";
 import type { EventName } from "../wire/event-types.js";
 
@@ -175,15 +175,21 @@ export type EventMap<Self, App extends AppServer = AppOf<Self>> = EventMapOf<Sel
  * What can be asked of the `events` of any handler, without a look at its class: known events, each with something that can
  * run. {@link EventMap} asks for more.
  */
-export type HandlerEvents<App extends AppServer = Server> = {
-  readonly [E in SubscribableEvent<App>]?:
-    | Runnable<App>
-    | {
-        /** The name of a method, or a function. */
-        readonly run: Runnable<App>;
-      }
-    | Advice<unknown>;
-} & { readonly [E in ForbiddenEventName]?: Permitted<E> };
+export type HandlerEvents<App extends AppServer = Server> = HandlerEventsOf<App, EventName<App>> &
+  // In a class that is generic in its server these are all that is known.
+  HandlerEventsOf<App, ReservedEventName> & { readonly [E in ForbiddenEventName]?: Permitted<E> };
+
+type HandlerEventsOf<App extends AppServer, Names extends string> = {
+  readonly [E in Names]?: Runnable<App> | HandlerEntry<App> | Advice<unknown>;
+};
+
+/** The object form of a value, whichever event it is for. */
+interface HandlerEntry<App extends AppServer> extends EventOptions<App> {
+  /** The name of a method, or a function. */
+  run: Runnable<App>;
+  /** A schema for the first argument, or one for each. */
+  input?: InputSchema | readonly StandardSchemaV1[];
+}
 
 type Runnable<App extends AppServer> = string | ((this: any, context: EventContext<App>, ...args: any[]) => unknown);
 
@@ -199,3 +205,28 @@ type EventMapOf<Self, App extends AppServer, Names extends string> = {
     | ((this: Self, context: EventContext<App>, ...args: List<ArgsOf<App, E>>) => Answer<ReplyOf<App, E>>)
     | Entries<Self, App, ArgsOf<App, E>, ReplyOf<App, E>>;
 };
+
+// --- the events of a handler that is whole ----------------------------------------------------------------------------------
+
+/** Events that don't fit their class as they are inferred: it takes `satisfies` to keep the names of methods, and to be told why. */
+interface EventsNeedSatisfiesEventMap<Names> extends Advice<Names> {}
+
+/** What is annotated was checked where it was written; only an annotation holds advice. */
+type IsAnnotated<Value> = [Extract<Value, Advice<any>>] extends [never] ? false : true;
+
+type Fits<Value, Event, Map> =
+  IsAnnotated<Value> extends true ? true : Event extends keyof Map ? (Value extends Map[Event] ? true : false) : false;
+
+type Misfits<Events, Map> = keyof {
+  [E in keyof Events & string as Fits<Events[E], E, Map> extends true ? never : E]: E;
+};
+
+/**
+ * Nothing to add if the events of a handler fit it, else advice. A base class can't ask that, as the methods of the class that is being
+ * written are not known to it; whoever is given the handler can (decision 0043).
+ */
+export type CheckedEvents<Self extends { readonly events: object }> = 0 extends 1 & Self
+  ? unknown
+  : [Misfits<Self["events"], EventMap<Self>>] extends [never]
+    ? unknown
+    : EventsNeedSatisfiesEventMap<Misfits<Self["events"], EventMap<Self>>>;

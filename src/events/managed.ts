@@ -22,6 +22,9 @@ export interface Part {
 /** The method by which a handler, service or controller is told that a shutdown begins; it tells those it has adopted. */
 export const tellDrain: unique symbol = Symbol("socket-ingress.tellDrain");
 
+/** What a handler of this package has that stands behind a door: its events are told apart from an application's own. */
+export const builtIn: unique symbol = Symbol("socket-ingress.builtIn");
+
 /**
  * The method by which a manager asks what it is given to describe itself. It throws a TypeError when the class is wired wrongly, naming
  * what, and changes nothing.

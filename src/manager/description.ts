@@ -23,8 +23,10 @@ export interface ManagerDescription {
   readonly controllers: readonly PartDescription[];
   /** Handlers, in the order in which they were registered. */
   readonly handlers: readonly PartDescription[];
-  /** Every subscriber, in the order in which it runs. */
+  /** Every subscriber of the application, in the order in which it runs. */
   readonly events: readonly SubscriptionDescription[];
+  /** The subscribers of the package's own doors, such as `realtime`. */
+  readonly builtIn: readonly SubscriptionDescription[];
 }
 
 /** Puts together what there is. */
@@ -40,10 +42,12 @@ export function describeManager<App extends AppServer>(
         class: target.constructor.name,
         requires: requires.map(describeKey),
       }));
+  const events = ingress.describe();
   return {
     services: of("service"),
     controllers: of("controller"),
     handlers: of("handler"),
-    events: ingress.describe(),
+    events: events.filter(({ builtIn }) => !builtIn),
+    builtIn: events.filter(({ builtIn }) => builtIn),
   };
 }

@@ -64,7 +64,8 @@ export class Connections {
     this.#onListening = function onListening() {
       closed.delete(this);
     };
-    this.#engines = new Engines(io, this.#onEngine);
+    this.#engines = new Engines(io);
+    this.#engines.follow(this.#onEngine);
     io.on("new_namespace", this.#onNamespace);
     for (const namespace of namespacesOf(io)) this.#onNamespace(namespace);
     this.watch();

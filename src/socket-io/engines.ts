@@ -25,14 +25,23 @@ export interface Engine extends EventEmitter {
  */
 export class Engines {
   readonly #io: Server;
-  readonly #onEngine: (engine: Engine) => void;
   readonly #known = new Set<Engine>();
+  readonly #followers = new Set<(engine: Engine) => void>();
 
-  /** @param onEngine is called once for each engine, those there are already included */
-  constructor(io: Server, onEngine: (engine: Engine) => void) {
+  constructor(io: Server) {
     this.#io = io;
-    this.#onEngine = onEngine;
     this.look();
+  }
+
+  /**
+   * Calls `onEngine` once for each engine, those there are already included.
+   *
+   * @returns the function that ends it
+   */
+  follow(onEngine: (engine: Engine) => void): () => void {
+    this.#followers.add(onEngine);
+    for (const engine of this.#known) onEngine(engine);
+    return () => void this.#followers.delete(onEngine);
   }
 
   /** Whether the server has another engine by now, by itself or as this connection tells. */
@@ -49,6 +58,6 @@ export class Engines {
   #meet(engine: Engine | undefined): void {
     if (engine === undefined || this.#known.has(engine)) return;
     this.#known.add(engine);
-    this.#onEngine(engine);
+    for (const onEngine of this.#followers) onEngine(engine);
   }
 }

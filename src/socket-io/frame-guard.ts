@@ -3,7 +3,7 @@ import type { Server } from "socket.io";
 import { parserOf } from "../wire/sendable.js";
 import { ClientFaults } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
-import { type Connection, type Engine, Engines } from "./engines.js";
+import type { Connection, Engine, Engines } from "./engines.js";
 import { frameType, hasMoreArguments, hasMorePlaceholders, namespaceOf } from "./frames.js";
 import type { TransportNamespaces, Written } from "./transport-namespaces.js";
 
@@ -33,6 +33,7 @@ export class FrameGuard {
   readonly #onConnection: (connection: Connection) => void;
   readonly #onData: (this: Connection, data: unknown) => void;
   #engines: Engines | undefined;
+  #unfollow: (() => void) | undefined;
   /** Whether frames are Socket.IO's own. */
   #readsConnects = true;
 
@@ -54,10 +55,11 @@ export class FrameGuard {
     };
   }
 
-  /** Guard the connections of a server, those to come from their first frame on. */
-  watch(io: Server): void {
+  /** Guard the connections of a server and its engines, those to come from their first frame on. */
+  watch(io: Server, engines: Engines): void {
     this.#readsConnects = parserOf(io) === undefined;
-    this.#engines = new Engines(io, (engine) => this.#watch(engine));
+    this.#engines = engines;
+    this.#unfollow = engines.follow((engine) => this.#watch(engine));
   }
 
   /** A connection of a socket: that of an engine we know, or of one that was added meanwhile. */
@@ -68,6 +70,7 @@ export class FrameGuard {
 
   /** Leave everything alone. */
   unwatch(io: Server): void {
+    this.#unfollow?.();
     for (const engine of this.#engines ?? []) {
       engine.off("connection", this.#onConnection);
       engine.off("flush", this.#onFlush);

@@ -84,9 +84,9 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   /**
    * Write the packets that wait for a connection at once, as one buffer, where Socket.IO writes each on its own: replies to several
    * calls, or several pushes in a turn, leave in one system call. It concerns every WebSocket of the server, also those that nobody
-   * here subscribed for, and delays nothing.
+   * here subscribed for, and delays nothing. The packets and their order are the same; `false` leaves the writing to Socket.IO.
    *
-   * @default false
+   * @default true
    */
   coalesceWrites?: boolean | WriteCoalescingOptions;
 }
@@ -105,7 +105,7 @@ const ofTheIngress = {
   unknownEvents: oneOf("answer", "leave") as Option<"answer" | "leave">,
   listeners: oneOf("onFirstUse", "atConnection") as Option<"onFirstUse" | "atConnection">,
   recovery: oneOf("refuse", "askAgain") as Option<"refuse" | "askAgain">,
-  coalesceWrites: option(false, "true, false or { maxBytes }", isFlagOrObject) as Option<
+  coalesceWrites: option(true, "true, false or { maxBytes }", isFlagOrObject) as Option<
     boolean | WriteCoalescingOptions
   >,
 };

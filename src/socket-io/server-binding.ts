@@ -1,5 +1,6 @@
 import type { Namespace, Server } from "socket.io";
 import { Admission, type AdmissionLimits, Closings } from "./admission.js";
+import { Engines } from "./engines.js";
 import type { IngressState } from "../dispatch/ingress-state.js";
 import type { CheckedIngressOptions } from "./ingress-options.js";
 import { FrameGuard } from "./frame-guard.js";
@@ -50,10 +51,11 @@ export class ServerBinding {
   /** Serve its default namespace and those that anybody subscribed for. */
   attach(io: Server): void {
     const { coalesceWrites: coalescing } = this.#options;
-    if (coalescing !== false) this.#stopCoalescing = coalesceWrites(io, coalescing === true ? {} : coalescing);
+    const engines = new Engines(io);
+    if (coalescing !== false) this.#stopCoalescing = coalesceWrites(engines, coalescing === true ? {} : coalescing);
     this.#io = io;
     this.#state.parser = parserOf(io);
-    this.#frames.watch(io);
+    this.#frames.watch(io, engines);
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
     for (const pattern of this.#subscriptions.patterns()) this.serve(pattern);

@@ -1,4 +1,4 @@
-import type { Namespace, Server } from "socket.io";
+import type { Engine, Engines } from "./engines.js";
 
 /** Options of `coalesceWrites`. */
 export interface WriteCoalescingOptions {
@@ -28,47 +28,30 @@ interface EngineSocket {
 /**
  * Writes the packets that wait for a connection at once, as one buffer, where the engine would write each on its own,
  * header and payload apart. Most of what an acknowledged event costs is writing its reply, so this is where a server's
- * time is to be had back: replies to several calls, or several pushes in a turn, leave in one system call. It touches every
- * socket of a server, so it is for whoever asks for it (decision 0018).
+ * time is to be had back: replies to several calls, or several pushes in a turn, leave in one system call. Packets and their order
+ * are those that Socket.IO alone writes, so it is on unless it is switched off (decision 0018).
  *
  * Nothing is held back for it. The engine says what it is about to write (its `flush` event) and the frames are merged
  * there and then: same bytes, same order, same turn. Binary packets, long ones, polling, WebTransport, clients of
  * Engine.IO 3 and servers with `perMessageDeflate` are left to the engine.
  *
- * One listener for the whole server, nothing per connection. A server that has no engine yet (before `listen` or
- * `attach`) is taken up with its first connection.
+ * One listener for an engine, nothing for a connection.
  *
- * @returns the function that undoes it; what is still to be written then is written by the engine alone.
+ * @returns the function that undoes it; what is still to be written then is written by the engine alone
  */
-export function coalesceWrites(
-  io: Pick<Server, "engine" | "on" | "off">,
-  { maxBytes = 16_384 }: WriteCoalescingOptions = {},
-): () => void {
+export function coalesceWrites(engines: Engines, { maxBytes = 16_384 }: WriteCoalescingOptions = {}): () => void {
   if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > 65_536) {
     throw new TypeError(`maxBytes must be an integer from 1 to 65536, not ${String(maxBytes)}`);
   }
-  // an engine made later shows itself with the first connection to any namespace
-  if (io.engine !== undefined) return mergeFrames(io.engine, maxBytes);
-  const waiting: Namespace[] = [];
-  const watch = (namespace: Namespace): void => {
-    waiting.push(namespace.on("connection", begin));
+  const undone: (() => void)[] = [];
+  const unfollow = engines.follow((engine) => void undone.push(mergeFrames(engine, maxBytes)));
+  return () => {
+    unfollow();
+    for (const undo of undone.splice(0)) undo();
   };
-  const stopWaiting = (): void => {
-    io.off("connection", begin);
-    io.off("new_namespace", watch);
-    for (const namespace of waiting.splice(0)) namespace.off("connection", begin);
-  };
-  let undo = stopWaiting;
-  const begin = (): void => {
-    stopWaiting();
-    undo = mergeFrames(io.engine, maxBytes);
-  };
-  io.on("connection", begin);
-  io.on("new_namespace", watch);
-  return () => undo();
 }
 
-function mergeFrames(engine: Server["engine"], maxBytes: number): () => void {
+function mergeFrames(engine: Engine, maxBytes: number): () => void {
   /** Whether transports of this engine write frames made beforehand; unknown until one was asked to. */
   let isSure = false;
   /** Frames are written into one buffer after the other: an allocation for a hundred replies instead of one for each. */

@@ -1,8 +1,9 @@
 import { type } from "arktype";
 import * as v from "valibot";
+import type { Socket } from "socket.io";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { EventError, SocketIngress, type EventContext } from "socket-ingress";
+import { EventError, SocketIngress, type EventContext, type Interceptor } from "socket-ingress";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 import { recordingLog } from "../fixtures/recording-log.js";
@@ -646,6 +647,80 @@ describe("interceptors wrap subscribers, outermost first", () => {
       ],
     });
     expect([await ingress.dispatch("x"), await ingress.dispatch("y")]).toEqual([1, 2]);
+  });
+
+  describe("around what is synchronous", () => {
+    /** What the caller has heard by the time the listener returns. */
+    async function heardAtOnce(options: { use: Interceptor[]; concurrency?: number }): Promise<unknown[]> {
+      await using app = await serveIngress({ use: [(_context, next) => next()] });
+      app.ingress.subscribe("add", (_context: EventContext, a: number) => a + 1, options);
+      const client = await app.connect();
+      await client.emitWithAck("add", 0);
+      const [socket] = await app.io.local.fetchSockets();
+      const heard: unknown[] = [];
+      const [listener] = (socket as unknown as Socket).listeners("add");
+      listener?.(1, (reply: unknown) => heard.push(reply));
+      return heard;
+    }
+
+    it.each<[string, { use: Interceptor[]; concurrency?: number }]>([
+      ["hands next() on", { use: [(_context, next) => next()] }],
+      ["looks away from it", { use: [(_context, next) => void next()] }],
+      ["in a lane that is free", { use: [(_context, next) => next()], concurrency: 1 }],
+      ["has others around it", { use: [(_context, next) => next(), (_context, next) => next()] }],
+    ])("no promise is made, and the reply leaves in the same tick: one that %s", async (_how, options) => {
+      expect(await heardAtOnce(options)).toEqual([2]);
+    });
+
+    it("what next() gives is awaited, chained and raced as a promise is", async () => {
+      const ingress = quiet();
+      const told: string[] = [];
+      const fails = (): never => {
+        throw new EventError("FORBIDDEN", "no");
+      };
+      const use = (interceptor: Interceptor) => ({ use: [interceptor] });
+      ingress.subscribe(
+        "awaited",
+        () => 1,
+        use(async (_context, next) => [await next()]),
+      );
+      ingress.subscribe(
+        "chained",
+        () => 1,
+        use((_context, next) => next().then((value) => [value])),
+      );
+      ingress.subscribe(
+        "raced",
+        () => 1,
+        use((_context, next) => Promise.race([next(), deferred().promise])),
+      );
+      ingress.subscribe(
+        "at last",
+        () => 1,
+        use((_context, next) => next().finally(() => told.push("at last"))),
+      );
+      ingress.subscribe(
+        "caught",
+        fails,
+        use((_context, next) => next().catch((error: Error) => error.message)),
+      );
+      ingress.subscribe(
+        "not caught",
+        fails,
+        use((_context, next) => next().finally(() => told.push("not caught"))),
+      );
+      ingress.subscribe(
+        "looked away from",
+        fails,
+        use((_context, next) => (void next(), "instead")),
+      );
+      const replies = ["awaited", "chained", "raced", "at last", "caught", "looked away from"].map((event) =>
+        ingress.dispatch(event),
+      );
+      expect(await Promise.all(replies)).toEqual([[1], [1], 1, 1, "no", "instead"]);
+      expect(codeOf(await ingress.dispatch("not caught"))).toBe("FORBIDDEN");
+      expect(told).toEqual(["at last", "not caught"]);
+    });
   });
 
   it("one that does not call next() answers in the method's place, or refuses by throwing", async () => {

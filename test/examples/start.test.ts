@@ -103,14 +103,22 @@ describe("an example that can't start says why, in one sentence", () => {
 });
 
 describe("npm start", () => {
-  it("shows who runs at which event, in order and without what is built in, then the address", SLOW, async () => {
-    const { out, err } = await run("npm", ["start"], { PORT: "0" });
-    const said = out.slice(0, out.indexOf("listening on")).split("\n");
-    expect(said).toContain("  message     moderation.review, then rooms.post");
-    expect(said).toContain("  whoami      rooms.whoami");
-    expect(said.filter((line) => /ingress:|realtime|[{}']/.test(line))).toEqual([]);
-    expect(err).toBe("");
-  });
+  it(
+    "shows who runs at which event, in order and within which limits, what is built in apart, then the address",
+    SLOW,
+    async () => {
+      const { out, err } = await run("npm", ["start"], { PORT: "0" });
+      const said = out.slice(0, out.indexOf("listening on")).split("\n");
+      const [own, builtIn] = [said.slice(0, said.indexOf("  built in")), said.slice(said.indexOf("  built in") + 1)];
+      expect(own).toContain("  message     moderation.review (guard, input), then rooms.post (input)");
+      expect(own).toContain("  hang        faults.neverAnswer (1 s)");
+      expect(own).toContain("  typing      rooms.typing (input, 1 at once per socket, 1 wait, the oldest goes)");
+      expect(own).toContain("  whoami      rooms.whoami");
+      expect(own.filter((line) => /ingress:|realtime|[{}']/.test(line))).toEqual([]);
+      expect(builtIn[0]).toMatch(/^  realtime: .*ingress:join, ingress:leave/);
+      expect(err).toBe("");
+    },
+  );
 
   it("runs the example that is named", SLOW, async () => {
     const { out } = await run("npm", ["start", "hello"], { PORT: "0" });

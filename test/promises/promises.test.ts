@@ -6,7 +6,16 @@ import { Namespace, Server, Socket } from "socket.io";
 import * as msgpack from "socket.io-msgpack-parser";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
-import { EventError, type EventContext, Handler, Service, ServiceManager, SocketIngress } from "socket-ingress";
+import {
+  EventError,
+  type EventContext,
+  Handler,
+  type HandlerEvents,
+  recoverAfterAsking,
+  Service,
+  ServiceManager,
+  SocketIngress,
+} from "socket-ingress";
 import { deafPeer } from "../fixtures/deaf-peer.js";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
@@ -299,7 +308,7 @@ it("7. Subscriptions work for sockets connected before and after them, and can b
   await ingress.detach();
 });
 
-it("8. Events that arrive while the async `connection` subscribers of their socket still run are kept, in order and bounded, and dispatched afterwards: none is lost, none runs early.", async () => {
+it("8. Events that arrive while the async `connection` subscribers of their socket still run are kept, in order and bounded, and dispatched afterwards: none is lost, none runs early. Those of a connection that was refused meanwhile are dropped.", async () => {
   await using app = await serveIngress({ maxPending: 20 });
   const gate = deferred();
   const order: unknown[] = [];
@@ -319,7 +328,7 @@ it("8. Events that arrive while the async `connection` subscribers of their sock
   expect(order).toEqual(["connection is over", ...numbers]);
 });
 
-it("9. Every event sent with an acknowledgement gets exactly one reply, always: the value, or a failure. That holds for a throwing subscriber, invalid input, an unknown event, a timeout, overload, shutdown and a result that can't be encoded (circular, BigInt, a throwing getter).", async () => {
+it("9. Every event sent with an acknowledgement that the application's own middleware lets through gets exactly one reply, always, while its connection lives: the value, or a failure. That holds for a throwing subscriber, invalid input, an unknown event, a timeout, overload, shutdown, a subscriber that goes while the event is on its way, and a result that can't be encoded (circular, BigInt, a throwing getter) or that the other end's decoder would refuse (a Blob, more attachments than it takes, a forged placeholder). Where the application has a catch-all of its own, which may answer, `UNKNOWN_EVENT` is held back for the time limit, then sent.", async () => {
   await using app = await serveIngress();
   const circular: { self?: unknown } = {};
   circular.self = circular;
@@ -447,7 +456,7 @@ it("11. Failures carry a stable code. An error the subscriber meant for the call
   });
 });
 
-it("12. Every subscriber error reaches the error subscribers once, with the event, the handler, the socket id and the arguments; an error subscriber that fails itself is logged and the rest still run. Without any, the error is logged.", async () => {
+it("12. Every subscriber error reaches the error subscribers once, with the event, the handler, the socket id and the arguments; an error subscriber that fails itself is logged and the rest still run. Without any, the error is logged; what the client is to blame for is no warning, and a flood of it is one line a second.", async () => {
   await using app = await serveIngress();
   class Shop extends Handler {
     readonly name = "shop";
@@ -594,7 +603,7 @@ it('15. `concurrency` per socket [unbounded], or per `key(ctx, ...args)`; with `
   ]);
 });
 
-it("16. `maxInFlight` per connection (transport) [100] run at once; above it events wait in order, up to `maxPending` [1 000]; above that they are answered `OVERLOADED`.", async () => {
+it("16. `maxInFlight` per connection (transport) [100] run at once; above it events wait in order, up to `maxPending` [1 000] wherever they wait, lanes included; above that they are answered `OVERLOADED`. Whatever the package keeps for a client is bounded in number, and in bytes where the client decides the size.", async () => {
   await using app = await serveIngress();
   const gate = deferred();
   const order: number[] = [];
@@ -766,7 +775,13 @@ it("19. After any number of set-up/tear-down cycles nothing is left: no listener
   const cycle = async (): Promise<WeakRef<object>[]> => {
     class Cycled extends Handler {
       readonly name = "cycled";
-      readonly events = { x: "x", wait: { run: "x", concurrency: 1 }, disconnect: "x", connection: "x", connect: "x" };
+      readonly events: HandlerEvents = {
+        x: "x",
+        wait: { run: "x", concurrency: 1 },
+        disconnect: "x",
+        connection: "x",
+        connect: "x",
+      };
       x({ signal }: EventContext) {
         return signal.aborted ? undefined : "x";
       }
@@ -802,7 +817,7 @@ it("19. After any number of set-up/tear-down cycles nothing is left: no listener
   }, 5_000);
 });
 
-it("20. A recovered connection (`connectionStateRecovery`) is asked again by `connect` before anything of it runs.", async () => {
+it("20. A recovered connection (`connectionStateRecovery`) is asked again by `connect` before anything of it runs; with `recoverAfterAsking`, before anything it missed is sent, and a recovery id is spent once.", async () => {
   await using app = await serveIngress({ recovery: "askAgain" }, { connectionStateRecovery: {} });
   const steps: unknown[] = [];
   let gate: Promise<boolean> = Promise.resolve(true);
@@ -913,7 +928,7 @@ it("21. Event names and keys from the wire are never looked up in a plain object
   }
 });
 
-it("22. Attaching the ingress changes nothing for code that does not use it: existing `socket.on` listeners, middleware, rooms and acknowledgements behave as before. It needs no patch of Socket.IO and no private member of it; where only a private member would do, a decision says so and a test per supported Socket.IO minor guards it.", async () => {
+it("22. Attaching the ingress changes nothing for code that does not use it: existing `socket.on` listeners, catch-alls that answer, middleware, rooms and acknowledgements behave as before, and the same packets go over the wire in the same order. It needs no patch of Socket.IO and no private member of it; where only a private member would do, a decision says so and a test per supported Socket.IO minor guards it.", async () => {
   const patched = (io: Server, socket?: Socket): unknown => {
     const methods = (object: object | undefined): unknown[] =>
       Object.entries(Object.getOwnPropertyDescriptors(object ?? {})).filter(

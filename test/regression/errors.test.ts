@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { type EventContext, Handler, ServiceManager } from "socket-ingress";
+import { type EventContext, type EventMap, Handler, ServiceManager } from "socket-ingress";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 import { recordingLog } from "../fixtures/recording-log.js";
@@ -10,7 +10,7 @@ describe("log lines of a context", () => {
     const log = recordingLog();
     class Logging extends Handler {
       readonly name: string;
-      readonly events = { x: "x" };
+      readonly events = { x: "x" } satisfies EventMap<Logging>;
       constructor(name: string) {
         super();
         this.name = name;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type EventContext, Handler, ServiceManager, SocketIngress } from "socket-ingress";
+import { type EventContext, type EventMap, Handler, ServiceManager, SocketIngress } from "socket-ingress";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 import { recordingLog } from "../fixtures/recording-log.js";
@@ -134,13 +134,13 @@ describe("the shutdown of a manager", () => {
     let closed = 0;
     class Owning extends Handler {
       readonly name = "owning";
-      readonly events = { x: "x" };
+      readonly events = { x: "x" } satisfies EventMap<Owning>;
       readonly connection = this.own({ close: () => void closed++ });
       x(_context: EventContext): void {}
     }
     class Failing extends Handler {
       readonly name = "failing";
-      readonly events = { y: "y" };
+      readonly events = { y: "y" } satisfies EventMap<Failing>;
       protected override onSetup(): never {
         throw new Error("it can't");
       }

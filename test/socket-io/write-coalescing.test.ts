@@ -1,17 +1,21 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket as TcpSocket } from "node:net";
+import { instrument } from "@socket.io/admin-ui";
 import fc from "fast-check";
 import { Server, type ServerOptions } from "socket.io";
-import type { Socket as ClientSocket } from "socket.io-client";
+import { io as connectClient, type Socket as ClientSocket } from "socket.io-client";
 import { describe, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { Engines } from "../../src/socket-io/engines.js";
 import { coalesceWrites } from "../../src/socket-io/write-coalescing.js";
+import { type EventContext, SocketIngress } from "socket-ingress";
+import { recordingLog } from "../fixtures/recording-log.js";
 import { received, serve, type Served } from "../fixtures/serve.js";
 import { rounds } from "../fixtures/soak.js";
 
 const coalescing = (options?: Partial<ServerOptions>): Promise<Served> =>
-  serve((io) => void coalesceWrites(io), options);
+  serve((io) => void coalesceWrites(new Engines(io)), options);
 
 /** Everything pushed to a client until `end` arrives, as [event, ...args]. */
 async function pushesUntilEnd(client: ClientSocket): Promise<unknown[][]> {
@@ -229,7 +233,7 @@ describe("how it is written", () => {
   });
 
   test("no buffer is longer than `maxBytes`, however much waits", async () => {
-    await using app = await serve((io) => void coalesceWrites(io, { maxBytes: 1_000 }));
+    await using app = await serve((io) => void coalesceWrites(new Engines(io), { maxBytes: 1_000 }));
     const tcp = once(app.httpServer, "connection") as Promise<[TcpSocket]>;
     const client = await app.connect();
     const [connection] = await tcp;
@@ -362,12 +366,50 @@ describe("transports", () => {
   });
 });
 
+describe("Socket.IO's admin UI", () => {
+  /** What the UI is told of a conversation, and how many packets it counts at the least. */
+  async function told(coalesce: boolean): Promise<{ events: unknown[]; packetsOut: number }> {
+    await using app = await serve((io) => {
+      new SocketIngress({ logger: recordingLog(), coalesceWrites: coalesce })
+        .attach(io)
+        .subscribe("add", (_context: EventContext, a: number) => a + 1);
+      instrument(io, { auth: false, mode: "development" });
+    });
+    const admin = await app.connect({ namespace: "/admin" });
+    const events: unknown[] = [];
+    for (const event of ["event_received", "event_sent"])
+      admin.on(event, (namespace: string, _id: string, args: unknown[]) => events.push([event, namespace, args]));
+    let packetsOut = 0;
+    const counted = new Promise<void>((resolve) => {
+      admin.on("server_stats", ({ aggregatedEvents }: { aggregatedEvents: { type: string; count: number }[] }) => {
+        for (const { type, count } of aggregatedEvents) if (type === "packetsOut") packetsOut += count;
+        if (packetsOut > 60) resolve();
+      });
+    });
+    const client = await app.connect();
+    const all = pushesUntilEnd(client);
+    for (let i = 0; i < 30; i++) app.serverSide(client).emit("push", i);
+    expect(await Promise.all([1, 2, 3].map((n) => client.emitWithAck("add", n)))).toEqual([2, 3, 4]);
+    app.serverSide(client).emit("end");
+    expect(await all).toHaveLength(30);
+    await counted;
+    return { packetsOut, events };
+  }
+
+  test("is told the same with coalescing as without it", async () => {
+    const [without, withIt] = await Promise.all([told(false), told(true)]);
+    expect(without.events).toHaveLength(34);
+    expect(withIt.events).toEqual(without.events);
+    expect(Math.abs(withIt.packetsOut - without.packetsOut)).toBeLessThan(10);
+  });
+});
+
 describe("coming and going", () => {
   test("undone, the engine is as it was and pushes go on", async () => {
     await using app = await serve();
     const listeners = () => app.io.engine.eventNames().map((name) => [name, app.io.engine.listenerCount(name)]);
     const before = listeners();
-    const undo = coalesceWrites(app.io);
+    const undo = coalesceWrites(new Engines(app.io));
     const client = await app.connect();
     await warmUp(app, client);
     expect(app.io.engine.listenerCount("flush")).toBe(1);
@@ -380,44 +422,37 @@ describe("coming and going", () => {
     expect(await all).toHaveLength(20);
   });
 
-  test("a server without an engine yet is taken up with its first connection, to whatever namespace", async () => {
+  test("every engine of a server is taken up: one that comes after the ingress, and one more that takes its place", async () => {
     const io = new Server({ serveClient: false });
-    const undo = coalesceWrites(io);
-    io.of("/chat");
-    const httpServer = createServer();
-    io.attach(httpServer);
-    httpServer.listen(0, "127.0.0.1");
-    await once(httpServer, "listening");
-    expect(io.engine.listenerCount("flush")).toBe(0);
-    const url = `ws://127.0.0.1:${(httpServer.address() as AddressInfo).port}/socket.io/?EIO=4&transport=websocket`;
-    const ws = new WebSocket(url);
-    ws.on("message", (data) => {
-      if (String(data).startsWith("0")) ws.send("40/chat,");
+    const ingress = new SocketIngress({ logger: recordingLog() }).attach(io);
+    const servers = [createServer(), createServer()];
+    const engines: EventEmitter[] = [];
+    for (const httpServer of servers) {
+      io.attach(httpServer);
+      engines.push(io.engine);
+      httpServer.listen(0, "127.0.0.1");
+      await once(httpServer, "listening");
+    }
+    const merging = (): boolean[] => engines.map((engine) => engine.listenerCount("flush") > 0);
+    const clients = servers.map((httpServer) => {
+      const { port } = httpServer.address() as AddressInfo;
+      return connectClient(`http://127.0.0.1:${port}`, { transports: ["websocket"] });
     });
-    await once(io.of("/chat"), "connection");
-    expect(io.engine.listenerCount("flush")).toBe(1);
-    expect(io.of("/chat").listenerCount("connection")).toBe(0);
-    expect(io.listenerCount("connection")).toBe(0);
-    undo();
-    expect(io.engine.listenerCount("flush")).toBe(0);
-    ws.terminate();
+    const [first, second] = clients as [ClientSocket, ClientSocket];
+    await Promise.all([first, second].map((client) => new Promise<void>((resolve) => client.once("connect", resolve))));
+    expect(merging()).toEqual([true, true]);
+    await ingress.detach();
+    expect(merging()).toEqual([false, false]);
+    for (const client of clients) client.disconnect();
     await io.close();
-  });
-
-  test("undone before there is an engine, it never begins", async () => {
-    const io = new Server();
-    const chat = io.of("/chat");
-    coalesceWrites(io)();
-    expect(io.listenerCount("connection")).toBe(0);
-    expect(io.listenerCount("new_namespace")).toBe(0);
-    expect(chat.listenerCount("connection")).toBe(0);
+    for (const httpServer of servers) httpServer.close();
   });
 
   test.each([0, -1, 1.5, Number.NaN, 65_537, "16384"])(
     "maxBytes %s is a TypeError that leaves nothing behind",
     async (maxBytes) => {
       await using app = await serve();
-      expect(() => coalesceWrites(app.io, { maxBytes: maxBytes as number })).toThrow(TypeError);
+      expect(() => coalesceWrites(new Engines(app.io), { maxBytes: maxBytes as number })).toThrow(TypeError);
       expect(app.io.engine.listenerCount("flush")).toBe(0);
     },
   );
@@ -441,7 +476,7 @@ class EngineWithoutFrames extends WebSocketServer {
 
 /** What a server writes to one TCP connection for the same pushes, from the first push on. */
 async function bytesOfAConversation(coalesce: boolean): Promise<Buffer> {
-  await using app = await serve((io) => void (coalesce && coalesceWrites(io)));
+  await using app = await serve((io) => void (coalesce && coalesceWrites(new Engines(io))));
   const tcp = connect({ port: app.port, host: "127.0.0.1" });
   tcp.write(
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +

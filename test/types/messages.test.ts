@@ -10,7 +10,7 @@ const folder = `${repository}test/types/mistakes/`;
 
 const before = `
 import type { Server } from "socket.io";
-import { Controller, type ControllerHandler, type EventContext, type EventMap, type EventsOf, Handler, SocketIngress } from "socket-ingress";
+import { Controller, type ControllerHandler, type EventContext, type EventMap, type EventsOf, Handler, type ServiceManager, SocketIngress } from "socket-ingress";
 import type { Client } from "socket-ingress/client";
 import { group, type Realtime } from "socket-ingress/realtime";
 import { z } from "zod";
@@ -21,6 +21,7 @@ interface ClientToServer {
 }
 type App = Server<ClientToServer, { presence(who: string[]): void }, Record<string, never>, { user: string }>;
 declare const ingress: SocketIngress<App>;
+declare const manager: ServiceManager<App>;
 declare const untyped: SocketIngress;
 
 abstract class Methods extends Handler<App> {
@@ -104,6 +105,7 @@ const mistakes: Record<string, { program: string; says: string[]; not?: string[]
   "a wrong option is told by its type": {
     program: events(`{ heartbeat: { run: "handleBeat", priority: "high" } }`),
     says: [`Types of property 'priority' are incompatible.`, `Type 'string' is not assignable to type 'number'.`],
+    also: "Property 'events' in type 'My' is not assignable to the same property in base type",
   },
   "a misspelt method beside options gets a suggestion": {
     program: events(`{ heartbeat: { run: "handleBaet", priority: 1 } }`),
@@ -201,6 +203,12 @@ const mistakes: Record<string, { program: string; says: string[]; not?: string[]
   "a notice that carries something else than the push of its name is told with what that carries": {
     program: code(`void realtime.notify({} as never, group("g"), 3.5, { event: "items_changed" });`),
     says: [`Argument of type 'number' is not assignable to parameter of type '{ source: string; }'.`],
+  },
+  "a handler whose events nobody checked is told with the events that need it": {
+    program: code(
+      `class My extends Methods { readonly events = { heartbeat: "handleBeat", say: "say", connection: this.say }; say(_: EventContext<App>) {} }\nmanager.registerHandler(new My());`,
+    ),
+    says: [`EventsNeedSatisfiesEventMap<"heartbeat" | "say">`],
   },
   "what is neither handler nor controller has no events for a client": {
     program: code(`declare const events: EventsOf<ClientToServer>; void events;`),

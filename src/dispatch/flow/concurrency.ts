@@ -24,9 +24,24 @@ interface Waiter {
   readonly refuse: (error: EventError) => void;
 }
 
-interface Lane {
-  running: number;
-  waiting: Waiter[];
+/** What runs and what waits under one key. */
+class Lane {
+  readonly #lanes: Map<unknown, Lane>;
+  readonly #key: unknown;
+  running = 1;
+  waiting: Waiter[] | undefined = undefined;
+
+  constructor(lanes: Map<unknown, Lane>, key: unknown) {
+    this.#lanes = lanes;
+    this.#key = key;
+  }
+
+  /** A run has ended: its slot is the next one's. */
+  leave(): void {
+    const next = this.waiting?.shift();
+    if (next !== undefined) return next.grant();
+    if (--this.running === 0) this.#lanes.delete(this.#key);
+  }
 }
 
 /**
@@ -49,21 +64,19 @@ export class Lanes {
   enter(key: unknown, context: Context, turn: LaneTurn): Promise<void> | undefined {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { running: 0, waiting: [] };
+      lane = new Lane(this.#lanes, key);
       this.#lanes.set(key, lane);
-    }
-    if (lane.running < this.#limits.concurrency) {
-      lane.running++;
-      turn.release = this.#releaser(key, lane);
-      return undefined;
-    }
-    return this.#wait(key, lane, context, turn);
+    } else if (lane.running < this.#limits.concurrency) lane.running++;
+    else return this.#wait(lane, context, turn);
+    turn.slot = lane;
+    return undefined;
   }
 
-  #wait(key: unknown, lane: Lane, context: Context, turn: LaneTurn): Promise<void> {
+  #wait(lane: Lane, context: Context, turn: LaneTurn): Promise<void> {
     const flow = context.state.traffic.flowOf(context.socket);
-    if (lane.waiting.length >= this.#limits.queueMax) {
-      const oldest = this.#limits.overflow === "dropOldest" ? lane.waiting.shift() : undefined;
+    const waiting = (lane.waiting ??= []);
+    if (waiting.length >= this.#limits.queueMax) {
+      const oldest = this.#limits.overflow === "dropOldest" ? waiting.shift() : undefined;
       if (oldest === undefined) throw new EventError("OVERLOADED", "too many events of this kind are waiting");
       oldest.refuse(new EventError("OVERLOADED", "a newer event took the place of this one"));
     }
@@ -72,7 +85,7 @@ export class Lanes {
     return new Promise<void>((resolve, reject) => {
       const waiter: Waiter = {
         grant: () => {
-          turn.release = this.#releaser(key, lane);
+          turn.slot = lane;
           resolve();
         },
         refuse: (error) => {
@@ -80,27 +93,16 @@ export class Lanes {
           reject(error);
         },
       };
-      lane.waiting.push(waiter);
+      waiting.push(waiter);
       if (!context.nested) flow.parked.add(context);
       // Whoever gives up waiting is in no queue any more.
       turn.onOver(() => {
-        const at = lane.waiting.indexOf(waiter);
+        const at = waiting.indexOf(waiter);
         if (at === -1) return;
-        lane.waiting.splice(at, 1);
+        waiting.splice(at, 1);
         resolve();
       });
     });
-  }
-
-  #releaser(key: unknown, lane: Lane): () => void {
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      const next = lane.waiting.shift();
-      if (next !== undefined) return next.grant();
-      if (--lane.running === 0) this.#lanes.delete(key);
-    };
   }
 }
 
@@ -108,19 +110,20 @@ export class Lanes {
 export function laned(invoke: Invoke, subscription: Subscription, options: LaneOptions, self: unknown): Invoke {
   const lanes = new Lanes(options);
   const { key } = options;
+  const run = finishing(invoke);
   return (context, args, count) => {
     const { traffic } = context.state;
     const turn = context.laneTurn as LaneTurn; // every run of a laned subscription has one
     const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
     const slot = lanes.enter(lane, context, turn);
-    if (slot === undefined) return finishing(turn, () => invoke(context, args, count));
+    if (slot === undefined) return run(turn, context, args, count);
     if (context.run === undefined) turn.parked = true;
     else context.run.park();
     return slot.then(async () => {
       await context.run?.unpark(turn);
       traffic.flowOf(context.socket).parked.delete(context);
-      if (!turn.over) return finishing(turn, () => invoke(context, args, count));
-      turn.release?.();
+      if (!turn.over) return run(turn, context, args, count);
+      turn.release();
       return undefined;
     });
   };
@@ -133,15 +136,17 @@ function laneOf(key: unknown): string {
 }
 
 /** Runs in a lane, and gives the slot back at the end, whatever the end is. */
-function finishing(turn: LaneTurn, run: () => unknown): unknown {
-  const { release } = turn;
-  try {
-    const result = run();
-    if (isThenable(result)) return Promise.resolve(result).finally(release);
-    release?.();
+function finishing(invoke: Invoke): (turn: LaneTurn, ...given: Parameters<Invoke>) => unknown {
+  return (turn, context, args, count) => {
+    let result: unknown;
+    try {
+      result = invoke(context, args, count);
+      if (isThenable(result)) return Promise.resolve(result).finally(() => turn.release());
+    } catch (thrown) {
+      turn.release();
+      throw thrown;
+    }
+    turn.release();
     return result;
-  } catch (thrown) {
-    release?.();
-    throw thrown;
-  }
+  };
 }

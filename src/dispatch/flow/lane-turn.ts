@@ -6,8 +6,8 @@ export class LaneTurn {
   over = false;
   /** Whether it waits for its lane, and so holds no place among the running events of its transport. */
   parked = false;
-  /** Gives back the slot in the lane, if it has one. */
-  release: (() => void) | undefined = undefined;
+  /** The lane that it has a slot in. */
+  slot: { leave(): void } | undefined = undefined;
   #whenOver: (() => void) | undefined = undefined;
 
   /** Have `fn` called when the turn is over. */
@@ -31,6 +31,13 @@ export class LaneTurn {
   /** The subscriber was given up: its slot in the lane is free, whatever it still does. */
   giveUp(): void {
     this.end();
-    this.release?.();
+    this.release();
+  }
+
+  /** Gives the slot back, if it has one. */
+  release(): void {
+    const { slot } = this;
+    this.slot = undefined;
+    slot?.leave();
   }
 }

@@ -2,6 +2,7 @@ import { type RepeatableEvent, setRepeats } from "../../events/repeats.js";
 import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
 import { type Awaitable, describeValue, isThenable, printable } from "../../wire/values.js";
 import type { Server } from "socket.io";
+import { builtIn } from "../../events/managed.js";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
@@ -119,6 +120,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** Who belongs together: players and groups. */
   readonly groups: Groups<App>;
   readonly events: object;
+  /** @internal */
+  readonly [builtIn]: true = true;
 
   readonly #options: RealtimeOptions<App>;
   readonly #memberships: Memberships;

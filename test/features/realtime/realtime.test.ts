@@ -188,6 +188,18 @@ describe("the door", () => {
     expect(await realtime.count(everyone())).toEqual({ sockets: 0, nodes: 0, complete: true });
   });
 
+  it("is told apart from the application's own events by a manager", async () => {
+    await using served = await serve();
+    const manager = new ServiceManager(served.io, { logger: recordingLog() });
+    manager.registerHandler(new Realtime());
+    await manager.boot();
+    manager.ingress.on("mine", () => 1);
+    const { events, builtIn } = manager.describe();
+    expect(events.map(({ event }) => event)).toEqual(["mine"]);
+    expect(builtIn.map(({ event }) => event)).toEqual(expect.arrayContaining(["connection", "ingress:join"]));
+    await manager.shutdown();
+  });
+
   it("speaks only event names that begin with ingress:", async () => {
     await using door = await open();
     const names = door.ingress

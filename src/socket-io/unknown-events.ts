@@ -4,7 +4,7 @@ import { Context, listedArguments } from "../dispatch/context.js";
 import { EventEntry } from "../dispatch/event-entry.js";
 import { refusals } from "../dispatch/failures.js";
 import type { Acknowledge } from "../dispatch/reply.js";
-import { shortName, writeLog } from "../lifecycle/log.js";
+import { isEnabled, shortName, writeLog } from "../lifecycle/log.js";
 import type { Coming } from "./arrivals.js";
 import { HeldAnswers } from "./held-answers.js";
 import { hasForeignCatchAll, hasForeignListener, hasHandler, markOwn } from "./own-listeners.js";
@@ -174,12 +174,9 @@ export class UnknownEvents {
 export function answerUnknown(state: IngressState, event: string, socket: Socket, ack: Acknowledge): void {
   state.counters.unknownEvents++;
   ack(state.traffic.draining ? refusals.shuttingDown : refusals.unknownEvent);
-  writeLog(
-    state.log,
-    "debug",
-    { event: shortName(event), namespace: socket.nsp.name, socketId: socket.id },
-    "an event that nobody handles was answered",
-  );
+  if (!isEnabled(state.log, "debug")) return;
+  const fields = { event: shortName(event), namespace: socket.nsp.name, socketId: socket.id };
+  writeLog(state.log, "debug", fields, "an event that nobody handles was answered");
 }
 
 /** The oldest is forgotten, not answered: as likely as not it has been, and its listener answers it if it still comes. */

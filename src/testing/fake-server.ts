@@ -1,3 +1,4 @@
+import { quietDefaultLogger } from "../lifecycle/default-logger.js";
 import { checkTicks } from "./ticks.js";
 import { Server, type ServerOptions, type Socket } from "socket.io";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
@@ -79,6 +80,7 @@ export function fakeServer<App extends AppServer = Server>(options: FakeServerOp
       );
     }
   }
+  quietDefaultLogger();
   // The class knows a server of any events; which ones is only the caller's to say.
   return new TransportlessServer(options) as unknown as FakeServer<App>;
 }

@@ -1,3 +1,4 @@
+import { quietDefaultLogger } from "../lifecycle/default-logger.js";
 import { checkTicks } from "./ticks.js";
 import { createServer } from "node:http";
 import type { Server } from "socket.io";
@@ -80,6 +81,7 @@ export async function inMemory<App extends AppServer>(
   io: App,
   { heartbeats = false }: InMemoryOptions = {},
 ): Promise<InMemoryApp<App>> {
+  quietDefaultLogger();
   const { io: open } = await socketIoClient();
   // Declared as always there, and there only once attached.
   const attached = io.httpServer as App["httpServer"] | undefined;

@@ -295,6 +295,7 @@ export class Engine<App extends AppServer = Server> {
     // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
     // restores it again. Who it is, is asked anew; its topics are reviewed (decision 0026).
     if (socket.recovered) {
+      this.#rooms.recovered(socket);
       // What tells of a topic with history by plain events stays, too: nobody could tell of what is missed.
       const kept = new Set(
         idsOf("topic", socket.rooms).flatMap((id) => [roomOf("topic", id), historyRoom("events", id)]),

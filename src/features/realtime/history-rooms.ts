@@ -51,13 +51,19 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     this.#options = options;
     // Told in the turn in which the socket is there, before anything can be sent to the rooms that came back with it, and before
     // anybody who was there earlier begins to review it, which takes it out of them.
-    options.namespace.prependListener("connection", this.#onConnection);
+    options.namespace.prependListener("connection", this.recovered);
   }
 
   /** Stops looking at who comes back. */
   close(): void {
-    this.#options.namespace.off("connection", this.#onConnection);
+    this.#options.namespace.off("connection", this.recovered);
   }
+
+  /** A connection is there, perhaps with the rooms of one before: what Socket.IO gives back does not hold all that the log does. */
+  readonly recovered = (socket: Pick<Socket, "id" | "recovered" | "rooms" | "leave">): void => {
+    const topics = socket.recovered ? positionedTopics(socket.rooms) : [];
+    if (topics.length > 0) this.#ask(socket, this.#newReader(socket), topics);
+  };
 
   /** Lets a socket into topics, and sends it what it missed of them. */
   enter(socket: AppSocket<App>, topics: readonly Entering[], at: At | undefined): Awaitable<void> {
@@ -186,14 +192,7 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     return reader;
   }
 
-  // What Socket.IO itself gives back to a connection does not hold all that was sent by positions, and the log does.
-  readonly #onConnection = (socket: Socket): void => {
-    if (!socket.recovered) return;
-    const topics = positionedTopics(socket.rooms);
-    if (topics.length > 0) this.#ask(socket, this.#newReader(socket), topics);
-  };
-
-  #ask(socket: Socket, reader: Reader, topics: readonly string[]): void {
+  #ask(socket: Pick<Socket, "id" | "rooms" | "leave">, reader: Reader, topics: readonly string[]): void {
     for (const topic of topics) {
       reader.places.delete(topic);
       reader.awaited.add(topic);

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { EventError } from "socket-ingress";
+import { describe, expect, it, vi } from "vitest";
+import { EventError, recoverAfterAsking } from "socket-ingress";
 import {
   everyone,
   type HistorySettings,
@@ -422,6 +422,61 @@ describe.each([
     await ada.until("all 4");
     expect(ada.got).toEqual(["admin 1", "all 1", "reader 2", "all 2", "reader 3", "all 3", "all 4"]);
     expect(ada.gaps).toEqual([]);
+  });
+});
+
+describe.each([
+  ["by itself", {}],
+  ["by recoverAfterAsking", { adapter: recoverAfterAsking() }],
+])("a connection that Socket.IO recovers %s", (_how, more) => {
+  it("has every push of a topic with history once and in order, whoever of the two sent it", async () => {
+    await using d = await withTopics({
+      server: { connectionStateRecovery: { skipMiddlewares: false }, ...more },
+    });
+    const client = await d.enter({ user: "ada" });
+    const ada = readPositions(client.socket);
+    await ada.join("h:1", "h:2");
+    await d.realtime.emitSocket("said", { n: 1 }, topic("h:1"));
+    await client.caughtUp();
+    for (let round = 0; round < 3; round++) {
+      const gone = new Promise((resolve) => client.socket.once("disconnect", resolve));
+      client.socket.io.engine.close();
+      await gone;
+      await vi.waitFor(() => expect(d.served.io.of("/").sockets.size).toBe(0));
+      await d.realtime.emitSocket("said", { n: 2 + round * 3 }, topic("h:1"));
+      await d.realtime.emitSocket("said", { n: 3 + round * 3 }, { topics: ["h:1", "h:2"] });
+      const connected = new Promise<void>((resolve) => client.socket.once("connect", resolve));
+      client.socket.connect();
+      await connected;
+      expect(client.socket.recovered).toBe(true);
+      void d.realtime.emitSocket("said", { n: 4 + round * 3 }, topic("h:2"));
+      await client.next("ingress:gap");
+      await ada.rejoined();
+      await client.caughtUp();
+    }
+    expect(ada.got).toEqual(Array.from({ length: 10 }, (_, i) => ({ n: i + 1 })));
+    expect(ada.gaps).toEqual([]);
+  });
+
+  it("is asked again for each topic, without being held to have joined too often", async () => {
+    await using d = await withTopics({
+      topicsPerSocket: 30,
+      server: { connectionStateRecovery: { skipMiddlewares: false }, ...more },
+    });
+    const client = await d.enter({ user: "ada" });
+    const ada = readPositions(client.socket);
+    await ada.join(...Array.from({ length: 30 }, (_, i) => `h:${i}`));
+    await d.realtime.emitSocket("said", { n: 1 }, topic("h:1"));
+    await client.caughtUp();
+    const gone = new Promise((resolve) => client.socket.once("disconnect", resolve));
+    client.socket.io.engine.close();
+    await gone;
+    client.socket.connect();
+    await client.next("ingress:gap");
+    await ada.rejoined();
+    await d.realtime.emitSocket("said", { n: 2 }, topic("h:29"));
+    await client.caughtUp();
+    expect(ada.got).toEqual([{ n: 1 }, { n: 2 }]);
   });
 });
 

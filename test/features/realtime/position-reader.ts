@@ -65,11 +65,11 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
     returning.catch(() => undefined); // told to who waits
   };
 
-  socket.on("disconnect", () => {
+  // Not at "disconnect": what the client still had of the last connection is told between the two.
+  socket.on("connect", () => {
     asking = 0;
-    lose();
+    again();
   });
-  socket.on("connect", again);
   socket.on("ingress:gap", again);
   socket.on("ingress:evicted", ({ topic, at }: Evicted) => {
     if (topics.has(topic)) topics.set(topic, at ?? true);

@@ -71,10 +71,10 @@ export async function startNodes(
     const its = door.served.io.of("/").adapter;
     const emit = its.serverSideEmit.bind(its);
     its.serverSideEmit = (packet) => {
-      if ((packet[1] as { kind?: string }).kind !== "entry") return emit(packet) as unknown as void;
+      if ((packet[1] as { kind?: string }).kind !== "entry") return emit(packet);
       // Encoded now, as an adapter would.
       const copy = structuredClone(packet);
-      carry(() => void emit(copy));
+      carry(() => emit(copy));
       return undefined;
     };
     doors.push(door);

@@ -124,7 +124,7 @@ describe("a module", () => {
     const { module, socket } = items();
     module.begin = async () => {
       await module.joinTopic("t");
-      module.refetchOnSocket("items_changed" as never, "get_items" as never, () => {}, { immediate: true } as never);
+      module.refetchOnSocket("presence", () => socket.emit("asked"), () => {}, { immediate: true });
       await module.joinTopic("u");
     };
     const started = module.start();

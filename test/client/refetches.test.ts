@@ -112,7 +112,7 @@ describe("refetchOnSocket", () => {
       client.refetchOnSocket(event, fetch, () => {}, { pauseMs });
       socket.push(event);
       socket.push(event);
-      await vi.advanceTimersByTimeAsync(pauseMs - 1);
+      await vi.advanceTimersByTimeAsync(pauseMs && pauseMs - 1);
       expect(fetch).toHaveBeenCalledTimes(pauseMs === 0 ? 2 : 1);
       await vi.advanceTimersByTimeAsync(1);
       expect(fetch).toHaveBeenCalledTimes(2);

@@ -39,7 +39,7 @@ export interface HistoryRoomsOptions {
 
 /**
  * The rooms of topics, and what sockets that come back to those with history have missed. A socket that reads positions is in other rooms
- * of a topic's history than one that does not (decision 0042).
+ * of a topic's history than one that does not (decision 0044).
  */
 export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   readonly #options: HistoryRoomsOptions;

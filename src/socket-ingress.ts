@@ -31,7 +31,7 @@ import {
 import { bufferedBytesOf } from "./socket-io/buffered-bytes.js";
 import type { Connection } from "./socket-io/engines.js";
 import { namespacePattern } from "./events/namespace-pattern.js";
-import { defaultLogger } from "./lifecycle/log.js";
+import { defaultLogger } from "./lifecycle/default-logger.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
 import {

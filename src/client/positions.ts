@@ -46,6 +46,8 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
    */
   const seen = new Set<number>();
   let waiting = false;
+  /** Socket.IO puts one more argument behind all of ours, on servers that recover connections. */
+  let offsets = false;
 
   const settle = (): void => {
     waiting = [...places.values()].some((where) => where !== "following");
@@ -66,11 +68,12 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
     if (!isText(event)) return false;
     if (!isNew(n)) return true;
     if (at && n > at[1]) at = [at[0], n];
-    onPush(event as string, args);
+    onPush(event as string, offsets ? args.slice(0, -1) : args);
     return true;
   };
-  const readPosition = ([epoch, n]: Position, topics: unknown, gaps: unknown): boolean => {
+  const readPosition = ([epoch, n]: Position, [topics, gaps, ...more]: unknown[]): boolean => {
     if (!isNames(topics) || !isNames(gaps)) return false;
+    offsets = more.length > 0;
     // A log that was restored may be behind what was known, which only those who are in can know better.
     const knows = at?.[0] === epoch && [...places.values()].includes("following");
     if (!knows || n > (at?.[1] ?? 0)) {
@@ -100,6 +103,6 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
     onFrame: (first, ...rest) =>
       typeof first === "number"
         ? readPush(first, rest[0], rest.slice(1))
-        : isVersion(first) && readPosition(first, rest[0], rest[1]),
+        : isVersion(first) && readPosition(first, rest),
   };
 }

@@ -250,14 +250,20 @@ export class Run implements Limited {
     const plan = this.#plan;
     const index = this.#index + 1;
     const flow = this.#flow as Flow; // it is under way
-    if (this.#isPlaced || context.nested || index >= plan.length) return advance(context, plan, index, value);
+    if (this.#isPlaced || context.nested || context.stopped || index >= plan.length)
+      return advance(context, plan, index, value);
+    flow.parked.add(context);
     flow.resume({
       start: () => {
+        flow.parked.delete(context);
         if (this.#context !== context) return flow.give();
         this.#isPlaced = true;
         advance(context, plan, index, value);
       },
-      cut: () => this.cut(),
+      cut: () => {
+        flow.parked.delete(context);
+        return this.cut();
+      },
     });
   }
 

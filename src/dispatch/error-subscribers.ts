@@ -1,10 +1,11 @@
 import { isThenable, printable } from "../wire/values.js";
 import type { Context } from "./context.js";
-import { isEventError } from "../wire/event-error.js";
+import { type EventError, isEventError } from "../wire/event-error.js";
 import type { Socket } from "socket.io";
 import { toFailure } from "../wire/to-failure.js";
 import type { Logger } from "../lifecycle/logger.js";
-import { type LogFields, shortName, writeLog } from "../lifecycle/log.js";
+import type { Subscription } from "./subscription.js";
+import { ClientFaults, type LogFields, shortName, writeLog } from "../lifecycle/log.js";
 
 /** What an error subscriber is told beside the error. */
 export interface ErrorInfo {
@@ -30,7 +31,7 @@ export interface ErrorInfo {
 export type ErrorSubscriber = (error: unknown, info: ErrorInfo) => unknown;
 
 /** Said of a refusal that keeps nobody from running. */
-const outlived = "; subscribers behind it run all the same, which guard: true would keep them from";
+const outlived = "; subscribers behind it run all the same, which guard: true would keep them from (said once)";
 
 interface Entry {
   readonly fn: ErrorSubscriber;
@@ -40,10 +41,14 @@ interface Entry {
 /** Who hears of errors: each error once, in priority order, whatever the others do; the log if nobody listens. */
 export class ErrorSubscribers {
   readonly #log: Logger;
+  readonly #refusals: ClientFaults;
+  /** Of whom it was said that others outlive their refusals. */
+  readonly #outlived = new WeakSet<Subscription>();
   #entries: readonly Entry[] = [];
 
   constructor(log: Logger) {
     this.#log = log;
+    this.#refusals = new ClientFaults(log, "events were refused");
   }
 
   add(fn: ErrorSubscriber, priority: number): () => void {
@@ -61,8 +66,9 @@ export class ErrorSubscribers {
 
   /** Tell of what went wrong in an event, and with which code its caller was or would be answered. */
   tellOf(error: unknown, code: string, context: Context): void {
-    const { event, namespace, subscription, socket, entry } = context;
-    const isOutlived = subscription?.guard === false && subscription !== entry.plan.at(-1);
+    const { event, namespace, subscription, socket } = context;
+    // What can't be helped by anybody is not made: a flood of refusals makes a list of arguments each otherwise.
+    if (this.#entries.length === 0 && isRefusal(error, code)) return this.#refused(error, code, context);
     const info: ErrorInfo = {
       event,
       namespace,
@@ -73,16 +79,12 @@ export class ErrorSubscribers {
       socket,
       args: [...context.args],
     };
-    this.tell(error, info, isOutlived);
+    this.tell(error, info);
   }
 
-  /**
-   * Tell of an error: all of them, in order, none waiting for another to end. Never throws.
-   *
-   * @param isOutlived - whether further subscribers of the event run all the same
-   */
-  tell(error: unknown, info: ErrorInfo, isOutlived = false): void {
-    if (this.#entries.length === 0) return this.#write(error, info, isOutlived);
+  /** Tell of an error: all of them, in order, none waiting for another to end. Never throws. */
+  tell(error: unknown, info: ErrorInfo): void {
+    if (this.#entries.length === 0) return this.#write(error, info);
     for (const { fn } of this.#entries) {
       try {
         const result = fn(error, info);
@@ -98,28 +100,40 @@ export class ErrorSubscribers {
     writeLog(this.#log, "error", { ...fields(info), err: printable(thrown) }, "an error subscriber failed");
   }
 
-  #write(error: unknown, info: ErrorInfo, isOutlived: boolean): void {
-    const where = `${info.handler ?? "subscriber"}${info.method === undefined ? "" : `.${info.method}`}`;
-    if (isEventError(error) && info.code !== "TIMEOUT") {
-      const { message } = toFailure(error).error;
-      writeLog(
-        this.#log,
-        "warn",
-        { ...fields(info), reason: message },
-        `${where} refused "${shortName(info.event)}"${isOutlived ? outlived : ""}`,
-      );
-    } else {
-      writeLog(
-        this.#log,
-        "error",
-        { ...fields(info), err: printable(error) },
-        `${where} failed on "${shortName(info.event)}"`,
-      );
-    }
+  #write(error: unknown, info: ErrorInfo): void {
+    const message = `${whereOf(info)} failed on "${shortName(info.event)}"`;
+    writeLog(this.#log, "error", { ...fields(info), err: printable(error) }, message);
+  }
+
+  /** The client is to blame; but who subscribed is told once of a refusal that keeps nobody from running. */
+  #refused(error: EventError, code: string, context: Context): void {
+    const { event, namespace, subscription, socket, entry } = context;
+    const line = (): { fields: LogFields; message: string } => {
+      const { handler, method } = subscription ?? {};
+      const where = { event, handler, method, namespace, socketId: socket?.id, code };
+      const reason = toFailure(error).error.message;
+      return { fields: { ...fields(where), reason }, message: `${whereOf(where)} refused "${shortName(event)}"` };
+    };
+    const isOutlived = subscription?.guard === false && subscription !== entry.plan.at(-1);
+    if (!isOutlived || this.#outlived.has(subscription)) return this.#refusals.write(line);
+    this.#outlived.add(subscription);
+    const { fields: said, message } = line();
+    writeLog(this.#log, "warn", said, message + outlived);
   }
 }
 
-function fields(info: ErrorInfo): LogFields {
+/** Whether an error was meant for the caller: not a time that ran out, nor a fault that somebody says of themselves. */
+function isRefusal(error: unknown, code: string): error is EventError {
+  return code !== "TIMEOUT" && code !== "INTERNAL" && isEventError(error);
+}
+
+type Where = Pick<ErrorInfo, "event" | "handler" | "method" | "namespace" | "socketId" | "code">;
+
+function whereOf({ handler, method }: Where): string {
+  return `${handler ?? "subscriber"}${method === undefined ? "" : `.${method}`}`;
+}
+
+function fields(info: Where): LogFields {
   const { event, handler, method, namespace, socketId, code } = info;
   return { event: shortName(event), handler, method, namespace, socketId, code };
 }

@@ -1,15 +1,4 @@
 import type { Logger } from "./logger.js";
-import { ownRequire } from "./own-require.js";
-
-/** The logger that is used when none is given: pino, to standard output. It is loaded now: most bring a logger of their own. */
-export function defaultLogger(): Logger {
-  return loadPino().pino({ name: "socket-ingress" });
-}
-
-function loadPino(): typeof import("pino") {
-  // Spelt out where there is a `require`: that is what bundlers look for.
-  return (typeof require === "function" ? require("pino") : ownRequire("pino")) as typeof import("pino");
-}
 
 /** A log line about one event carries these, whoever writes it. */
 export interface LogFields {
@@ -40,6 +29,48 @@ export function writeLog(logger: Logger, level: LogLevel, fields: LogFields, mes
       writeLastResort(thrown, message);
     }
   }
+}
+
+/** Between two summaries of a {@link ClientFaults}. */
+const SUMMARY_EVERY_MS = 1_000;
+
+/**
+ * What clients are to blame for: each is a line at `debug`, and all together are at most one line a second at `info`, so that a flood of
+ * events is no flood of lines. The first after a while is told at once; how many there were since is in the next.
+ */
+export class ClientFaults {
+  readonly #log: Logger;
+  readonly #what: string;
+  #since = 0;
+  #lastMs = -Infinity;
+
+  /** @param what what the summary says of them, behind their number */
+  constructor(log: Logger, what: string) {
+    this.#log = log;
+    this.#what = what;
+  }
+
+  /** Takes a function that makes the line: most are never written. */
+  write(line: () => { readonly fields: LogFields; readonly message: string }): void {
+    this.#since++;
+    const now = performance.now();
+    const isDue = now - this.#lastMs >= SUMMARY_EVERY_MS;
+    if (!isDue && !isEnabled(this.#log, "debug")) return;
+    const { fields, message } = line();
+    writeLog(this.#log, "debug", fields, message);
+    if (!isDue) return;
+    const times = this.#since;
+    this.#since = 0;
+    this.#lastMs = now;
+    const summary = times === 1 ? message : `${times} ${this.#what}; the last: ${message}`;
+    writeLog(this.#log, "info", { ...fields, times }, summary);
+  }
+}
+
+/** Whether lines of a level are written, as far as the logger can tell: pino does. */
+export function isEnabled(log: Logger, level: LogLevel): boolean {
+  const { isLevelEnabled } = log as { isLevelEnabled?: unknown };
+  return typeof isLevelEnabled !== "function" || isLevelEnabled.call(log, level) === true;
 }
 
 function writeLastResort(thrown: unknown, message: string): void {

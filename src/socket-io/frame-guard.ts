@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Server } from "socket.io";
 import { parserOf } from "../wire/sendable.js";
-import { writeLog } from "../lifecycle/log.js";
+import { ClientFaults } from "../lifecycle/log.js";
 import type { Logger } from "../lifecycle/logger.js";
 import type { Connection, Engine, Engines } from "./engines.js";
 import { frameType, hasMoreArguments, hasMorePlaceholders, namespaceOf } from "./frames.js";
@@ -27,7 +27,7 @@ export interface FrameGuardOptions {
  * from here. One listener for the engine and one function for all its connections.
  */
 export class FrameGuard {
-  readonly #log: Logger;
+  readonly #closed: ClientFaults;
   readonly #maxArguments: number;
   readonly #namespaces: TransportNamespaces;
   readonly #onConnection: (connection: Connection) => void;
@@ -36,10 +36,9 @@ export class FrameGuard {
   #unfollow: (() => void) | undefined;
   /** Whether frames are Socket.IO's own. */
   #readsConnects = true;
-  #lastWarningMs = -Infinity;
 
   constructor({ log, maxArguments, namespaces }: FrameGuardOptions) {
-    this.#log = log;
+    this.#closed = new ClientFaults(log, "connections were closed");
     this.#maxArguments = maxArguments;
     this.#namespaces = namespaces;
     const read = (connection: Connection, data: string): void => this.#read(connection, data);
@@ -131,10 +130,7 @@ export class FrameGuard {
   /** Closed, it has no decoder any more (`Client.destroy` in socket.io), and its engine drops what is still to come. */
   #end(connection: Connection, what: string): void {
     connection.close(true);
-    const now = performance.now();
-    if (now - this.#lastWarningMs < 1_000) return;
-    this.#lastWarningMs = now;
-    writeLog(this.#log, "warn", {}, `a connection was closed whose client ${what}; at most one such line a second`);
+    this.#closed.write(() => ({ fields: {}, message: `a connection was closed whose client ${what}` }));
   }
 }
 

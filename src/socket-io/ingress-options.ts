@@ -12,7 +12,7 @@ export interface SocketIngressOptions extends Pick<EventOptions, keyof typeof ev
   /**
    * Where log lines go; anything pino-shaped.
    *
-   * @default pino, to standard output
+   * @default to standard output: lines for people on a terminal, pino's elsewhere; in tests only warnings and errors
    */
   logger?: Logger;
   /**

@@ -1,3 +1,5 @@
+import { quietDefaultLogger } from "../lifecycle/default-logger.js";
+import { checkTicks } from "./ticks.js";
 import { Server, type ServerOptions, type Socket } from "socket.io";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { SocketDataOf } from "../wire/event-types.js";
@@ -78,6 +80,7 @@ export function fakeServer<App extends AppServer = Server>(options: FakeServerOp
       );
     }
   }
+  quietDefaultLogger();
   // The class knows a server of any events; which ones is only the caller's to say.
   return new TransportlessServer(options) as unknown as FakeServer<App>;
 }
@@ -95,6 +98,7 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
   }
 
   async connect(options: FakeConnectOptions<AppServer> = {}): Promise<FakeSocket<AppServer>> {
+    checkTicks("connect");
     const { auth = {}, data, namespace: name = "/", over, ...request } = options;
     const namespace = name.startsWith("/") ? name : `/${name}`;
     const dial = (link?: Link): FakeClient => new FakeClient(this.#engine, this.#parser, request, link);

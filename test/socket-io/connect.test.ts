@@ -260,11 +260,12 @@ describe("a handler", () => {
       readonly name = "alone";
       readonly events = { x: () => "x" };
     }
-    const { log } = new Alone();
-    expect((log as unknown as { bindings(): object }).bindings()).toMatchObject({
-      name: "socket-ingress",
-      handler: "alone",
-    });
+    const out = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    new Alone().log.error("it failed");
+    const written = out.mock.calls.map(([chunk]) => String(chunk)).join("");
+    out.mockRestore();
+    expect(written).toContain("it failed");
+    expect(written).toContain("handler=alone");
   });
 
   it("belongs to one manager: a second one is refused it, and the first keeps it", async () => {

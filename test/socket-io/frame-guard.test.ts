@@ -37,7 +37,7 @@ describe("the arguments of a frame", () => {
     }
     expect(await client.call(["count"], { id: 100 })).toEqual([0]);
     expect(
-      app.log.lines.filter(({ level, message }) => level === "warn" && message?.includes("maxArguments")),
+      app.log.lines.filter(({ level, message }) => level === "info" && message?.includes("maxArguments")),
     ).toHaveLength(1);
   });
 

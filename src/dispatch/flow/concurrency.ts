@@ -1,6 +1,8 @@
 import { defuse, describeValue, isThenable } from "../../wire/values.js";
 import type { AnySubscriber, Overflow } from "../../events/subscriber.js";
 import type { Invoke, Subscription } from "../subscription.js";
+import type { Context } from "../context.js";
+import { refusals } from "../failures.js";
 import type { LaneTurn } from "./lane-turn.js";
 import { EventError } from "../../wire/event-error.js";
 
@@ -18,7 +20,6 @@ export interface LaneOptions extends LaneLimits {
 }
 
 interface Waiter {
-  readonly turn: LaneTurn;
   readonly grant: () => void;
   readonly refuse: (error: EventError) => void;
 }
@@ -37,9 +38,8 @@ class Lane {
 
   /** A run has ended: its slot is the next one's. */
   leave(): void {
-    for (let next = this.waiting?.shift(); next !== undefined; next = this.waiting?.shift()) {
-      if (!next.turn.over) return next.grant();
-    }
+    const next = this.waiting?.shift();
+    if (next !== undefined) return next.grant();
     if (--this.running === 0) this.#lanes.delete(this.#key);
   }
 }
@@ -57,41 +57,50 @@ export class Lanes {
   }
 
   /**
-   * A slot in the lane of `key`: at once, or a promise of one.
+   * A slot in the lane of `key`: at once, or a promise of one, which also resolves when the turn is over.
    *
-   * @throws EventError `OVERLOADED` when the queue is full
+   * @throws EventError `OVERLOADED` when the queue is full, or as many events of the connection wait as may
    */
-  enter(key: unknown, turn: LaneTurn): Promise<void> | undefined {
+  enter(key: unknown, context: Context, turn: LaneTurn): Promise<void> | undefined {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = new Lane(this.#lanes, key);
       this.#lanes.set(key, lane);
     } else if (lane.running < this.#limits.concurrency) lane.running++;
-    else return this.#wait(lane, turn);
+    else return this.#wait(lane, context, turn);
     turn.slot = lane;
     return undefined;
   }
 
-  #wait(lane: Lane, turn: LaneTurn): Promise<void> {
-    lane.waiting ??= [];
-    if (lane.waiting.length >= this.#limits.queueMax) {
-      // Whoever gave up waiting is not in the queue.
-      lane.waiting = lane.waiting.filter((waiter) => !waiter.turn.over);
-    }
-    const { waiting } = lane;
+  #wait(lane: Lane, context: Context, turn: LaneTurn): Promise<void> {
+    const flow = context.state.traffic.flowOf(context.socket);
+    const waiting = (lane.waiting ??= []);
     if (waiting.length >= this.#limits.queueMax) {
       const oldest = this.#limits.overflow === "dropOldest" ? waiting.shift() : undefined;
       if (oldest === undefined) throw new EventError("OVERLOADED", "too many events of this kind are waiting");
       oldest.refuse(new EventError("OVERLOADED", "a newer event took the place of this one"));
     }
-    return new Promise<void>((grant, refuse) => {
-      waiting.push({
-        turn,
-        refuse,
+    // What is dispatched from inside an event is part of that.
+    if (flow.full && !context.nested) throw new EventError("OVERLOADED", refusals.overloaded.error.message);
+    return new Promise<void>((resolve, reject) => {
+      const waiter: Waiter = {
         grant: () => {
           turn.slot = lane;
-          grant();
+          resolve();
         },
+        refuse: (error) => {
+          flow.parked.delete(context);
+          reject(error);
+        },
+      };
+      waiting.push(waiter);
+      if (!context.nested) flow.parked.add(context);
+      // Whoever gives up waiting is in no queue any more.
+      turn.onOver(() => {
+        const at = waiting.indexOf(waiter);
+        if (at === -1) return;
+        waiting.splice(at, 1);
+        resolve();
       });
     });
   }
@@ -103,14 +112,16 @@ export function laned(invoke: Invoke, subscription: Subscription, options: LaneO
   const { key } = options;
   const run = finishing(invoke);
   return (context, args, count) => {
+    const { traffic } = context.state;
     const turn = context.laneTurn as LaneTurn; // every run of a laned subscription has one
     const lane = key === undefined ? context.socket : laneOf(key.call(self, context, ...args.slice(0, count)));
-    const slot = lanes.enter(lane, turn);
+    const slot = lanes.enter(lane, context, turn);
     if (slot === undefined) return run(turn, context, args, count);
     if (context.run === undefined) turn.parked = true;
     else context.run.park();
     return slot.then(async () => {
       await context.run?.unpark(turn);
+      traffic.flowOf(context.socket).parked.delete(context);
       if (!turn.over) return run(turn, context, args, count);
       turn.release();
       return undefined;

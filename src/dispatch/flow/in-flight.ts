@@ -60,6 +60,12 @@ export interface Waiting extends Resuming {
   readonly isTold: boolean;
 }
 
+/** How many events of one transport may run at once, and how many may wait. */
+export interface FlowLimits {
+  readonly maxInFlight: number;
+  readonly maxPending: number;
+}
+
 /**
  * What one transport has under way, over all its namespaces: runs that are not over yet, and events that wait because as many
  * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
@@ -67,7 +73,10 @@ export interface Waiting extends Resuming {
 export class Flow {
   /** Queues of sockets whose `connection` subscribers are not done. */
   readonly kept: Set<Fifo<Waiting>> = new Set();
+  /** Events that wait for a lane of a subscriber, or behind it, and hold no place meanwhile (decision 0010). */
+  readonly parked: Set<Context> = new Set();
   readonly #max: number;
+  readonly #maxPending: number;
   /** Told when events start to wait, and when none does any more. */
   readonly #onSaturation: (saturated: boolean) => void;
   #running = 0;
@@ -75,8 +84,9 @@ export class Flow {
   #waiting = new Fifo<Waiting>();
   #saturated = false;
 
-  constructor(max: number, onSaturation: (saturated: boolean) => void) {
-    this.#max = max;
+  constructor({ maxInFlight, maxPending }: FlowLimits, onSaturation: (saturated: boolean) => void) {
+    this.#max = maxInFlight;
+    this.#maxPending = maxPending;
     this.#onSaturation = onSaturation;
   }
 
@@ -85,11 +95,11 @@ export class Flow {
     return this.#waiting.length;
   }
 
-  /** How many events of this transport are kept, here or until the `connection` subscribers of their socket are done. */
-  get pending(): number {
-    let pending = this.#waiting.length;
+  /** Whether as many events of this transport wait as may: for a place, a lane, or the `connection` subscribers of their socket. */
+  get full(): boolean {
+    let pending = this.#waiting.length + this.parked.size;
     for (const queue of this.kept) pending += queue.length;
-    return pending;
+    return pending >= this.#maxPending;
   }
 
   /** Whether the next event has to wait. */

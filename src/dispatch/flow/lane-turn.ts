@@ -12,7 +12,14 @@ export class LaneTurn {
 
   /** Have `fn` called when the turn is over. */
   onOver(fn: () => void): void {
-    this.#whenOver = fn;
+    const before = this.#whenOver;
+    this.#whenOver =
+      before === undefined
+        ? fn
+        : () => {
+            before();
+            fn();
+          };
   }
 
   /** The subscriber has settled: what still runs inside gives its slot back when it ends, what still waits will not run. */

@@ -5,8 +5,9 @@ import type { Counters } from "../counters.js";
 import type { EventEntry } from "../event-entry.js";
 import { refusals, timedOut } from "../failures.js";
 import { toFailure } from "../../wire/to-failure.js";
+import { reservedEvents } from "../../wire/event-names.js";
 import { type CutEvent, cutAll, Fifo, Flow, type Waiting } from "./in-flight.js";
-import { shortName, writeLog } from "../../lifecycle/log.js";
+import { ClientFaults, shortName } from "../../lifecycle/log.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import type { Failure } from "../../wire/failure.js";
 
@@ -44,16 +45,17 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #flows = new WeakMap<object, Flow>();
   /** For what is dispatched by hand, without a socket. */
-  readonly #loose: Flow = new Flow(Infinity, () => undefined);
+  readonly #loose: Flow = new Flow({ maxInFlight: Infinity, maxPending: Infinity }, () => undefined);
   /** Those on which events may be waiting. */
   readonly #saturated = new Set<Flow>();
   /** The events of sockets whose `connection` subscribers still run, or behind one about which somebody is asked. */
   readonly #held = new Map<Socket, Held>();
   #draining = false;
-  #lastOverloadLogMs = -Infinity;
+  readonly #overloads: ClientFaults;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#overloads = new ClientFaults(options.log, "events were answered OVERLOADED");
     options.before.onAny = (any) => (this.attention += any ? 1 : -1);
   }
 
@@ -69,7 +71,7 @@ export class Traffic {
 
   /** An event has come: it runs, is kept, or is refused. */
   receive(entry: EventEntry, context: Context): void {
-    const { dispatch, counters, maxPending } = this.#options;
+    const { dispatch, counters } = this.#options;
     if (this.#draining) {
       counters.refusedByShutdown++;
       return context.refuse(refusals.shuttingDown);
@@ -80,7 +82,7 @@ export class Traffic {
     const isAsked = held === undefined && this.#options.before.any && !context.byHand;
     if (held === undefined && !isAsked && flow?.saturated !== true) return dispatch(entry, context);
     const mustWait = held !== undefined || flow?.saturated === true;
-    if (mustWait && this.flowOf(socket).pending >= maxPending) return this.#overloaded(context);
+    if (mustWait && this.flowOf(socket).full) return this.#overloaded(context);
     const event = this.#waiting(entry, context);
     if (held !== undefined) held.queue.push(event);
     else if (isAsked) this.#ask(event);
@@ -133,10 +135,16 @@ export class Traffic {
     const flow = this.#flows.get(socket.conn);
     const dropped = [...(held?.queue.take(ofClient) ?? []), ...(flow?.takeOut(ofClient) ?? [])];
     for (const { context } of dropped) giveUp(context, failure);
+    // What is told by the server itself may have a lane, too.
+    const parked = [...(flow?.parked ?? [])].filter((one) => one.socket === socket && !reservedEvents.has(one.event));
+    for (const context of parked) {
+      context.end(failure);
+      context.refuse(failure);
+      context.laneTurn?.end();
+    }
     const asking = held?.asking;
-    if (asking === undefined) return dropped.length;
-    giveUp(asking.context, failure);
-    return dropped.length + 1;
+    if (asking !== undefined) giveUp(asking.context, failure);
+    return dropped.length + parked.length + (asking === undefined ? 0 : 1);
   }
 
   /** Run what a socket tells of its own life, such as `disconnect`, behind all its events that wait (decision 0007). */
@@ -213,7 +221,7 @@ export class Traffic {
     if (conn === undefined) return this.#loose;
     let flow = this.#flows.get(conn);
     if (flow === undefined) {
-      const made = new Flow(this.#options.maxInFlight, (saturated) => {
+      const made = new Flow(this.#options, (saturated) => {
         this.attention += saturated ? 1 : -1;
         if (saturated) this.#saturated.add(made);
         else this.#saturated.delete(made);
@@ -256,20 +264,13 @@ export class Traffic {
   }
 
   #overloaded(context: Context): void {
-    const { log, counters } = this.#options;
-    counters.overloaded++;
+    this.#options.counters.overloaded++;
     context.refuse(refusals.overloaded);
-    // A flood must not become a flood of log lines.
-    const now = performance.now();
-    if (now - this.#lastOverloadLogMs < 1_000) return;
-    this.#lastOverloadLogMs = now;
-    const { event, namespace, socket } = context;
-    writeLog(
-      log,
-      "warn",
-      { event: shortName(event), namespace, socketId: socket?.id, overloaded: counters.overloaded },
-      "a connection sends more events than may wait; at most one such line a second",
-    );
+    this.#overloads.write(() => {
+      const { event, namespace, socket } = context;
+      const fields = { event: shortName(event), namespace, socketId: socket?.id };
+      return { fields, message: "a connection sends more events than may wait" };
+    });
   }
 }
 

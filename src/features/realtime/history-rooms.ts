@@ -49,8 +49,9 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
 
   constructor(options: HistoryRoomsOptions) {
     this.#options = options;
-    // Told in the turn in which the socket is there, before anything can be sent to the rooms that came back with it.
-    options.namespace.on("connection", this.recovered);
+    // Told in the turn in which the socket is there, before anything can be sent to the rooms that came back with it, and before
+    // anybody who was there earlier begins to review it, which takes it out of them.
+    options.namespace.prependListener("connection", this.recovered);
   }
 
   /** Stops looking at who comes back. */

@@ -70,7 +70,7 @@ async function three(redis: OwnRedis): Promise<Three> {
         next = (next + 1) % nodes.length;
         (socket.io as unknown as { uri: string }).uri = nodes[next]?.url ?? "";
       });
-      const reader = readPositions(socket);
+      const reader = readPositions(socket, { retries: true });
       socket.connect();
       await new Promise<void>((resolve) => socket.once("connect", resolve));
       await reader.join("post", "all");

@@ -11,6 +11,7 @@ import {
   type EventContext,
   Handler,
   type HandlerEvents,
+  recoverAfterAsking,
   Service,
   ServiceManager,
   SocketIngress,
@@ -307,7 +308,7 @@ it("7. Subscriptions work for sockets connected before and after them, and can b
   await ingress.detach();
 });
 
-it("8. Events that arrive while the async `connection` subscribers of their socket still run are kept, in order and bounded, and dispatched afterwards: none is lost, none runs early.", async () => {
+it("8. Events that arrive while the async `connection` subscribers of their socket still run are kept, in order and bounded, and dispatched afterwards: none is lost, none runs early. Those of a connection that was refused meanwhile are dropped.", async () => {
   await using app = await serveIngress({ maxPending: 20 });
   const gate = deferred();
   const order: unknown[] = [];
@@ -325,9 +326,25 @@ it("8. Events that arrive while the async `connection` subscribers of their sock
   const numbers = Array.from({ length: 20 }, (_, n) => n);
   expect(await Promise.all(replies.slice(0, 20))).toEqual(numbers.map((n) => n + 2));
   expect(order).toEqual(["connection is over", ...numbers]);
+
+  app.ingress.clear();
+  const verdict = deferred();
+  app.ingress.subscribe("connection", async ({ socket }) => {
+    await verdict.promise;
+    socket.disconnect();
+  });
+  app.ingress.subscribe("odd", (_context, n: number) => order.push(n));
+  const stranger = await app.connect();
+  stranger.emit("odd", 99);
+  await stranger.emitWithAck("a round trip");
+  const gone = next(stranger, "disconnect");
+  verdict.resolve();
+  await gone;
+  expect(await app.ingress.drain()).toEqual({ cut: [] });
+  expect(order).not.toContain(99);
 });
 
-it("9. Every event sent with an acknowledgement gets exactly one reply, always: the value, or a failure. That holds for a throwing subscriber, invalid input, an unknown event, a timeout, overload, shutdown and a result that can't be encoded (circular, BigInt, a throwing getter).", async () => {
+it("9. Every event sent with an acknowledgement that the application's own middleware lets through gets exactly one reply, always, while its connection lives: the value, or a failure. That holds for a throwing subscriber, invalid input, an unknown event, a timeout, overload, shutdown, a subscriber that goes while the event is on its way, and a result that can't be encoded (circular, BigInt, a throwing getter) or that the other end's decoder would refuse (a Blob, more attachments than it takes, a forged placeholder). Where the application has a catch-all of its own, which may answer, `UNKNOWN_EVENT` is held back for the time limit, then sent.", async () => {
   await using app = await serveIngress();
   const circular: { self?: unknown } = {};
   circular.self = circular;
@@ -343,6 +360,9 @@ it("9. Every event sent with an acknowledgement gets exactly one reply, always: 
       "INTERNAL",
       () => Object.defineProperty({}, "x", { enumerable: true, get: () => JSON.parse("not JSON") as unknown }),
     ],
+    ["blob", "INTERNAL", () => ({ photo: new Blob(["x"]) })],
+    ["attachments", "INTERNAL", () => Array.from({ length: 11 }, () => Buffer.from("x"))],
+    ["placeholder", "INTERNAL", () => [Buffer.from("x"), { _placeholder: true, num: 7 }]],
     ["twice", "by hand", (context?: unknown) => (context as EventContext).reply("by hand") && "and a value"],
   ];
   for (const [event, , fn, options = {}] of subscribers) app.ingress.subscribe(event, fn, options);
@@ -379,6 +399,31 @@ it("9. Every event sent with an acknowledgement gets exactly one reply, always: 
     "value late": ["SHUTTING_DOWN"],
     ...Object.fromEntries(subscribers.map(([event, code]) => [event, [code]])),
   });
+  expect(client.connected).toBe(true);
+
+  // A subscriber that goes while the event is on its way, and a catch-all of the application's own that may answer.
+  await using other = await serveIngress({ timeoutMs: 20 });
+  const [letThrough, kept] = [deferred(), deferred()];
+  other.io.on("connection", (socket) => {
+    socket.use(([event], go) => {
+      if (event !== "kept") return go();
+      kept.resolve();
+      void letThrough.promise.then(() => go());
+    });
+    socket.onAny((event: string, reply: (value: string) => void) => {
+      if (event === "caught") setImmediate(reply, "the application's");
+    });
+  });
+  const off = other.ingress.subscribe("kept", () => "kept");
+  const caller = await other.connect();
+  const reply = caller.emitWithAck("kept");
+  await kept.promise;
+  off();
+  await new Promise((resolve) => setImmediate(resolve));
+  letThrough.resolve();
+  expect(codeOf(await reply)).toBe("UNKNOWN_EVENT");
+  expect(await caller.emitWithAck("caught")).toBe("the application's");
+  expect(codeOf(await caller.emitWithAck("not caught"))).toBe("UNKNOWN_EVENT");
 });
 
 it('10. The reply is the last value that is not `undefined` (`null`, `false`, `0` and `""` are values); `reply: "first"` answers as soon as there is one. If nobody returned a value and one failed, the reply is the first failure.', async () => {
@@ -455,7 +500,7 @@ it("11. Failures carry a stable code. An error the subscriber meant for the call
   });
 });
 
-it("12. Every subscriber error reaches the error subscribers once, with the event, the handler, the socket id and the arguments; an error subscriber that fails itself is logged and the rest still run. Without any, the error is logged.", async () => {
+it("12. Every subscriber error reaches the error subscribers once, with the event, the handler, the socket id and the arguments; an error subscriber that fails itself is logged and the rest still run. Without any, the error is logged; what the client is to blame for is no warning, and a flood of it is one line a second.", async () => {
   await using app = await serveIngress();
   class Shop extends Handler {
     readonly name = "shop";
@@ -473,6 +518,14 @@ it("12. Every subscriber error reaches the error subscribers once, with the even
   expect(app.log.lines).toMatchObject([
     { level: "error", fields: { event: "buy", handler: "shop", namespace: "/", socketId: client.id } },
   ]);
+  app.log.lines.length = 0;
+  app.ingress.subscribe("refuses", () => {
+    throw new EventError("FORBIDDEN", "not you");
+  });
+  const now = vi.spyOn(performance, "now").mockReturnValue(performance.now());
+  await Promise.all(Array.from({ length: 200 }, () => client.emitWithAck("refuses")));
+  now.mockRestore();
+  expect(app.log.lines.filter(({ level }) => level !== "debug").map(({ level }) => level)).toEqual(["info"]);
   app.log.lines.length = 0;
 
   const told: unknown[] = [];
@@ -602,7 +655,7 @@ it('15. `concurrency` per socket [unbounded], or per `key(ctx, ...args)`; with `
   ]);
 });
 
-it("16. `maxInFlight` per connection (transport) [100] run at once; above it events wait in order, up to `maxPending` [1 000]; above that they are answered `OVERLOADED`.", async () => {
+it("16. `maxInFlight` per connection (transport) [100] run at once; above it events wait in order, up to `maxPending` [1 000] wherever they wait, lanes included; above that they are answered `OVERLOADED`. Whatever the package keeps for a client is bounded in number, and in bytes where the client decides the size.", async () => {
   await using app = await serveIngress();
   const gate = deferred();
   const order: number[] = [];
@@ -631,6 +684,16 @@ it("16. `maxInFlight` per connection (transport) [100] run at once; above it eve
   expect(await Promise.all(replies.slice(0, 1_100))).toEqual(numbers);
   expect(await other).toBe(5_000);
   expect(order.filter((n) => n < 5_000)).toEqual(numbers);
+
+  // Nor is a lane for each key that a client thinks of a queue of its own.
+  const open = deferred();
+  app.ingress.subscribe("laned", () => open.promise, { concurrency: 1, key: (_context, key: string) => key });
+  const answers: unknown[] = [];
+  for (let n = 0; n < 1_500; n++)
+    void client.emitWithAck("laned", String(n % 100)).then((answer) => answers.push(codeOf(answer)));
+  await vi.waitFor(() => expect(answers).toEqual(Array(400).fill("OVERLOADED")));
+  open.resolve();
+  await vi.waitFor(() => expect(answers).toHaveLength(1_500));
 });
 
 it("17. Interceptors `use: [(ctx, next) => ...]` wrap event subscribers, `connect` included, on the ingress, the handler or the event, outermost first. `beforeEvent` runs once for each event a client sends.", async () => {
@@ -816,7 +879,7 @@ it("19. After any number of set-up/tear-down cycles nothing is left: no listener
   }, 5_000);
 });
 
-it("20. A recovered connection (`connectionStateRecovery`) is asked again by `connect` before anything of it runs.", async () => {
+it("20. A recovered connection (`connectionStateRecovery`) is asked again by `connect` before anything of it runs; with `recoverAfterAsking`, before anything it missed is sent, and a recovery id is spent once.", async () => {
   await using app = await serveIngress({ recovery: "askAgain" }, { connectionStateRecovery: {} });
   const steps: unknown[] = [];
   let gate: Promise<boolean> = Promise.resolve(true);
@@ -855,6 +918,37 @@ it("20. A recovered connection (`connectionStateRecovery`) is asked again by `co
   client.emit("x", 2);
   expect(await gone).toEqual(["io server disconnect", undefined]);
   expect(steps.slice(5)).toEqual([["connect", true]]);
+
+  const recovery = { connectionStateRecovery: { skipMiddlewares: false }, adapter: recoverAfterAsking() };
+  await using later = await serveIngress({}, recovery);
+  const told: unknown[] = [];
+  const verdict = deferred<boolean>();
+  const askedAgain = deferred();
+  later.ingress.subscribe("connect", ({ socket }) => {
+    if (!socket.recovered) return true;
+    askedAgain.resolve();
+    return verdict.promise;
+  });
+  const member = await later.connect({ reconnection: false });
+  member.on("n", (n) => told.push(n));
+  later.io.emit("n", "first");
+  await next(member, "n");
+  const { _pid: pid, _lastOffset: offset } = member as unknown as { _pid: string; _lastOffset: string };
+  const there = next(later.serverSide(member), "disconnect");
+  member.io.engine.close();
+  await there;
+  later.io.emit("n", "missed");
+  const back = next(member, "connect");
+  member.connect();
+  await askedAgain.promise;
+  expect(told).toEqual(["first"]);
+  verdict.resolve(true);
+  await back;
+  await vi.waitFor(() => expect(told).toEqual(["first", "missed"]));
+  expect(member.recovered).toBe(true);
+  // Spent: whoever gives the id again is somebody new.
+  const thief = await later.connect({ auth: { pid, offset } });
+  expect([thief.recovered, thief.id === member.id]).toEqual([false, false]);
 });
 
 it("21. Event names and keys from the wire are never looked up in a plain object (`__proto__`, `constructor`, `toString`). Names the client must not send (`error`, `disconnect`, ...) never reach a subscriber. One transport has one socket in a namespace: a second CONNECT, while one is asked about or admitted, ends the transport, as cheaply as it came.", async () => {
@@ -927,7 +1021,7 @@ it("21. Event names and keys from the wire are never looked up in a plain object
   }
 });
 
-it("22. Attaching the ingress changes nothing for code that does not use it: existing `socket.on` listeners, middleware, rooms and acknowledgements behave as before. It needs no patch of Socket.IO and no private member of it; where only a private member would do, a decision says so and a test per supported Socket.IO minor guards it.", async () => {
+it("22. Attaching the ingress changes nothing for code that does not use it: existing `socket.on` listeners, catch-alls that answer, middleware, rooms and acknowledgements behave as before, and the same packets go over the wire in the same order. It needs no patch of Socket.IO and no private member of it; where only a private member would do, a decision says so and a test per supported Socket.IO minor guards it.", async () => {
   const patched = (io: Server, socket?: Socket): unknown => {
     const methods = (object: object | undefined): unknown[] =>
       Object.entries(Object.getOwnPropertyDescriptors(object ?? {})).filter(
@@ -961,6 +1055,9 @@ it("22. Attaching the ingress changes nothing for code that does not use it: exi
           go();
         });
         socket.onAny((event) => told.push(["any", event]));
+        socket.onAny((event: string, ...args: unknown[]) => {
+          if (event === "caught") setImmediate(args.at(-1) as (value: string) => void, "by the catch-all");
+        });
         socket.prependAny((event) => told.push(["first of all", event]));
         socket.on("error", (error: Error) => told.push(["error", error.message]));
         socket.on("echo", (value: unknown, reply: (...all: unknown[]) => void) => reply(value, "and more"));
@@ -989,12 +1086,19 @@ it("22. Attaching the ingress changes nothing for code that does not use it: exi
     const [one, two] = [await app.connect(), await app.connect()];
     for (const [n, client] of [one, two].entries()) client.onAny((...all: unknown[]) => told.push([n, ...all]));
     const heard = [next(one, "joined"), next(one, "to all")];
+    // What goes over the wire to it in this order, apart from ids.
+    const packets: string[] = [];
+    const id = one.id ?? "";
+    one.io.engine.on("data", (data: unknown) => {
+      if (typeof data === "string") packets.push(data.replaceAll(id, "its id"));
+    });
+    told.push(packets);
     told.push(
       await new Promise((resolve) =>
         one.emit("echo", { a: [1, null, Buffer.from("b")] }, (...all: unknown[]) => resolve(all)),
       ),
     );
-    told.push(await one.emitWithAck("later"), await one.emitWithAck("once"));
+    told.push(await one.emitWithAck("later"), await one.emitWithAck("once"), await one.emitWithAck("caught"));
     one.emit("stopped");
     told.push(await one.emitWithAck("join", "room"), await two.emitWithAck("join", "room"));
     await Promise.all(heard);

@@ -186,6 +186,50 @@ export function replyBehaviour({ start }: Environment, test: Register): void {
     expect(await peer.call("text")).toEqual({ note: { _placeholder: true, num: 7 } });
   });
 
+  for (const successor of [undefined, "new"]) {
+    test(`an event in asynchronous middleware while its last subscriber goes is answered ${successor ?? "UNKNOWN_EVENT"}`, async () => {
+      await using running = await start();
+      const [gate, arrived] = [deferred(), deferred()];
+      running.io.on("connection", (socket) => {
+        socket.use(([event], next) => {
+          if (event !== "kept") return next();
+          arrived.resolve();
+          void gate.promise.then(() => next());
+        });
+      });
+      const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
+      const off = ingress.subscribe("kept", () => "old");
+      const peer = await running.connect();
+      const reply = peer.call("kept");
+      await arrived.promise;
+      off();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (successor !== undefined) ingress.subscribe("kept", () => successor);
+      gate.resolve();
+      const unknown = { error: { code: "UNKNOWN_EVENT", message: expect.any(String) as unknown } };
+      expect(await reply).toEqual(successor ?? unknown);
+    });
+  }
+
+  test("events that wait for lanes count against maxPending, whatever their keys, and dropPending reaches them", async () => {
+    await using running = await start();
+    const ingress = new SocketIngress({ logger: recordingLog(), maxInFlight: 3, maxPending: 4 }).attach(running.io);
+    const gate = deferred();
+    ingress.subscribe("go", () => gate.promise, { concurrency: 1, key: (_context, key: string) => key });
+    const peer = await running.connect();
+    const answers: unknown[] = [];
+    const codes = (): unknown[] =>
+      answers.map((answer) => (answer as { error?: { code: string } } | undefined)?.error?.code);
+    for (let n = 0; n < 9; n++) void peer.call("go", String(n % 3)).then((answer) => answers.push(answer));
+    await peer.settle();
+    expect(codes()).toEqual(["OVERLOADED", "OVERLOADED"]);
+    expect(ingress.dropPending(peer.server, new EventError("GONE", "gone"))).toBe(4);
+    await peer.settle();
+    expect(codes().slice(2)).toEqual(["GONE", "GONE", "GONE", "GONE"]);
+    gate.resolve();
+    await expect.poll(() => answers.length).toBe(9);
+  });
+
   test("a caller answered twice by hand hears once", async () => {
     await using running = await start();
     const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);

@@ -124,7 +124,12 @@ describe("a module", () => {
     const { module, socket } = items();
     module.begin = async () => {
       await module.joinTopic("t");
-      module.refetchOnSocket("presence", () => socket.emit("asked"), () => {}, { immediate: true });
+      module.refetchOnSocket(
+        "presence",
+        () => socket.emit("asked"),
+        () => {},
+        { immediate: true },
+      );
       await module.joinTopic("u");
     };
     const started = module.start();

@@ -27,7 +27,10 @@ export interface PositionReader {
 }
 
 /** Makes a client read positions. */
-export function readPositions(socket: Socket, { byHand = false }: { byHand?: boolean } = {}): PositionReader {
+export function readPositions(
+  socket: Socket,
+  { byHand = false, retries = false }: { byHand?: boolean; retries?: boolean } = {},
+): PositionReader {
   const heard: Heard[] = [];
   const frames: unknown[][] = [];
   const waiting = new Set<() => void>();
@@ -58,10 +61,17 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
     }
     await Promise.all([...groups].map(([at, some]) => ask(some, JSON.parse(at))));
   };
+  /** Until all are in: what failed for the moment is asked again, as the client door does. */
+  const persist = async (): Promise<void> => {
+    await rejoin().catch(() => undefined);
+    if (!socket.connected || [...topics.values()].every((place) => place === "in")) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await persist();
+  };
   let returning = Promise.resolve();
   const again = (): void => {
     lose();
-    if (!byHand) returning = rejoin();
+    if (!byHand) returning = retries ? persist() : rejoin();
     returning.catch(() => undefined); // told to who waits
   };
 

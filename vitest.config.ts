@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 /**
@@ -6,6 +7,7 @@ import { configDefaults, defineConfig } from "vitest/config";
  */
 export const slow = [
   "test/adversarial/**", // hostile clients and random events, each against a process of its own
+  "test/chaos/**", // Redis
   "test/conformance/**", // Python
   "test/examples/**", // a browser
   "test/client/react.test.ts", // a browser
@@ -25,6 +27,8 @@ export default defineConfig(({ mode }) => ({
     include: ["test/**/*.test.{ts,tsx}"],
     exclude: mode === "quick" ? [...configDefaults.exclude, ...slow] : configDefaults.exclude,
     env: { ...(mode === "quick" && { TEST_QUICK: "1" }), ...(mode === "soak" && { TEST_SOAK: "1" }) },
+    // A file waits more than it works, so two go at a time where Vitest, with two cores, would run one after the other.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: mode === "soak" ? 300_000 : 10_000,
     hookTimeout: 10_000,
     restoreMocks: true,

@@ -4,6 +4,7 @@
  *
  * - `--quick`: the main ratios in under a minute, printed and not written;
  * - `--only=end-to-end,memory`: these sections; the others keep what results.json has of them;
+ * - `--only=chaos`: the chaos suite, three times; it needs Redis, and runs only where it is named;
  * - `--rounds=5`: how many server processes a median is of (three unless told otherwise; five at least in the sections that
  *   compare processes, or a few per cent);
  * - `--part=many`, `--part=attaching`: of the memory section, the 10,000 connections alone, or what attaching takes;
@@ -47,9 +48,12 @@ const all = [
   "growth",
   "features",
   "presence",
+  "chaos",
 ];
+/** It takes long and measures no time: it runs where it is named. */
+const onDemand = "chaos";
 const inQuick = [...sides, "one-process", "coalescing", "push", "end-to-end"];
-const chosen = option("only")?.split(",") ?? (quick ? inQuick : all);
+const chosen = option("only")?.split(",") ?? (quick ? inQuick : all.filter((name) => name !== onDemand));
 const unknown = chosen.filter((name) => !all.includes(name));
 if (unknown.length > 0)
   throw new Error(`no section ${unknown.join(", ")}; there are ${all.join(", ")}, and baseline with INGRESS_BASELINE`);

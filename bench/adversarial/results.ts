@@ -10,11 +10,12 @@ honest call of another client. *Leaked*: a frame carried the message, stack or p
 A scenario that a contestant has no way to express is not counted (n/a). All ran with \`NODE_ENV=production\`.
 `;
 
-const sections = ["scenarios", "flood", "cycles", "drain"] as const;
+const sections = ["scenarios", "flood", "connects", "cycles", "drain"] as const;
 
 const titles: Record<(typeof sections)[number], string> = {
   scenarios: "One table",
   flood: "One flooding client beside fifty honest ones",
+  connects: "One client that asks to enter again and again",
   cycles: "Set up and torn down under traffic",
   drain: "Shut down with a thousand calls running",
 };

@@ -1,8 +1,9 @@
-import { describeValue, longestTimerMs } from "../wire/values.js";
+import { describeValue, longestTimerMs, withoutTrailing } from "../wire/values.js";
 import { REQUEST, REQUEST_ID_MAX } from "../wire/requests.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure, fromFailure } from "./event-failure.js";
+import type { ClientLogger } from "./subscribers.js";
 
 /** How one call is made; given to {@link Client.with}. */
 export interface CallOptions {
@@ -39,12 +40,14 @@ export interface CallOptions {
 export interface Calls {
   /** Resolves to the value, rejects with an {@link EventFailure}. Sent in this very tick when connected. */
   call(event: string, args: unknown[], options?: CallOptions): Promise<unknown>;
+  /** Sends an event and asks for no answer. Without a connection it is dropped if it is volatile, else it waits like a call. */
+  send(event: string, args: unknown[], volatile: boolean): void;
   /** Sends what waited, in order. */
   onConnect(): void;
   /** Rejects what was sent: its answers can't come any more. */
   onDisconnect(): void;
   /** Rejects what waits for a connection that the server refused for good. */
-  onRefused(error: unknown): void;
+  onRefused(failure: EventFailure): void;
   /** Rejects everything, now and later. */
   close(): void;
 }
@@ -59,15 +62,14 @@ interface Pending {
  * Makes the calls of one socket. Time limits are ours, not `socket.timeout(...)`: that one can't be ended before its time, so
  * each call that is given up would leave a timer. What stays either way is the acknowledgement that Socket.IO waits for.
  */
-export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Calls {
+export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logger: ClientLogger): Calls {
   const pending = new Set<Pending>();
   let closed = false;
 
   const attempt = (
     event: string,
-    args: unknown[],
     { timeoutMs = defaultTimeoutMs, signal }: CallOptions,
-    requestId?: string,
+    ask: () => Promise<unknown>,
   ): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
@@ -83,9 +85,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
         send() {
           entry.sent = true;
           let leaving = true;
-          // Directly before the event, which travels under its own name.
-          if (requestId !== undefined) socket.emit(REQUEST, requestId, event);
-          socket.emitWithAck(event, ...args).then(
+          ask().then(
             (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
             // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
             (cause: unknown) =>
@@ -128,14 +128,27 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
   return {
     async call(event, args, options = {}) {
       const { retries = 0, requestId = retries > 0 ? randomId() : undefined } = options;
-      if (requestId === undefined) return attempt(event, args, options);
-      for (let left = retries; ; left--) {
+      const sent = withoutTrailing(args);
+      const ask = (): Promise<unknown> => {
+        // Directly before the event, which travels under its own name.
+        if (requestId !== undefined) socket.emit(REQUEST, requestId, event);
+        return socket.emitWithAck(event, ...sent);
+      };
+      for (let left = requestId === undefined ? 0 : retries; ; left--) {
         try {
-          return await attempt(event, args, options, requestId);
+          return await attempt(event, options, ask);
         } catch (error) {
           if (left <= 0 || !isUnanswered(error) || error.code === "ABORTED") throw error;
         }
       }
+    },
+    send(event, args, volatile) {
+      if (volatile && !socket.connected) return;
+      const emit = async (): Promise<unknown> =>
+        void ((volatile && socket.volatile) || socket).emit(event, ...withoutTrailing(args));
+      attempt(event, {}, emit).catch(
+        (error: unknown) => closed || logger.warn(`socket-ingress: "${event}" was not sent`, error),
+      );
     },
     onConnect() {
       for (const entry of [...pending]) if (!entry.sent && pending.has(entry)) entry.send();
@@ -143,8 +156,8 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number): Cal
     onDisconnect() {
       failEach((entry) => entry.sent, new EventFailure("DISCONNECTED", "the connection went before the answer came"));
     },
-    onRefused(error) {
-      failEach((entry) => !entry.sent, refusal(error));
+    onRefused(failure) {
+      failEach((entry) => !entry.sent, failure);
     },
     close() {
       closed = true;
@@ -169,16 +182,6 @@ export function checkCallOptions({ timeoutMs, retries, requestId }: CallOptions)
 /** Whether this came from here: no answer of the server is known. */
 export function isUnanswered(error: unknown): error is EventFailure {
   return error instanceof EventFailure && !error.answered;
-}
-
-/** The reason a server gave for refusing the connection; `data` of a `connect_error` is a failure, or what is inside one. */
-function refusal(error: unknown): EventFailure {
-  const { message, data } = error as { message: string; data?: unknown };
-  if (isFailure(data)) return fromFailure(data);
-  const { code, details } = (data ?? {}) as { code?: unknown; details?: unknown };
-  return typeof code === "string"
-    ? new EventFailure(code, message, { details, answered: true })
-    : new EventFailure("DISCONNECTED", `the server refused the connection; nothing was sent: ${message}`);
 }
 
 /** `crypto.randomUUID` exists only on pages that came by HTTPS. */

@@ -3,7 +3,7 @@ import type { CallArgs, CallName, CallValue, Client, PushArgs, PushName } from "
 import { createModuleLife, type ModuleLife } from "./module-life.js";
 import { createSubscribers, guarded, type Subscribers } from "./subscribers.js";
 import type { TopicJoin } from "./topic-join.js";
-import type { JoinOptions } from "./topics.js";
+import type { JoinOptions } from "./share.js";
 
 // Not `#private`, which a framework's proxy (Vue's `reactive`) could not reach, and no name that a module could want.
 const life: unique symbol = Symbol("life");
@@ -129,12 +129,12 @@ export abstract class ClientModule<App = Server, State extends object = object> 
 
   /** {@link Client.on}, until it stops. */
   onSocket<Event extends PushName<App>>(event: Event, fn: (...args: PushArgs<App, Event>) => unknown): () => void {
-    return this[life].own(this.client.on(event, fn));
+    return this[life].take(() => this.client.on(event, fn));
   }
 
-  /** {@link Client.joinTopic}, until it stops. */
+  /** {@link Client.joinTopic}, until it stops; rejects with `ABORTED` when it is not running. */
   joinTopic(topic: string, options?: JoinOptions): TopicJoin {
-    const join = this.client.joinTopic(topic, options);
+    const join = this.client.joinTopic(topic, this.signal.aborted ? { ...options, signal: this.signal } : options);
     this[life].own(join.leave);
     return join;
   }
@@ -146,7 +146,7 @@ export abstract class ClientModule<App = Server, State extends object = object> 
 
   /** {@link Client.refetchOnSocket}, until it stops. */
   readonly refetchOnSocket: Client<App>["refetchOnSocket"] = (...args: unknown[]) =>
-    this[life].own((this.client.refetchOnSocket as (...args: unknown[]) => () => void)(...args));
+    this[life].take(() => (this.client.refetchOnSocket as (...args: unknown[]) => () => void)(...args));
 
   /** Has `fn` run when it stops; at once if it is not running. */
   addCleanup(fn: () => unknown): void {

@@ -4,12 +4,14 @@ import type { Member } from "../features/realtime/protocol.js";
 import type { EmitEventsOf, EventArgs, EventValue, ListenEventsOf } from "../wire/event-types.js";
 import type { CallOptions } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
+import type { ConnectionStatus } from "./connection.js";
+import type { EventFailure } from "./event-failure.js";
 import type { PresenceListener } from "./presence.js";
 import type { AskedOnce, RefetchRest } from "./refetch-types.js";
 import type { RefetchContext } from "./refetches.js";
 import type { ClientLogger } from "./subscribers.js";
 import type { TopicJoin } from "./topic-join.js";
-import type { JoinOptions } from "./topics.js";
+import type { JoinOptions } from "./share.js";
 
 // `any` stands where Socket.IO's own types put it: `Server` is invariant in its maps, so only `any` matches every server.
 type AnyServer = Server<any, any, any, any>;
@@ -49,6 +51,17 @@ export interface ClientOptions {
   logger?: ClientLogger;
 }
 
+/** What {@link Client.send} takes behind the arguments. */
+export interface SendOptions {
+  /**
+   * Whether it may be dropped: without a connection, and while the connection takes nothing. For what is soon out of date, like the
+   * position of a pointer.
+   *
+   * @default false
+   */
+  volatile?: boolean;
+}
+
 /** Something that calls: the client itself, or the client {@link Client.with} options. */
 export interface Caller<App = Server> {
   /**
@@ -58,6 +71,9 @@ export interface Caller<App = Server> {
    * @throws EventFailure with the server's code and message; `TIMEOUT` when no answer came in time (a late one is dropped);
    *   `DISCONNECTED` when the connection goes before the answer comes, or none came in time. A value that can't be encoded
    *   rejects with the encoder's error.
+   *
+   * An `undefined` at the end of the arguments is not sent, so that default parameters and optional schemas of the server mean what
+   * they say; one in the middle arrives as `null`, as JSON has it.
    */
   call<Event extends CallName<App>>(event: Event, ...args: CallArgs<App, Event>): Promise<CallValue<App, Event>>;
   /** The same as {@link Caller.call}, for those who know it by this name. */
@@ -102,18 +118,56 @@ export interface Client<App = Server, Given extends ClientSocket = ClientSocket>
   on<Event extends PushName<App>>(event: Event, fn: (...args: PushArgs<App, Event>) => unknown): () => void;
 
   /**
+   * Sends an event and asks for no answer. Nobody hears whether it arrived, or was refused. Without a connection it waits for one, for the
+   * client's `timeoutMs`, after which it is dropped with a warning; if it is volatile, it is dropped at once.
+   *
+   * The last argument is the options if it is an object that says `volatile` and nothing else. An event that carries such an object
+   * itself is sent with options behind it. What can't be encoded is a logged warning, too.
+   *
+   * @example
+   * client.send("cursor", { x, y }, { volatile: true });
+   */
+  send<Event extends CallName<App>>(event: Event, ...args: [...CallArgs<App, Event>, options?: SendOptions]): void;
+
+  /** How the connection is: the same object until something changes, so it does as a snapshot for React's `useSyncExternalStore`. */
+  readonly status: ConnectionStatus;
+
+  /**
+   * Told how the connection is: at once, then with each change. A connection that is lost is made again by socket.io-client; one that the
+   * server ended or refused, by this client, if the server said when (`retryAfterMs`), or refused it for a reason that passes.
+   *
+   * @returns the undo
+   */
+  onStatus(fn: (status: ConnectionStatus) => unknown): () => void;
+
+  /**
+   * Told when the server ends or refuses the connection, with the code and the message it gave (`DISCONNECTED` if none), and when
+   * socket.io-client has used up its attempts. With `retryAfterMs` it is tried again by itself; without, topics are lost (their `onLost` is
+   * told) and joins that wait are rejected, unless {@link Client.status} says `willRetry`.
+   *
+   * @returns the undo
+   *
+   * @example
+   * client.onEnded(({ code }) => code === "UNAUTHENTICATED" && showLogin());
+   */
+  onEnded(fn: (failure: EventFailure) => unknown): () => void;
+
+  /**
    * Joins a topic, if the server lets this client. Counted: each call is a share of its own, the server sees one join, and the
-   * topic is left when the last share is given back. Without a connection it waits for one, for as long as that takes, and
-   * after a reconnect it is joined again, unless the connection was recovered with its rooms.
+   * topic is left when the last share is given back. Without a connection it waits for one, for as long as that takes
+   * (or `timeoutMs`), and is rejected if the server ends or refuses the connection for good. After a reconnect it is joined again, unless
+   * the connection was recovered with its rooms; what was pushed meanwhile to a topic with a history arrives then, in order, or `onGap` is
+   * told.
    *
    * @returns a promise of the function that leaves; the promise has a `leave` of its own, for a cleanup that can't wait.
    *   Left before it was joined, it resolves all the same. Refused while nobody awaits it, it is a logged warning and no
    *   unhandled rejection.
-   * @throws EventFailure from the promise, `FORBIDDEN` for instance, when the server refuses
-   * @throws TypeError at once when the topic is not a non-empty string
+   * @throws EventFailure from the promise, `FORBIDDEN` for instance, when the server refuses, `ABORTED`
+   *   by `signal`, `TIMEOUT` and `DISCONNECTED` when the time is up, or with what the connection ended with
+   * @throws TypeError at once when the topic is not a non-empty string, or `timeoutMs` no time
    *
    * @example
-   * useEffect(() => client.joinTopic("room:42", { onSnapshot: setRoom }).leave, []);
+   * useEffect(() => client.joinTopic("room:42", { onJoined: ({ snapshot }) => setRoom(snapshot) }).leave, []);
    */
   joinTopic(topic: string, options?: JoinOptions): TopicJoin;
 
@@ -122,7 +176,7 @@ export interface Client<App = Server, Given extends ClientSocket = ClientSocket>
    * `emitSocketRefetch` (with its payload, and only for an action named here), and after a reconnect that was not recovered, when
    * the topics are joined again.
    *
-   * Coalesced: at most one fetch runs and one waits (for each payload), and they begin at least 50 ms apart, so fifty signals cost
+   * Coalesced: at most one fetch runs and one waits (for each payload), and they begin at least `pauseMs` [50] apart, so fifty signals cost
    * two calls, and the last result was asked for after the last signal. An answer that comes after a newer one was asked for is dropped. A fetch that a
    * lost connection cut off is made again when it is back, and is no error.
    *

@@ -1,9 +1,10 @@
 import type { Server } from "socket.io";
 import type { Socket } from "socket.io-client";
-import { EVICTED, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
+import { AT, ENDED, EVICTED, GAP, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
 import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
-import type { Caller, Client, ClientOptions } from "./client.js";
+import type { Caller, Client, ClientOptions, SendOptions } from "./client.js";
 import type { ClientSocket } from "./client-socket.js";
+import { createConnection } from "./connection.js";
 import { type Frames, isFrame } from "./frames.js";
 import { createPresence } from "./presence.js";
 import { createRefetches, type Registration, type RefetchContext } from "./refetches.js";
@@ -13,6 +14,8 @@ import { createTopics } from "./topics.js";
 const RECEIVE = "receive";
 const READY = "onReady";
 const RECONNECT = "onReconnect";
+const STATUS = "onStatus";
+const ENDING = "onEnded";
 
 type Listener = (...args: any[]) => unknown;
 
@@ -40,53 +43,76 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     socket.on(event, fn);
     return () => void socket.off(event, fn);
   };
-  const attachOurs = <Name extends keyof Frames>(name: Name, fn: (frame: Frames[Name]) => void): (() => void) =>
-    attach(name, (frame: unknown) => {
-      if (isFrame(name, frame)) fn(frame);
-      else logger.warn(`socket-ingress: the server sent a malformed "${name}", which is ignored`, frame);
-    });
   const label = (event: string): string => `a listener of "${event}"`;
+  /** Has everyone hear an event that came inside a frame of ours, whoever they subscribed with. */
+  const hand = (event: string, args: unknown[]): void => {
+    if (!socket.listeners) pushes.tell(event, ...args);
+    else for (const fn of socket.listeners(event)) guarded(logger, label(event), fn, ...args);
+  };
+  const malformed = (name: string, ...frame: unknown[]): void =>
+    logger.warn(`socket-ingress: the server sent a malformed "${name}", which is ignored`, ...frame);
+  const attachOurs = <Name extends keyof Frames>(name: Name, fn: (frame: Frames[Name]) => void): (() => void) =>
+    attach(name, (frame: unknown) => (isFrame(name, frame) ? fn(frame) : malformed(name, frame)));
   const pushes = createSubscribers<unknown[]>(logger, label, (event) =>
     attach(event, (...args) => pushes.tell(event, ...args)),
   );
   const named = createSubscribers<[data: unknown]>(logger, label);
-  const unnamed = createSubscribers<[data: unknown]>(logger, label);
-  const lifecycle = createSubscribers<[{ recovered: boolean }]>(logger, label);
-  const calls = createCalls(socket, timeoutMs);
+  /** Those of the client's own events, each of which is told what its method says. */
+  const own = createSubscribers<[told: any]>(logger, label);
+  const calls = createCalls(socket, timeoutMs, logger);
   const presence = createPresence(logger);
   const refetches = createRefetches(socket, logger, pushes.add);
-  const topics = createTopics(socket, calls, presence, logger, refetches.onMissed);
+  const topics = createTopics({ socket, calls, presence, logger, onMissed: refetches.onMissed, onPush: hand });
+  const connection = createConnection(socket, {
+    onStatus: (status) => void own.tell(STATUS, status),
+    onEnded(failure, willRetry) {
+      if (!willRetry) topics.onEnded(failure);
+      calls.onRefused(failure);
+      own.tell(ENDING, failure);
+    },
+  });
   let connections = socket.connected ? 1 : 0;
 
   const attached = [
     attach("connect", () => {
       const recovered = socket.recovered === true;
-      const connection = ++connections;
+      const count = ++connections;
       // Topics first: what a call causes to be pushed there must not be missed.
       const rejoined = topics.onConnect(recovered);
       calls.onConnect();
-      if (connection > 1) {
+      connection.onConnect();
+      if (count > 1) {
         // And what changes after a refetch must be signalled: not before the server has let us in again.
         if (rejoined === undefined) refetches.onReconnect(recovered);
         // Something had to be asked for, so something was missed, whatever was recovered.
-        else void rejoined.then(() => connection === connections && refetches.onReconnect(false));
-        lifecycle.tell(RECONNECT, { recovered });
+        else void rejoined.then(() => count === connections && refetches.onReconnect(false));
+        own.tell(RECONNECT, { recovered });
       }
-      lifecycle.tell(READY, { recovered });
+      own.tell(READY, { recovered });
     }),
-    attach("disconnect", calls.onDisconnect),
-    attach("connect_error", (error: unknown) => {
-      if (socket.active === false) calls.onRefused(error);
+    attach("disconnect", (reason: string) => {
+      topics.onDisconnect();
+      calls.onDisconnect();
+      connection.onDisconnect(reason);
     }),
+    attach("connect_error", connection.onError),
+    attachOurs(ENDED, connection.onEnding),
     attachOurs(NOTIFY, ({ event, data }) => {
-      const heard = event === undefined ? unnamed.tell(RECEIVE, data) : named.tell(event, data);
+      const heard = event === undefined ? own.tell(RECEIVE, data) : named.tell(event, data);
       if (!heard)
         logger.warn(`socket-ingress: nobody listens to ${event === undefined ? RECEIVE : `"${event}"`}`, data);
     }),
     attachOurs(PRESENCE, presence.change),
     attachOurs(EVICTED, topics.onEvicted),
     attachOurs(REFETCH, refetches.onRefetch),
+    attach(AT, (...frame: [unknown, ...unknown[]]) => topics.onFrame(...frame) || malformed(AT, ...frame)),
+    attach(GAP, topics.onLostPlace),
+    connection.close,
   ];
+  if (socket.io?.on) {
+    socket.io.on("reconnect_failed", connection.onGiveUp);
+    attached.push(() => void socket.io?.off?.("reconnect_failed", connection.onGiveUp));
+  }
 
   const caller = (callOptions?: CallOptions): Caller<App> => {
     const call = (event: string, ...args: unknown[]): Promise<any> => calls.call(event, args, callOptions);
@@ -118,7 +144,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   const close = (): void => {
     closed = true;
     for (const off of attached.splice(0)) off();
-    for (const subscribers of [pushes, named, unnamed, lifecycle]) subscribers.close();
+    for (const subscribers of [pushes, named, own]) subscribers.close();
     topics.close();
     calls.close();
     presence.close();
@@ -136,22 +162,37 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     },
     // The map of pushes is the user's word for what the server sends; nothing here can check it, nor what a notice carries.
     on: pushes.add as Client<App>["on"],
+    send(event: string, ...args: unknown[]) {
+      const last = args.at(-1) as SendOptions | undefined;
+      // An event may carry anything: what says more than this is no options.
+      const isOptions = typeof last?.volatile === "boolean" && Object.keys(last).length === 1;
+      calls.send(event, isOptions ? args.slice(0, -1) : args, isOptions && last.volatile === true);
+    },
+    get status() {
+      return connection.status();
+    },
+    onStatus(fn) {
+      const off = own.add(STATUS, fn);
+      guarded(logger, label(STATUS), fn, connection.status());
+      return off;
+    },
+    onEnded: (fn) => own.add(ENDING, fn),
     joinTopic: (topic, joinOptions = {}) => topics.join(topic, joinOptions),
     refetchOnSocket: refetchOnSocket as Client<App>["refetchOnSocket"],
-    receive: (fn) => unnamed.add(RECEIVE, fn),
+    receive: (fn) => own.add(RECEIVE, fn),
     onCustomEvent: named.add as Client<App>["onCustomEvent"],
     onReady(fn) {
       if (socket.connected && !closed) {
         guarded(logger, label(READY), fn);
         return () => {};
       }
-      const off = lifecycle.add(READY, () => {
+      const off = own.add(READY, () => {
         off();
         return fn();
       });
       return off;
     },
-    onReconnect: (fn) => lifecycle.add(RECONNECT, fn),
+    onReconnect: (fn) => own.add(RECONNECT, fn),
     presence: presence.get,
     presenceCount: presence.count,
     onPresence: presence.on,

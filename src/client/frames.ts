@@ -1,4 +1,6 @@
 import {
+  type Ended,
+  ENDED,
   type Evicted,
   EVICTED,
   NOTIFY,
@@ -15,6 +17,7 @@ import {
 
 /** What the server sends under names of ours. */
 export interface Frames {
+  [ENDED]: Ended;
   [EVICTED]: Evicted;
   [NOTIFY]: Notice;
   [PRESENCE]: PresenceChange;
@@ -23,9 +26,15 @@ export interface Frames {
 
 type Look = (value: unknown) => boolean;
 
-const isText: Look = (value) => typeof value === "string";
+/** Whether this is `[epoch, n]`. */
+export const isVersion = (value: unknown): value is readonly [epoch: string, n: number] =>
+  Array.isArray(value) && isText(value[0]) && isNumber(value[1]);
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
+/** Whether this is a string. */
+export const isText: Look = (value) => typeof value === "string";
+
+/** Whether this is an object that is no list. */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const perhaps =
@@ -33,7 +42,8 @@ const perhaps =
   (value) =>
     value === undefined || look(value);
 
-const areAll =
+/** Whether this is a list of what `look` takes. */
+export const areAll =
   (look: Look): Look =>
   (value) =>
     Array.isArray(value) && value.every(look);
@@ -42,11 +52,10 @@ const isEntry: Look = (value) => isText(value) || (isRecord(value) && isText(val
 
 const isNumber: Look = (value) => typeof value === "number";
 
-const isVersion: Look = (value) => Array.isArray(value) && isText(value[0]) && isNumber(value[1]);
-
 /** The members that somebody here relies on; `data` and `payload` are the application's, and go on unseen. */
 const shapes: { readonly [Name in keyof Frames]: { readonly [Key in keyof Frames[Name]]?: Look } } = {
-  [EVICTED]: { topic: isText, code: isText, message: isText },
+  [ENDED]: { code: isText, message: isText },
+  [EVICTED]: { topic: isText, code: isText, message: isText, at: perhaps(isVersion) },
   [NOTIFY]: { event: perhaps(isText) },
   [PRESENCE]: {
     topic: isText,

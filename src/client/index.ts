@@ -50,9 +50,11 @@ export type {
   PushArgs,
   PushesOf,
   PushName,
+  SendOptions,
 } from "./client.js";
 export { ClientModule } from "./client-module.js";
-export type { ClientSocket } from "./client-socket.js";
+export type { ClientManager, ClientSocket } from "./client-socket.js";
+export type { ConnectionStatus } from "./connection.js";
 export { createClient } from "./create-client.js";
 export { type ClientCode, EventFailure, type EventFailureOptions } from "./event-failure.js";
 export type { PresenceDifference, PresenceListener } from "./presence.js";
@@ -60,4 +62,4 @@ export type { AskedOnce, OnePayloadOnly, RefetchRest } from "./refetch-types.js"
 export type { RefetchContext, RefetchOptions } from "./refetches.js";
 export type { ClientLogger } from "./subscribers.js";
 export type { TopicJoin } from "./topic-join.js";
-export type { JoinOptions } from "./topics.js";
+export type { JoinedTopic, JoinOptions } from "./share.js";

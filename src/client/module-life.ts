@@ -17,7 +17,9 @@ export interface ModuleLife {
   /** Aborts when the present life ends; aborted without one. */
   signal(): AbortSignal;
   /** Has `undo` run at the end of the present life; at once without one. */
-  own<Undo extends () => unknown>(undo: Undo): Undo;
+  own(undo: () => unknown): void;
+  /** Subscribes, and undoes that at the end of the present life; without one, nothing is subscribed to. */
+  take(subscribe: () => () => void): () => void;
 }
 
 interface Life {
@@ -89,7 +91,12 @@ export function createModuleLife(logger: ClientLogger, name: string, hooks: Life
       // An `onStart` that goes on after the stop takes nothing with it.
       if (active === undefined) guarded(logger, `a cleanup of ${name}`, fn);
       else active.cleanups.push(fn);
-      return fn;
+    },
+    take(subscribe) {
+      if (active === undefined) return () => {};
+      const undo = subscribe();
+      active?.cleanups.push(undo);
+      return undo;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Refetch } from "../features/realtime/protocol.js";
+import { describeValue, longestTimerMs } from "../wire/values.js";
 import type { ClientSocket } from "./client-socket.js";
 import { EventFailure } from "./event-failure.js";
 import { keyOf } from "./key-of.js";
@@ -17,6 +18,13 @@ export interface RefetchOptions {
    * @default false
    */
   immediate?: boolean;
+  /**
+   * How long after the beginning of a fetch the next one may begin, in milliseconds: the signals of a burst come one by one, and where
+   * the answer is quick each would be asked for.
+   *
+   * @default 50
+   */
+  pauseMs?: number; // decision 0033
 }
 
 /** What a fetching function is given. */
@@ -55,12 +63,6 @@ export interface Refetches {
   close(): void;
 }
 
-/**
- * How long after the beginning of a fetch the next one of its lane may begin, in milliseconds: the signals of a burst come one by one,
- * and where the answer is quick each would be asked for.
- */
-const GAP_MS = 50; // decision 0033
-
 /** Fetches of one subscription with one payload: at most one runs and one waits. */
 interface Lane {
   readonly payload: unknown;
@@ -94,6 +96,10 @@ export function createRefetches(
 
   return {
     add(registration) {
+      const { pauseMs = 50 } = registration;
+      if (!(pauseMs >= 0)) {
+        throw new TypeError(`pauseMs must be a number of milliseconds from 0, got ${describeValue(pauseMs)}`);
+      }
       if (closed) return () => {};
       const subscription = subscribe(registration, logger);
       const off = listen(registration.event, (data) => {
@@ -137,7 +143,7 @@ export function createRefetches(
 }
 
 function subscribe(registration: Registration, logger: ClientLogger): Subscription {
-  const { action, event, onError, onResult } = registration;
+  const { action, event, onError, onResult, pauseMs = 50 } = registration;
   const what = `the refetch of ${action === undefined ? `"${event}"` : `"${action}"`}`;
   const lanes = new Map<unknown, Lane>();
   /** What it was fetched with last: what a reconnect fetches again. */
@@ -163,11 +169,11 @@ function subscribe(registration: Registration, logger: ClientLogger): Subscripti
     }
     if (!current()) return;
     lane.running = undefined;
-    if (!lane.cutOff) pause(key, lane, from + GAP_MS - Date.now());
+    if (!lane.cutOff) pause(key, lane, from + pauseMs - Date.now());
   };
   const pause = (key: unknown, lane: Lane, ms: number): void => {
     // A clock that was set back is no reason to wait longer.
-    if (ms > 0) lane.rest = setTimeout(() => pause(key, lane, 0), Math.min(ms, GAP_MS));
+    if (ms > 0) lane.rest = setTimeout(() => pause(key, lane, 0), Math.min(ms, pauseMs, longestTimerMs));
     else {
       lane.rest = undefined;
       if (lane.waiting) void run(key, lane);

@@ -1,24 +1,37 @@
+import { type Evicted, JOIN, type Joined, type JoinedAll, LEAVE } from "../features/realtime/protocol.js";
 import { passes } from "../wire/codes.js";
+import { isFailure } from "../wire/failure.js";
 import { describeValue } from "../wire/values.js";
-import { type Evicted, JOIN, type Joined, LEAVE } from "../features/realtime/protocol.js";
-import { type Calls, isUnanswered } from "./calls.js";
+import { type Calls, checkCallOptions } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
-import { EventFailure } from "./event-failure.js";
+import { EventFailure, fromFailure } from "./event-failure.js";
+import { isRecord } from "./frames.js";
+import { createPauses, type Pauses } from "./pauses.js";
+import { createPositions, type Position, type PositionEvents } from "./positions.js";
 import type { Presence } from "./presence.js";
+import { createShare, type JoinOptions, type Share } from "./share.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
-import { Join, type TopicJoin } from "./topic-join.js";
+import type { TopicJoin } from "./topic-join.js";
 
-/** What {@link Client.joinTopic} takes beside the topic. */
-export interface JoinOptions {
-  /** Given what the server answers the join with, if it does: after joining and after each rejoin, before `joinTopic` resolves. */
-  onSnapshot?: (snapshot: unknown) => unknown;
-  /**
-   * The topic was joined and then lost: the server took it away, or refused it after a reconnect or to another share. Nothing of it
-   * arrives any more, and it is not joined again. Without this the loss is logged as a warning. For a reason that passes (`INTERNAL`,
-   * `TIMEOUT`, `OVERLOADED`, `RATE_LIMITED`, `SHUTTING_DOWN`) it is no loss yet: the topic is asked for again, after a while.
-   */
-  onLost?: (failure: EventFailure) => unknown;
-}
+/**
+ * What the server has of a topic, as far as can be known, and what is on its way to it: one request at a time, so that the server sees
+ * them in order.
+ *
+ * | `state`    | the server has it   | on its way | becomes                                                                |
+ * | ---------- | ------------------- | ---------- | ---------------------------------------------------------------------- |
+ * | `out`      | no                  |            | `joining` when somebody wants it, forgotten when nobody does           |
+ * | `unsure`   | nobody can say      |            | `renewing` when somebody wants it, `leaving` when nobody does           |
+ * | `in`       | yes                 |            | `renewing` when a share wants an answer of its own, else `leaving`     |
+ * | `joining`  | with its answer     | a join     | `in`, or `out` when it is refused                                      |
+ * | `renewing` | perhaps, or yes     | a join     | `in`, or what it was: a refusal that takes it away is told before      |
+ * | `doubted`  | nobody can say      | a join     | `unsure` with a yes, which may be older than the eviction; else `out`  |
+ * | `leaving`  | until it's answered | a leave    | `out`                                                                  |
+ *
+ * A request that nobody answers leaves its topic `unsure`. A connection that goes makes everything `out` for the next one; if that is
+ * recovered, `in` is what it was, and what was on its way is `unsure`. An eviction makes `in` `out`, and a join that is on its way
+ * `doubted`. A topic that was refused or taken away for a reason that passes is `out` (or `unsure`) with a `retry`.
+ */
+type State = "out" | "unsure" | "in" | "joining" | "renewing" | "doubted" | "leaving";
 
 /** Which topics this client wants, and which the server knows of. */
 export interface Topics {
@@ -30,151 +43,223 @@ export interface Topics {
    * @returns settles when the server has said to each join yes or no; `undefined` if there is none
    */
   onConnect(recovered: boolean): Promise<unknown> | undefined;
+  /** The connection went: nothing is answered any more. */
+  onDisconnect(): void;
+  /** And no other will come: every topic is lost, whoever waits is told. */
+  onEnded(failure: EventFailure): void;
   /** The server took a topic away: for good, unless the reason passes. */
   onEvicted(evicted: Evicted): void;
+  /** A push of a topic with history, or a position; returns whether it could be read. */
+  onFrame(...frame: [first: unknown, ...rest: unknown[]]): boolean;
+  /** The server has lost its place in the history: what has one is joined again. */
+  onLostPlace(): void;
   /** Forgets everything; joins that still wait, and those that come later, are rejected with `ABORTED`. */
   close(): void;
 }
 
-interface Share extends JoinOptions {
-  joined: boolean;
-  readonly promise: Promise<unknown>;
-  resolve(): void;
-  reject(failure: EventFailure): void;
+interface Topic {
+  readonly name: string;
+  readonly shares: Set<Share>;
+  state: State;
+  /** What is on its way; what an earlier one is answered says nothing any more. */
+  request?: Asked | undefined;
+  /** Pushes were missed, and nobody was told yet. */
+  gap?: boolean;
+  /** Whether the last join brought all that had been pushed before. */
+  whole?: boolean;
+  readonly pauses: Pauses;
+  retry?: ReturnType<typeof setTimeout> | undefined;
 }
 
-interface Topic {
-  readonly shares: Set<Share>;
-  /** What the server has, as far as can be known: a request that was cut off leaves it unknown. */
-  server: "in" | "out" | "unknown";
-  /** A join or a leave is on its way: one at a time, so that the server sees them in order. */
-  busy: boolean;
-  /** It was taken away while a join was on its way: before the answer or right behind it, nobody can say. */
-  doubted: boolean;
-  tries: number;
-  retry: ReturnType<typeof setTimeout> | undefined;
+/** A request of a topic that is on its way. */
+interface Asked {
+  readonly topic: Topic;
+  /** What it was when it was asked for. */
+  readonly from: State;
+  readonly shares: readonly Share[];
+  readonly at: true | Position;
+}
+
+/** What {@link createTopics} tells, and what it works with. */
+export interface TopicsOptions {
+  readonly socket: ClientSocket;
+  readonly calls: Calls;
+  readonly presence: Presence;
+  readonly logger: ClientLogger;
+  /** A topic was joined again some time after a reconnect, or with a gap: what was pushed until then was missed. */
+  readonly onMissed: () => void;
+  /** A push arrived that had a position. */
+  readonly onPush: PositionEvents["onPush"];
 }
 
 const reasonOf = ({ code, message }: EventFailure): string => `${code}, ${message}`;
 
-/**
- * Makes the topics of one client.
- *
- * @param onLateRejoin - told when a topic was joined again some time after a reconnect: what was pushed until then was missed
- */
-export function createTopics(
-  socket: ClientSocket,
-  calls: Calls,
-  presence: Presence,
-  logger: ClientLogger,
-  onLateRejoin: () => void,
-): Topics {
+/** Makes the topics of one client. */
+export function createTopics({ socket, calls, presence, logger, onMissed, onPush }: TopicsOptions): Topics {
   const topics = new Map<string, Topic>();
+  const positions = createPositions({
+    onPush,
+    onGap(name) {
+      const topic = topics.get(name);
+      if (topic) topic.gap = true;
+      // Else when the join is answered, behind `onJoined`.
+      if (topic && !topic.request) tellGap(topic);
+    },
+  });
   let closed = false;
+  let ended: EventFailure | undefined;
 
-  /** Compares what is wanted with what the server has, and makes the next step, if it can be made now (decision 0027). */
-  const reconcile = (name: string, topic: Topic): Promise<void> | undefined => {
-    if (topic.busy || !socket.connected || topics.get(name) !== topic) return undefined;
-    if (topic.shares.size === 0) {
-      rest(topic);
-      presence.forget(name);
-      if (topic.server !== "out") return ask(name, topic, LEAVE);
+  /** What has to be asked next, if it can be asked now (decision 0027). */
+  const due = (topic: Topic): typeof JOIN | typeof LEAVE | undefined => {
+    const { name, shares, state } = topic;
+    if (topic.request || !socket.connected || topics.get(name) !== topic) return undefined;
+    if (shares.size === 0) {
+      forget(topic);
+      if (state !== "out") return LEAVE;
       topics.delete(name);
       return undefined;
     }
     if (topic.retry !== undefined) return undefined;
-    const waiting = [...topic.shares].filter((share) => !share.joined);
-    // A second component gets a snapshot of its own, fresh: the first one's is old by now.
-    if (topic.server !== "in" || waiting.some((share) => share.onSnapshot)) return ask(name, topic, JOIN);
+    const waiting = [...shares].filter((share) => !share.joined);
+    // A second component gets an answer of its own, fresh: the first one's is old by now.
+    if (state !== "in" || waiting.some(({ options }) => options.onJoined || options.input !== undefined)) return JOIN;
     for (const share of waiting) accept(share);
     return undefined;
   };
 
-  const accept = (share: Share): void => {
-    share.joined = true;
-    share.resolve();
-  };
-
-  const ask = async (name: string, topic: Topic, event: typeof JOIN | typeof LEAVE): Promise<void> => {
-    const asked = [...topic.shares];
-    topic.busy = true;
-    topic.doubted = false;
-    const version = event === JOIN ? presence.asked(name) : undefined;
-    try {
-      const said = version === undefined ? name : { topic: name, presence: version };
-      const answer = (await calls.call(event, [said])) as Joined | undefined;
-      topic.busy = false;
-      if (event === LEAVE) topic.server = "out";
-      else onJoined(name, topic, asked, answer ?? {});
-    } catch (error) {
-      topic.busy = false;
-      presence.unasked(name);
-      onFailed(name, topic, event === LEAVE ? [] : asked, error);
-      // A leave that fails will not go better a second time; one that was cut off may be needed after a recovery.
-      if (event === LEAVE && !(error instanceof EventFailure && error.code === "DISCONNECTED")) topic.server = "out";
+  /** Makes the next step of each; those that are joined from one position are joined by one call. */
+  const step = (...list: readonly Topic[]): Promise<unknown> | undefined => {
+    const groups = new Map<string, Asked[]>();
+    const asking: Promise<void>[] = [];
+    for (const topic of list) {
+      const event = due(topic);
+      if (event === LEAVE) asking.push(askToLeave(topic));
+      if (event !== JOIN) continue;
+      const request = begin(topic, topic.state === "out" ? "joining" : "renewing");
+      const group = String(request.at);
+      groups.set(group, [...(groups.get(group) ?? []), request]);
     }
-    if (topic.doubted && topic.server === "in") topic.server = "unknown";
-    if (topic.doubted) rejoin(name, topic);
-    else void reconcile(name, topic);
+    for (const group of groups.values()) asking.push(askToJoin(group));
+    return asking.length > 0 ? Promise.all(asking) : undefined;
   };
 
-  /** The next step for a topic that was out for a while, and missed what was pushed. */
-  const rejoin = (name: string, topic: Topic): void =>
-    void reconcile(name, topic)?.then(() => topic.server === "in" && onLateRejoin());
-
-  const pause = (name: string, topic: Topic, retryAfterMs?: number): void => {
-    rest(topic);
-    // Spread, as every client of a restarted server comes back at once. A server that says 0 means soon, not without a pause.
-    const pauseMs = retryAfterMs || Math.min(30_000, 1_000 * 2 ** topic.tries++) * (0.5 + Math.random() / 2);
-    topic.retry = setTimeout(() => {
-      topic.retry = undefined;
-      rejoin(name, topic);
-    }, pauseMs);
+  /** Makes the next step now, and no later. */
+  const settle = (...list: readonly Topic[]): Promise<unknown> | undefined => {
+    for (const topic of list) rest(topic);
+    return step(...list);
   };
 
-  const onJoined = (name: string, topic: Topic, asked: Share[], { snapshot, presence: news }: Joined): void => {
-    const anew = topic.server !== "in";
-    topic.server = "in";
-    topic.tries = 0;
-    presence.joined(name, news);
-    for (const share of asked) {
-      if (!topic.shares.has(share)) continue;
-      if (snapshot !== undefined && share.onSnapshot && (anew || !share.joined)) {
-        guarded(logger, `onSnapshot of "${name}"`, share.onSnapshot, snapshot);
+  /** The next step for topics that were out for a while. */
+  const rejoin = (...list: readonly Topic[]): void =>
+    void step(...list)?.then(() => {
+      if (list.some(({ state, whole }) => state === "in" && !whole)) onMissed();
+    });
+
+  const begin = (topic: Topic, state: State): Asked => {
+    const { name, state: from, shares } = topic;
+    topic.state = state;
+    return (topic.request = { topic, from, shares: [...shares], at: positions.of(name) });
+  };
+
+  /** An answer came; whether it is still waited for. */
+  const isDone = (request: Asked): boolean => {
+    const { topic } = request;
+    if (topic.request !== request) return false;
+    topic.request = undefined;
+    return true;
+  };
+
+  const askToLeave = async (topic: Topic): Promise<void> => {
+    const request = begin(topic, "leaving");
+    // A leave that fails will not go better a second time.
+    await calls.call(LEAVE, [topic.name]).catch(() => {});
+    if (!isDone(request)) return;
+    topic.state = "out";
+    void step(topic);
+  };
+
+  /** What a join says of a topic: its name, or more. */
+  const saidOf = ({ shares, topic: { name: topic } }: Asked): unknown => {
+    const version = presence.asked(topic);
+    const given = inputOf(shares);
+    const input: unknown = typeof given === "function" ? (given as () => unknown)() : given;
+    return version || input !== undefined ? { topic, input, presence: version } : topic;
+  };
+
+  const askToJoin = async (group: readonly Asked[]): Promise<void> => {
+    const one = group.length === 1;
+    let answers: unknown;
+    try {
+      const said = group.map(saidOf);
+      const answer = await calls.call(JOIN, [one ? said[0] : said, group[0]?.at]);
+      answers = one ? [answer ?? {}] : (answer as JoinedAll | undefined)?.answers;
+    } catch (error) {
+      const failure = asFailure(error);
+      if (!one && ["INVALID_INPUT", "INTERNAL"].includes(failure.code)) {
+        // One that does not fit, or too many at once: that is not the fault of all.
+        await Promise.all(group.map(async (request) => request.topic.request === request && askToJoin([request])));
+        return;
       }
+      answers = group.map(() => failure);
+    }
+    group.forEach((request, i) => onAnswer(request, readAnswer((answers as unknown[] | undefined)?.[i])));
+  };
+
+  const onAnswer = (request: Asked, answer: Joined | EventFailure): void => {
+    const { topic } = request;
+    if (!isDone(request)) return;
+    const doubted = topic.state === "doubted";
+    if (answer instanceof EventFailure) onFailed(request, answer);
+    else onJoined(request, answer);
+    if (doubted) rejoin(topic);
+    else void step(topic);
+  };
+
+  const onJoined = ({ topic, from, shares, at }: Asked, { snapshot, presence: news }: Joined): void => {
+    const { name } = topic;
+    const anew = from !== "in" || topic.state === "doubted";
+    topic.state = topic.state === "doubted" ? "unsure" : "in";
+    topic.pauses.reset();
+    presence.joined(name, news);
+    const whole = at !== true && !topic.gap;
+    topic.whole = whole;
+    for (const share of shares) {
+      if (!topic.shares.has(share)) continue;
+      const { joined: rejoined } = share;
+      if (anew || !rejoined) tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
       accept(share);
     }
+    tellGap(topic);
   };
 
-  const onFailed = (name: string, topic: Topic, asked: Share[], error: unknown): void => {
-    const failure =
-      error instanceof EventFailure ? error : new EventFailure("INTERNAL", String(error), { cause: error });
-    if (isUnanswered(failure)) topic.server = "unknown";
-    // The connection went: whoever waits goes on waiting, and `onConnect` asks again.
-    if (failure.code === "DISCONNECTED") return;
+  const tellGap = (topic: Topic): void => {
+    if (!topic.gap) return;
+    topic.gap = false;
+    for (const share of [...topic.shares]) tell(topic, share, "onGap");
+  };
+
+  const onFailed = ({ topic, from, shares }: Asked, failure: EventFailure): void => {
+    presence.unasked(topic.name);
+    topic.state = failure.answered ? (topic.state === "doubted" ? "out" : from) : "unsure";
+    if (topic.state === "out") positions.lose(topic.name);
     // A conflict on the way back passes, too: who this is may have changed while it was asked.
     const again = passes(failure.code) || failure.code === "CONFLICT";
-    for (const share of asked) {
+    for (const share of shares) {
       if (!topic.shares.has(share)) continue;
-      if (!share.joined) {
-        topic.shares.delete(share);
-        share.reject(failure);
-      } else if (topic.server !== "in" && !again) lose(name, topic, share, failure);
+      if (!share.joined) refuse(topic, share, failure);
+      else if (topic.state !== "in" && !again) lose(topic, share, failure);
     }
-    if (again && topic.server !== "in" && topic.shares.size > 0) pause(name, topic, failure.retryAfterMs);
-    else if (topic.server !== "in") presence.forget(name);
+    if (topic.state === "in") return;
+    if (again && topic.shares.size > 0) pause(topic, failure.retryAfterMs);
+    else presence.forget(topic.name);
   };
 
-  const lose = (name: string, topic: Topic, share: Share, failure: EventFailure): void => {
-    topic.shares.delete(share);
-    if (share.onLost) guarded(logger, `onLost of "${name}"`, share.onLost, failure);
-    else logger.warn(`socket-ingress: the topic "${name}" was lost: ${reasonOf(failure)}`);
-  };
-
-  const abort = (name: string, share: Share): void => {
-    // Whoever closes the client knows: this is heard here, and no warning.
-    share.promise.catch(() => {});
-    share.reject(new EventFailure("ABORTED", `the client is closed; "${name}" was not joined`));
+  const pause = (topic: Topic, retryAfterMs?: number): void => {
+    rest(topic);
+    topic.retry = setTimeout(() => {
+      rest(topic);
+      rejoin(topic);
+    }, topic.pauses.next(retryAfterMs));
   };
 
   const rest = (topic: Topic): void => {
@@ -182,71 +267,159 @@ export function createTopics(
     topic.retry = undefined;
   };
 
-  /** Makes the next step now, and no later. */
-  const settle = (name: string, topic: Topic): Promise<void> | undefined => {
+  /** The server says that the topic is out, from this position on; a join that is on its way may say otherwise. */
+  const takeOut = (topic: Topic, state: "out" | "unsure", at?: Position): void => {
+    positions.lose(topic.name, at);
+    if (!topic.request) topic.state = state;
+    else if (topic.state !== "leaving") topic.state = "doubted";
+  };
+
+  /** Tells a share something, if it wants to know. */
+  const tell = <Name extends "onJoined" | "onGap" | "onLost">(
+    topic: Topic,
+    { options }: Share,
+    name: Name,
+    ...told: Parameters<Required<JoinOptions>[Name]>
+  ): boolean => {
+    const fn = options[name] as ((...told: unknown[]) => unknown) | undefined;
+    if (fn) guarded(logger, `${name} of "${topic.name}"`, fn, ...told);
+    return fn !== undefined;
+  };
+
+  /** Nothing is known of it any more, and nothing is waited for. */
+  const forget = (topic: Topic): void => {
     rest(topic);
-    return reconcile(name, topic);
+    presence.forget(topic.name);
+    positions.forget(topic.name);
+  };
+
+  const accept = (share: Share): void => {
+    share.joined = true;
+    share.resolve();
+  };
+
+  /** Takes a share out; whether it was in. The topic is left with the last one. */
+  const drop = (topic: Topic, share: Share): boolean => {
+    const { shares } = topic;
+    const had = shares.delete(share);
+    share.end();
+    // A microtask later: a component that is taken down and put up again in one go costs nothing.
+    if (had) queueMicrotask(() => shares.size > 0 || void settle(topic));
+    return had;
+  };
+
+  const refuse = (topic: Topic, share: Share, failure: EventFailure): void => {
+    drop(topic, share);
+    share.reject(failure);
+  };
+
+  const lose = (topic: Topic, share: Share, failure: EventFailure): void => {
+    drop(topic, share);
+    if (!tell(topic, share, "onLost", failure))
+      logger.warn(`socket-ingress: the topic "${topic.name}" was lost: ${reasonOf(failure)}`);
+  };
+
+  const newTopic = (name: string): Topic => {
+    const topic: Topic = { name, shares: new Set(), state: "out", pauses: createPauses() };
+    topics.set(name, topic);
+    return topic;
+  };
+
+  /** Forgets every topic: who is in loses it, who waits is told. */
+  const end = (failure: EventFailure): void => {
+    ended = failure;
+    for (const topic of [...topics.values()]) {
+      forget(topic);
+      topic.request = undefined;
+      topics.delete(topic.name);
+      for (const share of [...topic.shares]) {
+        // Whoever closes the client knows.
+        if (share.joined && !closed) lose(topic, share, failure);
+        else refuse(topic, share, failure);
+      }
+    }
   };
 
   return {
     join(name, options) {
-      if (typeof name !== "string" || name === "") {
+      if (typeof name !== "string" || name === "")
         throw new TypeError(`joinTopic: a topic must be a non-empty string, got ${describeValue(name)}`);
-      }
-      let topic = topics.get(name);
-      if (topic === undefined) {
-        topic = { shares: new Set(), server: "out", busy: false, doubted: false, tries: 0, retry: undefined };
-        if (!closed) topics.set(name, topic);
-      }
-      const record = topic;
-      const { shares } = record;
-      const leave = (): void => {
-        if (!shares.delete(share)) return;
-        share.resolve();
-        // A microtask later: a component that is taken down and put up again in one go costs nothing.
-        if (shares.size === 0) queueMicrotask(() => void settle(name, record));
-      };
-      let settlers!: Pick<Share, "resolve" | "reject">;
-      const promise = new Join(
-        (resolve, reject) => (settlers = { resolve: () => resolve(leave), reject }),
-        leave,
-        (error) => logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(error)}`),
-      );
-      const share: Share = { ...options, ...settlers, joined: false, promise };
-      shares.add(share);
-      if (closed) abort(name, share);
-      void reconcile(name, record);
-      return promise;
+      checkCallOptions(options);
+      const topic = topics.get(name) ?? newTopic(name);
+      const share: Share = createShare(name, options, {
+        leave: () => void (drop(topic, share) && share.resolve()),
+        giveUp: (failure) => refuse(topic, share, failure),
+        wasAsked: () => topic.request !== undefined,
+        onUnheard: (error) => logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(error)}`),
+      });
+      topic.shares.add(share);
+      if (options.signal?.aborted) share.abort();
+      else if (ended && (closed || socket.active === false)) refuse(topic, share, ended);
+      void step(topic);
+      return share.promise;
     },
     onConnect(recovered) {
-      const asked = [...topics].flatMap(([name, topic]) => {
-        topic.tries = 0;
-        if (!recovered) topic.server = "out";
-        return settle(name, topic) ?? [];
-      });
-      return asked.length > 0 ? Promise.all(asked) : undefined;
+      ended = undefined;
+      for (const topic of topics.values()) {
+        topic.pauses.reset();
+        if (!recovered) topic.state = "out";
+        // What it said is forgotten there, and it is out.
+        else if (topic.state === "in" && inputOf([...topic.shares]) !== undefined) topic.state = "out";
+        else if (topic.state === "in") positions.resume(topic.name);
+      }
+      return settle(...topics.values());
     },
-    onEvicted({ topic: name, code, message }) {
+    onDisconnect() {
+      for (const topic of topics.values()) {
+        positions.lose(topic.name);
+        if (topic.request === undefined) continue;
+        topic.request = undefined;
+        topic.state = "unsure";
+        presence.unasked(topic.name);
+      }
+    },
+    onEnded: end,
+    onEvicted({ topic: name, code, message, at }) {
       const topic = topics.get(name);
       if (topic === undefined) return;
-      topic.server = "out";
+      // A join that said more than `at` may have been let in behind it: what came in between is lost.
+      if (topic.state === "renewing" && positions.follows(name)) topic.gap = true;
+      takeOut(topic, "out", at);
       const failure = new EventFailure(code, message, { answered: true });
-      topic.doubted = topic.busy;
       if (!passes(code)) {
-        for (const share of [...topic.shares]) if (share.joined) lose(name, topic, share, failure);
-      } else if (topic.shares.size > 0 && !topic.busy) pause(name, topic);
+        positions.forget(name);
+        for (const share of [...topic.shares]) if (share.joined) lose(topic, share, failure);
+      } else if (topic.shares.size > 0 && topic.request === undefined) pause(topic);
       presence.forget(name);
-      void reconcile(name, topic);
+      void step(topic);
+    },
+    onFrame: positions.onFrame,
+    onLostPlace() {
+      // One that waits for its position is told it after this.
+      const lost = [...topics.values()].filter(({ name }) => positions.follows(name));
+      for (const topic of lost) takeOut(topic, "unsure");
+      rejoin(...lost);
     },
     close() {
       closed = true;
-      for (const [name, topic] of topics) {
-        rest(topic);
-        for (const share of topic.shares) abort(name, share);
-        // A rejoin that is on its way is nobody's loss.
-        topic.shares.clear();
-      }
-      topics.clear();
+      end(new EventFailure("ABORTED", "the client is closed"));
     },
   };
+}
+
+/** What the last share that has an input says. */
+function inputOf(shares: readonly Share[]): unknown {
+  return shares.findLast(({ options }) => options.input !== undefined)?.options.input;
+}
+
+/** A server that is none of ours may answer anything: only what looks like a yes is one. */
+function readAnswer(answer: unknown): Joined | EventFailure {
+  if (answer instanceof EventFailure) return answer;
+  if (isFailure(answer)) return fromFailure(answer);
+  if (isRecord(answer) && !("error" in answer)) return answer;
+  return new EventFailure("INTERNAL", "the server gave no answer to a join", { answered: true });
+}
+
+function asFailure(error: unknown): EventFailure {
+  return error instanceof EventFailure ? error : new EventFailure("INTERNAL", String(error), { cause: error });
 }

@@ -44,6 +44,9 @@ export class Cluster {
   readonly #listeners = new Map<string, Listener>();
   /** Whether there were others when that was last asked, or one was heard. */
   #known: Peers | undefined;
+  #onOther: () => void = () => undefined;
+  /** Whether a message of a kind that is not known here was told of. */
+  #strange = false;
 
   /** @throws Error if this namespace has a realtime door already: both would answer the same messages */
   constructor(namespace: Namespace, log: Logger) {
@@ -56,6 +59,11 @@ export class Cluster {
   /** What to do with messages of one kind. What it returns is the answer, if the sender wants one. */
   on<Message extends NodeMessage>(kind: Message["kind"], listener: (message: Message) => unknown): void {
     this.#listeners.set(kind, listener);
+  }
+
+  /** Whom to tell at each message of another node that there is one. */
+  onOther(listener: () => void): void {
+    this.#onOther = listener;
   }
 
   /**
@@ -125,12 +133,18 @@ export class Cluster {
 
   readonly #receive = (message: NodeMessage, acknowledge?: (answer: unknown) => void): void => {
     this.#known = "some";
+    this.#onOther();
     void this.#answer(message).then((answer) => acknowledge?.(answer));
   };
 
   async #answer(message: NodeMessage): Promise<unknown> {
+    const listener = this.#listeners.get(message?.kind);
+    if (listener === undefined && !this.#strange) {
+      this.#strange = true;
+      this.#log.warn({ kind: message?.kind }, "another node says what this version does not know; it is ignored");
+    }
     try {
-      return await this.#listeners.get(message?.kind)?.(message as never);
+      return await listener?.(message as never);
     } catch (error) {
       this.#log.error({ err: error, kind: message?.kind }, "a message of another node failed");
       return undefined;

@@ -26,12 +26,30 @@ export function variantRoom(topic: string, variant: string): string {
   return `${VARIANT}${topic.length}:${topic}${variant}`;
 }
 
-/** The rooms of a topic's variants among those of a socket. */
-export function variantRoomsOf(topic: string, rooms: Iterable<string>): string[] {
-  const prefix = variantRoom(topic, "");
+const HISTORY: Readonly<Record<Reading, string>> = { positions: `${ownPrefix}n:`, events: `${ownPrefix}e:` };
+
+/** How a member of a topic with history is told of its pushes: with their positions, or by the plain events. */
+export type Reading = "positions" | "events";
+
+/**
+ * The room of those members of a topic with history, or of one of its variants, that read one way. They are in the topic's own room,
+ * too; a push to the topic goes to these two, since no socket is in both.
+ */
+export function historyRoom(reading: Reading, topic: string, variant = ""): string {
+  return `${HISTORY[reading]}${topic.length}:${topic}${variant}`;
+}
+
+/** All rooms of a topic but the one that every member is in, among those of a socket: of its variants, and of its history. */
+export function innerRoomsOf(topic: string, rooms: Iterable<string>): string[] {
+  const prefixes = [variantRoom(topic, ""), historyRoom("positions", topic), historyRoom("events", topic)];
   const found: string[] = [];
-  for (const room of rooms) if (room.startsWith(prefix)) found.push(room);
+  for (const room of rooms) if (prefixes.some((prefix) => room.startsWith(prefix))) found.push(room);
   return found;
+}
+
+/** The topics of whose pushes a socket with these rooms was told with their positions. */
+export function positionedTopics(rooms: ReadonlySet<string>): string[] {
+  return idsOf("topic", rooms).filter((topic) => rooms.has(historyRoom("positions", topic)));
 }
 
 /** The ids of all rooms of one kind among those of a socket. */

@@ -62,20 +62,22 @@ export class UnknownEvents {
     if (!this.#answers && !this.#state.before.any) return;
     const emitter = socket as unknown as EventEmitter; // its typed methods don't know names known only at run time
     const expected = this.#sockets.get(socket)?.get(event);
-    if (ack !== undefined && hasForeignCatchAll(socket)) this.#heard.add(ack);
+    const isHeard = hasForeignCatchAll(socket);
+    if (ack !== undefined && isHeard) this.#heard.add(ack);
     if (expected !== undefined) return remember(expected, ack);
     if (hasHandler(emitter, event)) return;
-    remember(this.#await(socket, event), ack);
+    remember(this.#await(socket, event, isHeard), ack);
   }
 
   /** Events that middleware still has while the last who listened to them goes: whoever listens when they arrive runs them. */
   takeOver(socket: Socket, event: string, { acks, forgetful }: Coming): void {
-    const expected = this.#sockets.get(socket)?.get(event) ?? this.#await(socket, event);
+    const expected = this.#sockets.get(socket)?.get(event) ?? this.#await(socket, event, false);
     for (const ack of acks) remember(expected, ack);
     if (forgetful) expected.forgetful = true;
   }
 
-  #await(socket: Socket, event: string): Expected {
+  /** @param isHeard whether catch-alls of the application hear it yet: one that asks for its listeners must not find ours */
+  #await(socket: Socket, event: string, isHeard: boolean): Expected {
     let events = this.#sockets.get(socket);
     if (events === undefined) this.#sockets.set(socket, (events = new Map()));
     if (events.size >= MOST_PER_SOCKET) this.#giveUpOldest(socket, events);
@@ -86,7 +88,12 @@ export class UnknownEvents {
       listener: markOwn((...args: unknown[]) => this.#arrived(socket, event, args), "unknown"),
     };
     events.set(event, expected);
-    (socket as EventEmitter).on(event, expected.listener);
+    const listen = (): void => {
+      if (this.#sockets.get(socket)?.get(event) === expected) (socket as EventEmitter).on(event, expected.listener);
+    };
+    // The catch-alls run in this turn, what Socket.IO puts behind them in a tick of its own, later than this one (lib/socket.ts, dispatch).
+    if (isHeard) process.nextTick(listen);
+    else listen();
     return expected;
   }
 

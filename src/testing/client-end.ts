@@ -1,3 +1,4 @@
+import { checkTicks } from "./ticks.js";
 import { isUnsendable } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
@@ -80,6 +81,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     ...args: EventArgs<ListenEventsOf<App>[E]>
   ): Promise<EventReply<ListenEventsOf<App>[E]>> {
     return new Promise((resolve, reject) => {
+      checkTicks(`receive("${event}")`);
       this.#send(event, args, { resolve: (value) => resolve(value as EventReply<ListenEventsOf<App>[E]>), reject });
     });
   }
@@ -88,6 +90,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     event: E,
     ...args: EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]>
   ): this {
+    checkTicks(`emit("${event}")`);
     const sent: unknown[] = [...args];
     const last = sent.at(-1);
     if (typeof last !== "function") {

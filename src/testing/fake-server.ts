@@ -1,4 +1,5 @@
 import { quietDefaultLogger } from "../lifecycle/default-logger.js";
+import { checkTicks } from "./ticks.js";
 import { Server, type ServerOptions, type Socket } from "socket.io";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { SocketDataOf } from "../wire/event-types.js";
@@ -97,6 +98,7 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
   }
 
   async connect(options: FakeConnectOptions<AppServer> = {}): Promise<FakeSocket<AppServer>> {
+    checkTicks("connect");
     const { auth = {}, data, namespace: name = "/", over, ...request } = options;
     const namespace = name.startsWith("/") ? name : `/${name}`;
     const dial = (link?: Link): FakeClient => new FakeClient(this.#engine, this.#parser, request, link);

@@ -1,4 +1,5 @@
 import { quietDefaultLogger } from "../lifecycle/default-logger.js";
+import { checkTicks } from "./ticks.js";
 import { createServer } from "node:http";
 import type { Server } from "socket.io";
 // Its two forms have types that do not fit each other; most who use these types import them in an ES module.
@@ -133,6 +134,7 @@ export async function inMemory<App extends AppServer>(
     connect(options) {
       const socket = client(options);
       return new Promise((resolve, reject) => {
+        checkTicks("connect");
         const settle = (): void => {
           socket.off("connect", onConnect);
           socket.off("connect_error", onError);

@@ -6,9 +6,9 @@
  * - {@link inMemory} runs the whole stack, HTTP included, with clients of socket.io-client.
  * - {@link memoryCluster} joins several servers of either kind.
  *
- * Nothing here keeps time of its own, and no timer is captured when the module loads, so fake timers move what your code waits for:
- * vitest's and node:test's as they are, jest's with `doNotFake: ["nextTick", "queueMicrotask", "setImmediate"]`, since Socket.IO and
- * Node's streams need those to deliver a packet at all.
+ * Nothing here keeps time of its own, so fake timers move what your code waits for, and time limits too: vitest's and node:test's as they
+ * are, jest's with `doNotFake: ["nextTick", "queueMicrotask", "setImmediate"]`, since Socket.IO and Node's streams need those to deliver a
+ * packet at all; without it `connect`, `receive` and `emit` say so at once.
  *
  * @module
  *

@@ -19,6 +19,14 @@ export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable
   return isThenable(value) ? Promise.resolve(value).then(next) : (next(value) as R | Promise<R>);
 }
 
+/**
+ * Arguments as they are sent: without an `undefined` at the end, which JSON would make `null`, so that the other end's default parameters
+ * and optional schemas mean what they say. One in the middle has to become `null`.
+ */
+export function withoutTrailing(args: readonly unknown[]): unknown[] {
+  return args.slice(0, args.findLastIndex((arg) => arg !== undefined) + 1);
+}
+
 /** A rejection handler for what has been told of already. */
 export function ignore(): void {}
 
@@ -33,20 +41,18 @@ export function defuse(thrown: unknown): void {
 
 /** A value in a few words, for the messages of wiring mistakes: never throws and never prints what the value holds. */
 export function describeValue(value: unknown): string {
-  if (value === null) return "null";
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "symbol" || typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value === "bigint") return `${value}n`;
-  if (value === undefined) return "undefined";
+  if (!isObject(value)) return String(value);
   try {
     if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
     if (Array.isArray(value)) return "an array";
     const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
     if (typeof name === "string" && name !== "" && name !== "Object") return `an instance of ${name}`;
-    return "an object";
   } catch {
-    return "an object";
+    // It does not say what it is.
   }
+  return "an object";
 }
 
 /**

@@ -44,7 +44,7 @@ describe("a module", () => {
       aborted = rejection(module.callAction("slow"));
       module.addCleanup(() => undone.push("last"));
     };
-    const before = socket.listeners.size;
+    const before = socket.heard.size;
     await module.start();
     expect(socket.take().map(({ event, reply }) => (event === "slow" ? event : (reply({}), event)))).toEqual([
       "ingress:join",
@@ -54,7 +54,7 @@ describe("a module", () => {
     await module.stop();
     expect((await aborted)?.code).toBe("ABORTED");
     expect(undone).toEqual(["last", "first"]);
-    expect(socket.listeners.size).toBe(before);
+    expect(socket.heard.size).toBe(before);
     expect(socket.frames()).toEqual(['ingress:leave "room:42"']);
     socket.push("presence");
     expect(heard).not.toHaveBeenCalled();
@@ -98,10 +98,10 @@ describe("a module", () => {
     expect(finish).not.toHaveBeenCalled();
     for (let n = 1; n <= 2; n++) {
       await module.start();
-      expect(socket.listeners.get("presence")?.size).toBe(1);
+      expect(socket.heard.get("presence")?.size).toBe(1);
       await module.stop();
       await module.stop();
-      expect(socket.listeners.has("presence")).toBe(false);
+      expect(socket.heard.has("presence")).toBe(false);
       expect(finish).toHaveBeenCalledTimes(n);
     }
   });
@@ -112,12 +112,12 @@ describe("a module", () => {
     void module.start();
     void module.stop();
     await module.start();
-    expect(socket.listeners.get("presence")?.size).toBe(1);
+    expect(socket.heard.get("presence")?.size).toBe(1);
     void module.stop();
     void module.start();
     await module.stop();
     await settled();
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
   });
 
   it("takes nothing any more when its start goes on after the stop, and that start does not fail", async () => {
@@ -131,7 +131,7 @@ describe("a module", () => {
     expect(socket.frames()).toEqual(["get_items"]);
     await module.stop();
     await started;
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
     expect(socket.frames()).toEqual([]);
   });
 
@@ -144,11 +144,11 @@ describe("a module", () => {
       throw new Error("no");
     };
     await expect(module.start()).rejects.toThrow("no");
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
     expect(finish).not.toHaveBeenCalled();
     module.begin = () => module.onSocket("presence", () => {});
     await module.start();
-    expect(socket.listeners.get("presence")?.size).toBe(1);
+    expect(socket.heard.get("presence")?.size).toBe(1);
   });
 
   it("stops to the end whatever throws, and logs it", async () => {
@@ -162,7 +162,7 @@ describe("a module", () => {
     module.finish = () => Promise.reject(new Error("stop"));
     await module.start();
     await module.stop();
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
     expect(lines.toSorted()).toEqual([
       "error: socket-ingress: a cleanup of Items failed Error: cleanup",
       "error: socket-ingress: onStop of Items failed Error: stop",
@@ -185,9 +185,9 @@ describe("a module", () => {
       await using module = items(socket).module;
       module.begin = () => module.onSocket("presence", () => {});
       await module.start();
-      expect(socket.listeners.has("presence")).toBe(true);
+      expect(socket.heard.has("presence")).toBe(true);
     }
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
   });
 
   it("needs neither start, stop nor state of its own", async () => {
@@ -206,7 +206,7 @@ describe("a module", () => {
     proxy.setState({ loading: true });
     expect(proxy.getSnapshot().loading).toBe(true);
     await proxy.stop();
-    expect(socket.listeners.has("presence")).toBe(false);
+    expect(socket.heard.has("presence")).toBe(false);
   });
 });
 

@@ -186,7 +186,7 @@ describe("refetchOnSocket", () => {
     socket.connect();
     expect(onResult).not.toHaveBeenCalled();
     expect(signals).toHaveLength(1);
-    expect(socket.listeners.has("items_changed")).toBe(false);
+    expect(socket.heard.has("items_changed")).toBe(false);
   });
 
   it("skips what this connection caused itself, if told so", () => {
@@ -447,7 +447,7 @@ describe("a reconnect", () => {
     socket.connect();
     client.close();
     await settled();
-    expect(socket.frames()).toEqual(['ingress:join "room:42"']);
+    expect(socket.frames()).toEqual(['ingress:join "room:42" true']);
     expect(logger.lines).toEqual([]);
   });
 

@@ -25,7 +25,8 @@ class Rooms {
     const sent = this.queue.shift();
     if (sent === undefined) return;
     this.carryOut(sent);
-    sent.reply({});
+    const [topics] = sent.args;
+    sent.reply(Array.isArray(topics) ? { answers: topics.map(() => ({})) } : {});
   }
 
   /** The connection goes: some of what was sent is done still, nothing is answered. */
@@ -35,9 +36,10 @@ class Rooms {
   }
 
   private carryOut({ event, args }: Sent): void {
-    const topic = String(args[0]);
-    if (event === "ingress:join") this.in.add(topic);
-    else this.in.delete(topic);
+    for (const topic of [args[0]].flat().map(String)) {
+      if (event === "ingress:join") this.in.add(topic);
+      else this.in.delete(topic);
+    }
   }
 }
 
@@ -69,7 +71,7 @@ it("whatever is joined, left, dropped and recovered, in the end the server has w
 
       for (const action of steps) {
         if (action.do === "join" || action.do === "joinWithSnapshot") {
-          const join = client.joinTopic(action.topic, action.do === "join" ? {} : { onSnapshot: () => {} });
+          const join = client.joinTopic(action.topic, action.do === "join" ? {} : { onJoined: () => {} });
           const entry = { topic: action.topic, join, left: false, settled: false };
           joins.push(entry);
           void join.then(() => (entry.settled = true));

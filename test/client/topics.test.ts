@@ -9,9 +9,12 @@ import { unhandledDuring } from "./fixtures/unhandled.js";
 /** Answers whatever was sent with success. */
 const answerAll = async (socket: FakeSocket, value: unknown = {}): Promise<string[]> => {
   const taken = socket.take();
-  for (const { reply } of taken) reply(value);
+  for (const { args, reply } of taken) {
+    const [topics] = args;
+    reply(Array.isArray(topics) ? { answers: topics.map(() => value) } : value);
+  }
   await settled();
-  return taken.map(({ event, args }) => `${event} ${args.join(" ")}`);
+  return taken.map(({ event, args }) => `${event} ${String(args[0])}`);
 };
 
 beforeEach(() => void vi.useFakeTimers());
@@ -143,7 +146,7 @@ describe("a topic that is refused", () => {
     const onLost = vi.fn<(failure: EventFailure) => void>();
     const first = client.joinTopic("room:42", { onLost });
     await answerAll(socket);
-    const second = rejection(client.joinTopic("room:42", { onSnapshot: () => {} }));
+    const second = rejection(client.joinTopic("room:42", { onJoined: () => {} }));
     socket.takeOne().reply(failure("FORBIDDEN"));
     expect((await second).code).toBe("FORBIDDEN");
     expect(onLost).not.toHaveBeenCalled();
@@ -218,7 +221,7 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const seen: unknown[] = [];
     const joining = createClient(socket)
-      .joinTopic("room:42", { onSnapshot: (snapshot) => seen.push(snapshot) })
+      .joinTopic("room:42", { onJoined: ({ snapshot }) => seen.push(snapshot) })
       .then(() => seen.push("joined"));
     socket.takeOne().reply({ snapshot: { n: 1 } });
     await joining;
@@ -229,10 +232,10 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     const [first, second] = [vi.fn<(s: unknown) => void>(), vi.fn<(s: unknown) => void>()];
-    void client.joinTopic("room:42", { onSnapshot: first });
+    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => first(snapshot) });
     socket.takeOne().reply({ snapshot: 1 });
     await settled();
-    void client.joinTopic("room:42", { onSnapshot: second });
+    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => second(snapshot) });
     socket.takeOne().reply({ snapshot: 2 });
     await settled();
     expect([first.mock.calls, second.mock.calls]).toEqual([[[1]], [[2]]]);
@@ -242,7 +245,7 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     const onSnapshot = vi.fn<(s: unknown) => void>();
-    void client.joinTopic("room:42", { onSnapshot });
+    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => onSnapshot(snapshot) });
     socket.takeOne().reply({ snapshot: 1 });
     await settled();
     socket.drop();
@@ -256,13 +259,13 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const logger = recordingLogger();
     const joining = createClient(socket, { logger }).joinTopic("room:42", {
-      onSnapshot: () => {
+      onJoined: () => {
         throw new Error("no");
       },
     });
     socket.takeOne().reply({ snapshot: 1 });
     await joining;
-    expect(logger.lines).toEqual(['error: socket-ingress: onSnapshot of "room:42" failed Error: no']);
+    expect(logger.lines).toEqual(['error: socket-ingress: onJoined of "room:42" failed Error: no']);
   });
 });
 
@@ -275,7 +278,7 @@ describe("after a reconnect", () => {
     socket.drop();
     void client.call("ask");
     socket.connect();
-    expect(socket.frames()).toEqual(['ingress:join "room:42"', "ask"]);
+    expect(socket.frames()).toEqual(['ingress:join "room:42" true', "ask"]);
   });
 
   it("that was recovered nothing is asked", async () => {
@@ -404,7 +407,7 @@ describe("after a reconnect", () => {
       await vi.advanceTimersByTimeAsync(2 ** 31 - 2);
       expect(socket.sent).toEqual([]);
       await vi.advanceTimersByTimeAsync(1);
-      expect(socket.frames()).toEqual(['ingress:join "room:42"']);
+      expect(socket.frames()).toEqual(['ingress:join "room:42" true']);
       client.close();
     },
   );
@@ -736,7 +739,7 @@ describe("presence", () => {
       socket.connect();
       const known = ["e", n];
       const join = socket.takeOne();
-      expect([join.event, join.args]).toEqual(["ingress:join", [{ topic: "room:42", presence: known }]]);
+      expect([join.event, join.args]).toEqual(["ingress:join", [{ topic: "room:42", presence: known }, true]]);
       join.reply({ presence: news(what) });
       await settled();
     };
@@ -763,7 +766,7 @@ describe("presence", () => {
     for (const end of ["leave", "evict"]) {
       const joining = client.joinTopic("room:42");
       const join = socket.takeOne();
-      expect(join.args).toEqual(["room:42"]);
+      expect(join.args).toEqual(["room:42", true]);
       join.reply({ presence: news({ state: [ann] }) });
       const leave = await joining;
       if (end === "leave") leave();
@@ -789,7 +792,7 @@ describe("presence", () => {
     await settled();
     expect(client.presence("room:42")).toEqual([]);
     const again = socket.takeOne();
-    expect(again.args).toEqual(["room:42"]);
+    expect(again.args).toEqual(["room:42", true]);
     again.reply({ presence: news({ state: [ann, "bob"] }) });
     await settled();
     expect(client.presence("room:42")).toEqual([ann, bob]);

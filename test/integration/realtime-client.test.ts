@@ -1,4 +1,5 @@
 import { EventError } from "socket-ingress";
+import type { JoinedTopic } from "socket-ingress/client";
 import { group, players as playersOf, session, topic, user } from "socket-ingress/realtime";
 import { describe, expect, it, vi } from "vitest";
 import { deferred } from "../client/fixtures/deferred.js";
@@ -70,12 +71,15 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
     it("answer with a snapshot, fresh after each rejoin", async () => {
       await using stage = await realtimeStage(transport);
       const ann = await stage.join({ user: "ann" });
-      const onSnapshot = vi.fn<(snapshot: unknown) => void>();
-      await ann.client.joinTopic("room:42", { onSnapshot });
+      const onJoined = vi.fn<(joined: JoinedTopic) => void>();
+      await ann.client.joinTopic("room:42", { onJoined });
       stage.market.items = 5;
       await ann.reconnect();
       await stage.caughtUp(ann);
-      expect(onSnapshot.mock.calls).toEqual([[{ room: "42", items: 0 }], [{ room: "42", items: 5 }]]);
+      expect(onJoined.mock.calls).toEqual([
+        [{ snapshot: { room: "42", items: 0 }, rejoined: false, recovered: false }],
+        [{ snapshot: { room: "42", items: 5 }, rejoined: true, recovered: false }],
+      ]);
     });
 
     it("that are revoked are lost at once, and told", async () => {

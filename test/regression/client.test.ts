@@ -22,7 +22,7 @@ it("a policy that fails for a moment while a recovered connection is reviewed do
   socket.connect();
   const lost = vi.fn<(failure: EventFailure) => void>();
   let snapshots = 0;
-  await client.joinTopic("t", { onLost: lost, onSnapshot: () => ++snapshots === 2 && backIn.resolve() });
+  await client.joinTopic("t", { onLost: lost, onJoined: () => ++snapshots === 2 && backIn.resolve() });
   // Socket.IO recovers from the last thing it sent.
   const sent = new Promise((resolve) => socket.once("offset", resolve));
   await door.realtime.emitSocket("offset", 0);

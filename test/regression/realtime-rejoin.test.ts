@@ -104,10 +104,10 @@ describe("a client that is in a topic and asks for it again", () => {
     client.on("e", got);
     await client.joinTopic("t", { onLost });
     verdict = throwing(new Error("the database is down"));
-    expect((await rejection(client.joinTopic("t", { onSnapshot: () => {} }))).code).toBe("INTERNAL");
+    expect((await rejection(client.joinTopic("t", { onJoined: () => {} }))).code).toBe("INTERNAL");
     await door.realtime.emitSocket("e", 1, { topic: "t" });
     verdict = () => false;
-    expect((await rejection(client.joinTopic("t", { onSnapshot: () => {} }))).code).toBe("FORBIDDEN");
+    expect((await rejection(client.joinTopic("t", { onJoined: () => {} }))).code).toBe("FORBIDDEN");
     await door.realtime.emitSocket("e", 2, { topic: "t" });
     await client.call("sync");
     expect(onLost.mock.calls.map(([{ code }]) => code)).toEqual(["FORBIDDEN"]);
@@ -143,7 +143,7 @@ describe("a topic that is taken away for the moment", () => {
     await vi.advanceTimersByTimeAsync(999);
     expect(socket.sent).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(socket.frames()).toEqual(['ingress:join "t"']);
+    expect(socket.frames()).toEqual(['ingress:join "t" true']);
     expect(onLost).not.toHaveBeenCalled();
   });
 });

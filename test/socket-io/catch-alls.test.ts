@@ -25,6 +25,30 @@ describe("an event that nobody but a catch-all of the application's own hears", 
     expect(app.ingress.counters.unknownEvents).toBe(0);
   });
 
+  it.for([
+    ["without middleware", false],
+    ["behind middleware", true],
+  ] as const)("is answered by one that asks the socket who listens, %s", async ([, behind]) => {
+    await using app = await serveIngress({ timeoutMs: Infinity });
+    app.io.on("connection", (socket) => {
+      if (behind) socket.use((_event, next) => void setImmediate(next));
+      socket.onAny((event: string, ...args: unknown[]) => {
+        if (socket.listenerCount(event) > 0 || socket.eventNames().includes(event)) return;
+        (args.at(-1) as Answer)(`no ${event} here`);
+      });
+    });
+    app.ingress.subscribe("known", () => "known");
+    const client = await app.connect();
+    const events = ["nobody", "known", "nobody else"];
+    expect(await Promise.all(events.map((event) => client.emitWithAck(event)))).toEqual([
+      "no nobody here",
+      "known",
+      "no nobody else here",
+    ]);
+    expect(await client.emitWithAck("nobody")).toBe("no nobody here");
+    expect(app.ingress.counters.unknownEvents).toBe(0);
+  });
+
   it("is answered UNKNOWN_EVENT once the time limit is over, exactly once, and leaves nothing behind", async () => {
     await using app = await serveIngress({ timeoutMs: 40 });
     app.io.on("connection", (socket) => void socket.onAny(() => undefined));

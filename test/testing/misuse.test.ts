@@ -126,3 +126,21 @@ test("every level of a silent context's log can be called", () => {
   }
   expect(log.child({ b: 2 }).info("another")).toBeUndefined();
 });
+
+test("fake timers that replace process.nextTick are told at once, as nothing would ever arrive", async () => {
+  await using io = fakeServer();
+  await using app = await inMemory(new Server());
+  const socket = await io.connect();
+  // As jest's do it; vitest can't in a process of its own. The consumer of the package under jest has the real ones.
+  const { nextTick } = process;
+  process.nextTick = Object.assign((...args: Parameters<typeof nextTick>) => nextTick(...args), { clock: {} });
+  try {
+    const told = /fake timers have replaced process\.nextTick.*doNotFake: \["nextTick", "queueMicrotask"/;
+    await expect(io.connect()).rejects.toThrow(told);
+    await expect(app.connect()).rejects.toThrow(told);
+    await expect(socket.receive("x")).rejects.toThrow(told);
+    expect(() => socket.emit("x")).toThrow(told);
+  } finally {
+    process.nextTick = nextTick;
+  }
+});

@@ -168,7 +168,7 @@ async function enter(id: string): Promise<void> {
   const topic = `room:${id}`;
   const join = client.joinTopic(topic, {
     // Again after each reconnect.
-    onSnapshot(history) {
+    onJoined({ snapshot: history }) {
       if (room === id) showHistory(history as Message[], me);
       if (me !== null) outbox.opened(id, me);
     },

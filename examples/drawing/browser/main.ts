@@ -62,7 +62,7 @@ function open(name: string): void {
   byId("board").textContent = `#${name}`;
   const topic = `board:${name}`;
   const join = client.joinTopic(topic, {
-    onSnapshot(strokes) {
+    onJoined({ snapshot: strokes }) {
       // Again after each reconnect: what was missed is in the snapshot, and what did not arrive is not.
       canvas.reset(strokes as Stroke[]);
       setJoined(true);

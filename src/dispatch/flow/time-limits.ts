@@ -30,6 +30,10 @@ export interface HasTimeLimit {
 const EXACT_UP_TO_MS = 1_000;
 const LOOK_EVERY_MS = 100;
 
+// As they were when this module was loaded: to be compared, never called.
+const { setTimeout: realTimeout } = globalThis;
+const { now: realNow } = performance;
+
 /**
  * All that has the same time limit, in the order in which it began. It shares a timer: one each would cost more than the rest of an
  * event, to be cleared nearly every time.
@@ -40,6 +44,8 @@ export class TimeLimit {
   #first: Limited | undefined = undefined;
   #last: Limited | undefined = undefined;
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** A timer for each, while timers move and the clock does not. */
+  #timers: Map<Limited, ReturnType<typeof setTimeout>> | undefined = undefined;
 
   constructor(ms: number) {
     this.#ms = ms;
@@ -55,6 +61,8 @@ export class TimeLimit {
     const mustLook = this.#timer === undefined && this.#ms !== Infinity;
     item.since = mustLook || this.#isExact ? performance.now() : -1;
     if (mustLook) this.#lookAgain(item.since);
+    // Fake timers that leave the clock alone, as node:test's do: no look would find that anything's time is over.
+    if (setTimeout !== realTimeout && performance.now === realNow && this.#ms !== Infinity) this.#time(item);
   }
 
   remove(item: Limited): void {
@@ -65,6 +73,7 @@ export class TimeLimit {
     item.limit = undefined;
     item.before = undefined;
     item.behind = undefined;
+    if (this.#timers !== undefined) this.#forget(item);
   }
 
   *[Symbol.iterator](): Iterator<Limited> {
@@ -76,6 +85,20 @@ export class TimeLimit {
     if (this.#first !== undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #time(item: Limited): void {
+    const timer = setTimeout(() => {
+      this.remove(item);
+      item.expire();
+    }, this.#ms);
+    (this.#timers ??= new Map()).set(item, timer);
+  }
+
+  #forget(item: Limited): void {
+    clearTimeout(this.#timers?.get(item));
+    this.#timers?.delete(item);
+    if (this.#timers?.size === 0) this.#timers = undefined;
   }
 
   /** At the end of what began first, and before that from time to time. */

@@ -4,7 +4,8 @@ import type { AppServer } from "../../events/subscriber.js";
 import type { Reach } from "../../push/cluster.js";
 import type { Target } from "../../push/target.js";
 import { givePushMethods } from "./push-methods.js";
-import { type DisconnectOptions, Realtime, type RevokeOptions } from "./realtime.js";
+import type { TopicLog } from "../../push/topic-log.js";
+import { declaresNothing, type DisconnectOptions, Realtime, type RevokeOptions } from "./realtime.js";
 
 /** How an emitter is made. */
 export interface EmitterOptions {
@@ -12,6 +13,13 @@ export interface EmitterOptions {
   adapter: ServerOptions["adapter"];
   /** Whose clients it speaks to. @default "/" */
   namespace?: string;
+  /** The log that the servers have, to push to topics with history. @default none: such pushes reject */
+  log?: TopicLog;
+}
+
+/** Which topics have a history is for the servers to say. */
+class WorkerRealtime<App extends AppServer> extends Realtime<App> {
+  protected override readonly [declaresNothing] = true;
 }
 
 /** A room that nobody is in. */
@@ -101,13 +109,13 @@ givePushMethods(Emitter.prototype);
  * await emitter.emitSocket("report_ready", { id: 7 }, user("ada"));
  */
 export async function createEmitter<App extends AppServer = Server>(options: EmitterOptions): Promise<Emitter<App>> {
-  const { adapter, namespace = "/" } = options ?? {};
+  const { adapter, namespace = "/", log } = options ?? {};
   if (typeof adapter !== "function") {
     throw new TypeError(
       `createEmitter: expected an adapter such as createAdapter(redisClient), got ${describeValue(adapter)}`,
     );
   }
-  const realtime = new Realtime<App>({ namespace, calls: false });
+  const realtime = new WorkerRealtime<App>({ namespace, calls: false, ...(log !== undefined && { log }) });
   // Loaded here and not with the door: who has a server of their own needs none of ours.
   const { Server: SocketIo } = await import("socket.io");
   const io = new SocketIo({ adapter });

@@ -14,14 +14,18 @@ import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
 import { paceOf } from "./presence-settings.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
-import { ENDED, PRESENCE, type Ended } from "./protocol.js";
-import { Pusher } from "../../push/pusher.js";
+import { AT, ENDED, PRESENCE, type Ended } from "./protocol.js";
+import { checkLog, History } from "../../push/history.js";
+import { MemoryTopicLog } from "../../push/memory-topic-log.js";
+import { Pusher, type PushOptions } from "../../push/pusher.js";
+import type { TopicLog } from "../../push/topic-log.js";
 import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
 import { ReviewContext } from "./review-context.js";
-import { isOurs, moveRooms, roomOf } from "../../push/rooms.js";
-import { TopicRooms } from "./topic-rooms.js";
-import type { Topics } from "./topics.js";
+import { historyRoom, idsOf, isOurs, moveRooms, roomOf } from "../../push/rooms.js";
+import { LearnedHistories, tellHistories } from "./learned-histories.js";
+import { HistoryRooms } from "./history-rooms.js";
+import { histories, type Topics } from "./topics.js";
 import type { WaitingRoom } from "./groups/waiting-room.js";
 
 /** What an {@link Engine} is made of. */
@@ -30,6 +34,9 @@ export interface EngineOptions<App extends AppServer> {
   readonly log: Logger;
   readonly topics: Topics<App>;
   readonly topicsPerSocket: number;
+  readonly topicLog: TopicLog | undefined;
+  /** Topics are declared elsewhere: other nodes are asked which of them have a history. */
+  readonly learns: boolean;
   readonly presence: Required<PresenceOptions>;
   readonly calls: CallsOptions | false;
   readonly memberships: Memberships;
@@ -67,6 +74,7 @@ export class Engine<App extends AppServer = Server> {
   readonly identities: Identities<AppSocket<App>>;
   readonly cluster: Cluster;
   readonly pusher: Pusher;
+  readonly history: History;
   readonly presence: PresenceSync;
   readonly joins: Joins<App>;
   readonly places: Places<App>;
@@ -75,6 +83,8 @@ export class Engine<App extends AppServer = Server> {
   readonly calls: RunOnce | undefined;
   readonly #options: EngineOptions<App>;
   readonly #namespace: Namespace;
+  readonly #rooms: HistoryRooms<App>;
+  readonly #learned: LearnedHistories | undefined;
   readonly #heartbeat: NodeJS.Timeout;
   /** Sockets that were there before this door, while it is being found out whose they are. */
   readonly #takingIn = new Map<AppSocket<App>, Promise<void>>();
@@ -83,9 +93,28 @@ export class Engine<App extends AppServer = Server> {
     const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
     this.#options = options;
     this.#namespace = namespace;
+    const topicLog = options.topicLog ?? new MemoryTopicLog();
+    const declared = topics[histories];
+    const check = (): void => checkLog(topicLog, namespace);
+    if (declared.any()) check();
+    declared.beforeDefine = check;
     this.identities = new Identities(log);
     this.cluster = new Cluster(namespace, log);
     this.pusher = new Pusher(namespace, this.cluster, log);
+    this.#learned = options.learns ? new LearnedHistories(this.cluster, options.topicLog !== undefined) : undefined;
+    this.#rooms = new HistoryRooms<App>({ namespace, log, history: () => this.history });
+    this.history = new History({
+      namespace,
+      cluster: this.cluster,
+      pusher: this.pusher,
+      log: topicLog,
+      logger: log,
+      historyOf: (topic) => (this.#learned ?? declared).of(topic),
+      enabled: () => (this.#learned ?? declared).any(),
+      frame: AT,
+      onGap: () => this.#rooms.gap(),
+    });
+    tellHistories(this.cluster, declared);
     this.presence = new PresenceSync({
       ...presence,
       cluster: this.cluster,
@@ -94,7 +123,7 @@ export class Engine<App extends AppServer = Server> {
     });
     this.joins = new Joins<App>({
       topics,
-      entrance: new TopicRooms<App>(log),
+      entrance: this.#rooms,
       presence: this.presence,
       topicsPerSocket,
       log,
@@ -137,6 +166,9 @@ export class Engine<App extends AppServer = Server> {
   /** Takes everything back: rooms, timers, listeners. */
   async stop(): Promise<void> {
     clearInterval(this.#heartbeat);
+    this.#options.topics[histories].beforeDefine = undefined;
+    this.#rooms.close();
+    this.history.close();
     this.dropouts.clear();
     this.grouping.clear(new Error("the realtime door was closed"));
     this.joins.clear();
@@ -167,6 +199,17 @@ export class Engine<App extends AppServer = Server> {
       const { user } = this.identities.of(socket);
       if (user !== undefined) this.dropouts.went(user);
     });
+  }
+
+  /** Pushes to an audience. @throws TypeError at once if the log of a topic can't hold it */
+  push(data: AudienceData, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {
+    const push = (): Promise<Reach | void> =>
+      this.history.push(data, event, payload, options) ?? this.pusher.send(data, event, payload, options);
+    const learning = this.#learned?.learn(data);
+    if (learning === undefined) return push();
+    const pushed = learning.then(push);
+    pushed.catch((error: unknown) => this.#options.log.error({ err: error, push: event }, "a push could not be sent"));
+    return pushed;
   }
 
   /** Changes whom a socket counts for, and asks the policies of its topics again. Resolves to whether anything changed. */
@@ -252,8 +295,13 @@ export class Engine<App extends AppServer = Server> {
     // Rooms come back with a recovered connection, and may be out of date by any time: Socket.IO keeps a session it has restored, and
     // restores it again. Who it is, is asked anew; its topics are reviewed (decision 0026).
     if (socket.recovered) {
+      this.#rooms.recovered(socket);
+      // What tells of a topic with history by plain events stays, too: nobody could tell of what is missed.
+      const kept = new Set(
+        idsOf("topic", socket.rooms).flatMap((id) => [roomOf("topic", id), historyRoom("events", id)]),
+      );
       for (const room of [...socket.rooms])
-        if (isOurs(room) && !isTopic(room)) moveRooms(this.#options.log, () => socket.leave(room));
+        if (isOurs(room) && !kept.has(room)) moveRooms(this.#options.log, () => socket.leave(room));
     }
     this.identities.admit(socket);
     try {
@@ -336,10 +384,6 @@ export class Engine<App extends AppServer = Server> {
 export function requesterOf(socketId: string, { user, session }: Identity): string {
   if (user !== undefined) return `user:${user}`;
   return session === undefined ? `socket:${socketId}` : `session:${session}`;
-}
-
-function isTopic(room: string): boolean {
-  return room.startsWith(roomOf("topic", ""));
 }
 
 /** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */

@@ -3,6 +3,7 @@ import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
 import { idsOf } from "../../push/rooms.js";
+import type { Position } from "../../push/topic-log.js";
 import { passes } from "../../wire/codes.js";
 import { EventError, isEventError } from "../../wire/event-error.js";
 import { invalidInput, readIssues } from "../../wire/schema.js";
@@ -252,7 +253,7 @@ export class Joins<App extends AppServer = Server> {
       entry.verdicts++; // what was asked before was asked for somebody else
       if (isIn(entry)) {
         entry.state = "suspended";
-        this.#options.entrance.leave(socket, topic);
+        this.#options.entrance.suspend(socket, topic);
         this.#absent(topic, entry, socket.id, true);
       } else this.#out(socket, topic, entry, "refused");
     }
@@ -265,11 +266,10 @@ export class Joins<App extends AppServer = Server> {
       if (topic !== undefined && name !== topic) continue;
       this.#cancel(entry, new Cancelled(code, message));
       const was = isIn(entry);
-      this.#out(socket, name, entry, "evicted");
+      const at = this.#out(socket, name, entry, "evicted");
       if (!was) continue;
       had = true;
-      this.#evicted++;
-      this.#tell(socket, EVICTED, { topic: name, code, message } satisfies Evicted);
+      this.#tellEvicted(socket, { topic: name, code, message }, at);
     }
     return had;
   }
@@ -287,36 +287,51 @@ export class Joins<App extends AppServer = Server> {
     const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => isIn(entry));
     const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
     const manner: Manner<App> = { context, at: undefined, keeps: () => false };
-    await Promise.all([...reviewed].map((topic) => this.#reviewOne(manner, topic)));
+    const parts = [...reviewed].map((topic) => this.#reviewed(socket, topic)).filter((part) => part !== undefined);
+    // Topics with history come back together, so that a push to two of them is sent in its place among those of either.
+    const together = parts.filter(({ matched }) => matched.definition.history !== undefined);
+    const alone = parts.filter((part) => !together.includes(part));
+    await Promise.all([together, ...alone.map((part) => [part])].map((some) => this.#review(manner, some)));
   }
 
-  async #reviewOne(manner: Manner<App>, topic: string): Promise<void> {
-    const { socket } = manner.context;
+  /** What is to be decided of a topic that a socket is in; `undefined` if it is out already. */
+  #reviewed(socket: AppSocket<App>, topic: string): Part<App> | undefined {
     const entry = this.#entry(socket.id, topic);
     if (!isIn(entry)) entry.state = "recovered";
     const matched = this.#options.topics.match(topic);
-    if (!matched) return this.#undeclared(socket, topic, entry);
+    if (!matched) {
+      this.#undeclared(socket, topic, entry);
+      return undefined;
+    }
     const { admission } = entry;
     if (matched.definition.input !== undefined && admission === undefined) {
       // What it said is forgotten, and it knows that it has to say it again.
       this.#cancel(entry, new Cancelled("CONFLICT", "a topic with an input has to be joined again after a recovery"));
-      return this.#out(socket, topic, entry, "refused");
+      this.#out(socket, topic, entry, "refused");
+      return undefined;
     }
-    const part = this.#part(topic, entry, matched, { input: admission?.input });
-    await this.#run(manner, [part], [], () => {
-      const outcome = resultOf(part);
-      if (!("joined" in outcome)) return true;
-      const { presence } = outcome.joined;
-      if (presence) this.#tell(socket, PRESENCE, { topic, ...presence } satisfies PresenceChange);
+    return this.#part(topic, entry, matched, { input: admission?.input });
+  }
+
+  async #review(manner: Manner<App>, parts: readonly Part<App>[]): Promise<void> {
+    if (parts.length === 0) return;
+    await this.#run(manner, parts, [], () => {
+      for (const part of parts) {
+        const outcome = resultOf(part);
+        const presence = "joined" in outcome ? outcome.joined.presence : undefined;
+        const { topic } = part;
+        if (presence) this.#tell(manner.context.socket, PRESENCE, { topic, ...presence } satisfies PresenceChange);
+      }
       return true;
     });
-    const { error } = part;
-    if (error !== undefined && !isEventError(error))
-      this.#options.log.error({ err: printable(error), topic }, "the policy of a topic failed");
+    for (const { error, topic } of parts) {
+      if (error !== undefined && !isEventError(error))
+        this.#options.log.error({ err: printable(error), topic }, "the policy of a topic failed");
+    }
   }
 
   #begin(socket: AppSocket<App>, { topic, input, presence, said }: Ask): Begun<App> {
-    const { topics, topicsPerSocket } = this.#options;
+    const { topics, topicsPerSocket, entrance } = this.#options;
     try {
       const known = this.#sockets.get(socket.id);
       if (!known) throw new EventError("CONFLICT", "the connection ended");
@@ -326,7 +341,8 @@ export class Joins<App extends AppServer = Server> {
         if (entry) this.#undeclared(socket, topic, entry);
         throw undeclared();
       }
-      this.#limitOf(socket.id).take(entry ? "again" : "first");
+      const again = entry !== undefined && !entrance.awaits(socket, topic);
+      this.#limitOf(socket.id).take(again ? "again" : "first");
       const last = entry?.attempts.at(-1);
       if (last?.shared === said) return { shares: last };
       if (!entry && known.size >= topicsPerSocket) {
@@ -451,15 +467,17 @@ export class Joins<App extends AppServer = Server> {
       for (const part of decided(parts)) this.#fail(manner, part, error);
       return;
     }
-    await Promise.all(decided(parts).map((part) => this.#snapshot(manner, part)));
+    // Those that fail leave in the turn of the answer: a client that reads positions is in until it hears of it.
+    const failures = await Promise.all(decided(parts).map((part) => this.#snapshot(manner, part)));
+    for (const fail of failures) fail?.();
   }
 
-  async #snapshot(manner: Manner<App>, part: Part<App>): Promise<void> {
+  async #snapshot(manner: Manner<App>, part: Part<App>): Promise<(() => void) | undefined> {
     const { attempt, matched, verdict } = part;
     const { definition, params } = matched;
     try {
       check(attempt, manner.context.socket);
-      if (!verdict) return;
+      if (!verdict) return undefined;
       part.snapshot = await attempt.wait(definition.snapshot?.(verdict.context, params, verdict.input));
       check(attempt, manner.context.socket);
       const parser = parserOf(verdict.socket.nsp.server);
@@ -469,8 +487,9 @@ export class Joins<App extends AppServer = Server> {
       const crowd = undecodable([new Uint8Array(1), Array(LIKE_A_LIST).fill(verdict.info)], parser);
       if (crowd !== undefined)
         throw new TypeError(`the presence info of topic "${part.topic}" can't be sent in a list of members: ${crowd}`);
+      return undefined;
     } catch (error) {
-      this.#fail(manner, part, error);
+      return () => this.#fail(manner, part, error);
     }
   }
 
@@ -496,7 +515,8 @@ export class Joins<App extends AppServer = Server> {
     if (attempt.cancelled === undefined && !(isIn(entry) && manner.keeps(error)))
       return this.#refuse(socket, topic, entry, error);
     // Whoever cancelled the attempt has seen to it already, but perhaps before the room was entered.
-    if (entry.state !== "in" && entry.state !== "recovered") this.#options.entrance.leave(socket, topic);
+    if (entry.state === "suspended") this.#options.entrance.suspend(socket, topic);
+    else if (entry.state !== "in" && entry.state !== "recovered") this.#options.entrance.leave(socket, topic);
   }
 
   #over(socket: AppSocket<App>, { topic, entry, attempt, error }: Part<App>): void {
@@ -572,18 +592,24 @@ export class Joins<App extends AppServer = Server> {
 
   #refuse(socket: AppSocket<App>, topic: string, entry: Entry, error: unknown): void {
     const was = isIn(entry);
-    this.#out(socket, topic, entry, "refused");
+    const at = this.#out(socket, topic, entry, "refused");
     if (!was || !socket.connected) return;
     const { code, message } = isEventError(error) ? error : new EventError("INTERNAL", "the server failed");
-    this.#evicted++;
-    this.#tell(socket, EVICTED, { topic, code, message } satisfies Evicted);
+    this.#tellEvicted(socket, { topic, code, message }, at);
   }
 
-  #out(socket: AppSocket<App>, topic: string, entry: Entry, reason: LeftReason): void {
-    this.#options.entrance.leave(socket, topic);
+  /** Returns until where the socket has the topic's pushes, if it reads positions. */
+  #out(socket: AppSocket<App>, topic: string, entry: Entry, reason: LeftReason): Position | undefined {
+    const at = this.#options.entrance.leave(socket, topic);
     this.#absent(topic, entry, socket.id, true);
     this.#end(topic, entry, reason);
     this.#forget(socket.id, topic, entry);
+    return at;
+  }
+
+  #tellEvicted(socket: AppSocket<App>, evicted: Omit<Evicted, "at">, at: Position | undefined): void {
+    this.#evicted++;
+    this.#tell(socket, EVICTED, { ...evicted, ...(at && { at }) } satisfies Evicted);
   }
 
   /** The admission, if there is one, is over. */

@@ -29,6 +29,15 @@ export const EVICTED = "ingress:evicted";
 /** Server to client: `(ended: Ended)`. The server ends this connection, directly after this. */
 export const ENDED = "ingress:ended";
 
+/**
+ * Server to client, to those that read positions: `(n, event, ...args)` is a push to a topic with history, and its number in the log;
+ * `([epoch, n], topics, refetch)` says that the client is in these topics, and has all of them until `n`, but for those in `refetch`.
+ */
+export const AT = "ingress:at";
+
+/** Server to client, to those that read positions: `()`. Join the topics with history again, each with its position. */
+export const GAP = "ingress:gap";
+
 /** The longest topic a server accepts unless it is told otherwise, in characters. */
 export const TOPIC_MAX = 256;
 
@@ -78,6 +87,8 @@ export interface Joined {
 export interface JoinedAll {
   /** What became of each topic, in the order of the list. */
   answers: (Joined | Failure)[];
+  /** The names of those that failed. */
+  refused: string[];
 }
 
 /** The payload of `PRESENCE`. */
@@ -114,6 +125,8 @@ export interface Evicted {
   code: string;
   /** Why, for a person. */
   message: string;
+  /** Until where a client that reads positions has it, if it has a history: what to join it with again. */
+  at?: readonly [epoch: string, n: number];
 }
 
 /** The payload of `ENDED`. */

@@ -4,6 +4,7 @@ import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Memberships } from "./groups/memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
 import { type CallsOptions, checkCallsOptions } from "./calls/calls-options.js";
+import type { TopicLog } from "../../push/topic-log.js";
 import type { WaitingRoom } from "./groups/waiting-room.js";
 
 /** How a `Realtime` works. Everything has a default. */
@@ -36,6 +37,13 @@ export interface RealtimeOptions<App extends AppServer = Server> {
    * travels under its own name: middleware, limits, schemas and interceptors see it as any other event.
    */
   calls?: CallsOptions | false;
+  /**
+   * The log of topics with history. Nodes must share one, such as a `RedisTopicLog`: with topics that have a history, the log in memory is
+   * refused behind an adapter for several nodes.
+   *
+   * @default a `MemoryTopicLog`
+   */
+  log?: TopicLog;
   /** Who belongs to which session and group. Nodes must share one. @default a `MemoryMemberships` */
   memberships?: Memberships;
   /** Where users wait for a group. Nodes must share one. @default a `MemoryWaitingRoom` */
@@ -53,6 +61,12 @@ export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
   for (const [name, value] of Object.entries({ user, session })) {
     if (value !== undefined && typeof value !== "function")
       throw new TypeError(`Realtime: ${name} must be a function, got ${describeValue(value)}`);
+  }
+  for (const method of ["append", "head", "since", "after"] as const) {
+    if (options.log !== undefined && typeof (options.log as Partial<TopicLog> | null)?.[method] !== "function")
+      throw new TypeError(
+        `Realtime: log must be a TopicLog, with a method ${method}, got ${describeValue(options.log)}`,
+      );
   }
   for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {

@@ -92,6 +92,9 @@ export interface RealtimeStats {
   watched: number;
 }
 
+/** How a worker without a server says that it declares no topics. @internal */
+export const declaresNothing: unique symbol = Symbol("socket-ingress.declaresNothing");
+
 /** How many topics one connection may be in unless the options say otherwise. */
 const TOPICS_PER_SOCKET = 100;
 
@@ -123,6 +126,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** @internal */
   readonly [builtIn]: true = true;
 
+  /** Topics are declared by other nodes, which are asked about them. @internal */
+  protected readonly [declaresNothing]: boolean = false;
   readonly #options: RealtimeOptions<App>;
   readonly #memberships: Memberships;
   readonly #messages = new AllClusterMessages(() => this.#engine?.cluster);
@@ -436,11 +441,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** What it has done on this node since it was set up. */
   stats(): RealtimeStats {
     const engine = this.#engine;
-    const { pushes, failures } = engine?.pusher.stats ?? { pushes: 0, failures: 0 };
+    const sent = engine?.pusher.stats ?? { pushes: 0, failures: 0 };
+    const logged = engine?.history.stats ?? { pushes: 0, failures: 0 };
     const { joined, refused, evicted } = engine?.joins.stats ?? { joined: 0, refused: 0, evicted: 0 };
     return {
-      pushes,
-      failedPushes: failures,
+      pushes: sent.pushes + logged.pushes,
+      failedPushes: sent.failures + logged.failures,
       joined,
       refused,
       evicted,
@@ -476,6 +482,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       log: this.log,
       topics: this.topics,
       topicsPerSocket,
+      topicLog: this.#options.log,
+      learns: this[declaresNothing],
       presence: { graceMs: presence.graceMs ?? 5_000, heartbeatMs: presence.heartbeatMs ?? 2_000 },
       calls,
       memberships: this.#memberships,
@@ -513,9 +521,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     if (known) await known;
     let refused: { readonly error: unknown } | undefined;
     // By hand, in the same turn as the state it tells: a difference sent after it arrives after it.
-    await engine.joins.join(context, asks, at, (outcomes) => {
-      if (form === "list")
-        return context.reply({ answers: outcomes.map((outcome) => this.#answerOf(outcome)) } satisfies JoinedAll);
+    await engine.joins.join(context, asks, at ?? null, (outcomes) => {
+      if (form === "list") {
+        const refused = asks.filter((_, i) => "error" in (outcomes[i] ?? {})).map(({ topic }) => topic);
+        const answers = outcomes.map((outcome) => this.#answerOf(outcome));
+        return context.reply({ answers, refused } satisfies JoinedAll);
+      }
       const [outcome] = outcomes;
       if (outcome && "joined" in outcome) return context.reply(outcome.joined);
       refused = outcome;
@@ -551,7 +562,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   #push(audience: Audience, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {
     const engine = this.#open();
-    if (engine) return engine.pusher.send(audience.data, event, payload, options);
+    if (engine) return engine.push(audience.data, event, payload, options);
     this.log.warn({ push: event }, "a push was made while the realtime door was not set up; it reached nobody");
     return Promise.resolve(options?.count === true ? { sockets: 0, nodes: 0, complete: true } : undefined);
   }

@@ -1,6 +1,7 @@
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { moveRooms, roomOf, variantRoom, variantRoomsOf } from "../../push/rooms.js";
+import { innerRoomsOf, moveRooms, roomOf, variantRoom } from "../../push/rooms.js";
+import type { Position } from "../../push/topic-log.js";
 import type { Awaitable } from "../../wire/values.js";
 import type { At } from "./join-request.js";
 
@@ -19,34 +20,46 @@ export interface Entrance<App extends AppServer> {
    *
    * @param at what the join said about positions; `undefined` where nobody joins: a review
    */
-  enter(socket: AppSocket<App>, topics: readonly Entering[], at: At): Awaitable<void>;
-  /** Takes a socket out of a topic, whatever its variant. */
-  leave(socket: AppSocket<App>, topic: string): void;
+  enter(socket: AppSocket<App>, topics: readonly Entering[], at: At | undefined): Awaitable<void>;
+  /** Takes a socket out of a topic, whatever its variant. Returns until where it has its pushes, if it reads positions. */
+  leave(socket: AppSocket<App>, topic: string): Position | undefined;
+  /** The same, for a while: when it comes back by a review, it is given what it missed. */
+  suspend(socket: AppSocket<App>, topic: string): void;
+  /** Whether this socket was asked to join the topic again. */
+  awaits(socket: AppSocket<App>, topic: string): boolean;
 }
 
-/** The rooms of topics, without a history of what was pushed to them. */
-export class TopicRooms<App extends AppServer> implements Entrance<App> {
-  readonly #log: Logger;
+/**
+ * Moves a socket into the rooms of topics, and out of those of their variants that are not among them.
+ *
+ * @param more other rooms of a topic, to be in
+ */
+export function enterRooms(
+  log: Logger,
+  socket: Rooming,
+  topics: readonly Pick<Entering, "topic" | "variant">[],
+  more: (topic: string, variant: string | undefined) => readonly string[],
+): Awaitable<void> {
+  const entered = topics.flatMap(({ topic, variant }) => [
+    roomOf("topic", topic),
+    ...(variant === undefined ? [] : [variantRoom(topic, variant)]),
+    ...more(topic, variant),
+  ]);
+  for (const { topic } of topics)
+    for (const room of innerRoomsOf(topic, socket.rooms))
+      if (!entered.includes(room)) moveRooms(log, () => socket.leave(room));
+  return socket.join(entered);
+}
 
-  /** @param log where an adapter that fails is told of */
-  constructor(log: Logger) {
-    this.#log = log;
-  }
+/** Takes a socket out of all rooms of a topic. */
+export function leaveRooms(log: Logger, socket: Rooming, topic: string): void {
+  for (const room of [roomOf("topic", topic), ...innerRoomsOf(topic, socket.rooms)])
+    moveRooms(log, () => socket.leave(room));
+}
 
-  /** Lets a socket into topics. */
-  enter(socket: AppSocket<App>, topics: readonly Entering[]): Awaitable<void> {
-    const entered = topics.flatMap(({ topic, variant }) =>
-      variant === undefined ? [roomOf("topic", topic)] : [roomOf("topic", topic), variantRoom(topic, variant)],
-    );
-    for (const { topic } of topics)
-      for (const room of variantRoomsOf(topic, socket.rooms))
-        if (!entered.includes(room)) moveRooms(this.#log, () => socket.leave(room));
-    return socket.join(entered);
-  }
-
-  /** Takes a socket out of a topic. */
-  leave(socket: AppSocket<App>, topic: string): void {
-    for (const room of [roomOf("topic", topic), ...variantRoomsOf(topic, socket.rooms)])
-      moveRooms(this.#log, () => socket.leave(room));
-  }
+/** What a socket's rooms are changed by. */
+interface Rooming {
+  readonly rooms: ReadonlySet<string>;
+  join(rooms: string[]): Promise<void> | void;
+  leave(room: string): Promise<void> | void;
 }

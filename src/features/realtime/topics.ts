@@ -50,6 +50,14 @@ export interface TopicDefinition<
    * granted. Nothing waits for it; what it throws is logged.
    */
   left?(context: LeftContext<App>, params: Params): unknown;
+  /**
+   * Pushes to the topic are kept in a log, so that whoever comes back is sent what they missed, in order and once, or told that it can't
+   * be: nobody misses one in silence. How much is kept is said here; a client that was away longer, or missed more, is told `onGap`.
+   *
+   * A push to such a topic is JSON data, can't be `local` or `volatile`, and may leave others out, but not be for part of the members
+   * unless that is a variant.
+   */
+  history?: HistorySettings;
   /** Everybody may join. @default false */
   public?: boolean;
   /**
@@ -60,6 +68,14 @@ export interface TopicDefinition<
     | boolean
     | PresenceInfo<App, Params, NoInfer<Input>>
     | PresenceSettings<PresenceInfo<App, Params, NoInfer<Input>>>;
+}
+
+/** How much of a topic's history is kept. Both bounds hold: what exceeds either may go. */
+export interface HistorySettings {
+  /** How many of the newest pushes. @default 1000 */
+  keep?: number;
+  /** How old a push may be, in milliseconds. @default 3600000 */
+  maxAgeMs?: number;
 }
 
 /** Says what the others at a topic are told about a user. */
@@ -83,6 +99,22 @@ export interface MatchedTopic<App extends AppServer> {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** What the door asks its topics about their histories. @internal */
+export interface Histories {
+  /** Whether any topic has one. */
+  any(): boolean;
+  /** How much is kept of a topic; `undefined` if it has none. */
+  of(topic: string): Required<HistorySettings> | undefined;
+  /** Asked before a topic with a history is declared: what it throws keeps it from being. */
+  beforeDefine: (() => void) | undefined;
+}
+
+/** Where {@link Topics} have their {@link Histories}. @internal */
+export const histories: unique symbol = Symbol("socket-ingress.histories");
+
+/** As much as a log can count with: a hundred years in milliseconds. */
+const HISTORY_MAX = 3_155_760_000_000;
+
 const functions = ["join", "snapshot", "variant", "left"] as const;
 
 /**
@@ -96,6 +128,15 @@ const functions = ["join", "snapshot", "variant", "left"] as const;
  */
 export class Topics<App extends AppServer = Server> {
   #defined: readonly Defined<App>[] = [];
+  /** What the door has to know of histories. @internal */
+  readonly [histories]: Histories = {
+    any: () => this.#defined.some(({ definition }) => definition.history !== undefined),
+    of: (topic) => {
+      const settings = this.match(topic)?.definition.history;
+      return settings && { keep: settings.keep ?? 1_000, maxAgeMs: settings.maxAgeMs ?? 3_600_000 };
+    },
+    beforeDefine: undefined,
+  };
 
   /**
    * Declares the topics of a shape. Where two shapes fit one topic, the one with a literal further left counts.
@@ -120,6 +161,8 @@ export class Topics<App extends AppServer = Server> {
     if (input !== undefined && typeof (input as Partial<StandardSchemaV1>)?.["~standard"]?.validate !== "function")
       throw new TypeError(`${where}: input must be a Standard Schema, got ${describeValue(input)}`);
     checkPresence(where, definition.presence);
+    checkHistory(where, definition.history);
+    if (definition.history !== undefined) this[histories].beforeDefine?.();
     if (definition.join === undefined && definition.public !== true) {
       throw new TypeError(`${where}: say who may join, by \`join(context, params)\` or \`public: true\``);
     }
@@ -143,5 +186,21 @@ export class Topics<App extends AppServer = Server> {
       if (params) return { definition, params };
     }
     return undefined;
+  }
+}
+
+/** @throws TypeError naming what does not fit */
+function checkHistory(where: string, history: unknown): void {
+  if (history === undefined) return;
+  if (typeof history !== "object" || history === null)
+    throw new TypeError(
+      `${where}: history must say how much is kept, such as { keep: 1000 }, got ${describeValue(history)}`,
+    );
+  const { keep = 1, maxAgeMs = 1 } = history as { keep?: unknown; maxAgeMs?: unknown };
+  for (const [name, value] of Object.entries({ keep, maxAgeMs })) {
+    if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > HISTORY_MAX)
+      throw new TypeError(
+        `${where}: history.${name} must be a whole number from 1 to ${HISTORY_MAX}, got ${describeValue(value)}`,
+      );
   }
 }

@@ -2,6 +2,7 @@ import type { Server, ServerOptions } from "socket.io";
 import type { Socket as ClientSocket } from "socket.io-client";
 import { ServiceManager, SocketIngress, type Failure } from "socket-ingress";
 import { Realtime, type Joined, type RealtimeOptions } from "socket-ingress/realtime";
+import { inMemory } from "socket-ingress/testing";
 import { recordingLog, type RecordingLog } from "../../fixtures/recording-log.js";
 import { serve, type ConnectOptions, type Served } from "../../fixtures/serve.js";
 
@@ -43,6 +44,8 @@ export interface DoorOptions extends RealtimeOptions {
   readonly server?: Partial<ServerOptions>;
   readonly io?: (io: Server) => void | Promise<void>;
   readonly ingress?: ConstructorParameters<typeof SocketIngress>[0];
+  /** Clients come over memory and not over a port. */
+  readonly memory?: boolean;
   /** Before the manager boots. */
   readonly before?: (manager: ServiceManager, realtime: Realtime) => void;
 }
@@ -59,6 +62,7 @@ export async function open({
   io,
   ingress: ingressOptions,
   before,
+  memory = false,
   ...options
 }: DoorOptions = {}): Promise<Door> {
   const log = recordingLog();
@@ -70,9 +74,11 @@ export async function open({
   ingress.subscribe("sync", () => true);
   before?.(manager, realtime);
   await manager.boot();
+  const clients = memory ? await inMemory(served.io) : served;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await manager.shutdown({ graceMs: 100 });
+    await clients.close();
     await served.close();
   };
   return {
@@ -82,7 +88,7 @@ export async function open({
     served,
     log,
     enter: async (as = {}, connectOptions = {}) => {
-      const socket = served.client({ auth: { ...as }, ...connectOptions });
+      const socket = clients.client({ auth: { ...as }, ...connectOptions });
       const client = record(socket);
       await new Promise<void>((resolve, reject) => {
         socket.once("connect", resolve);

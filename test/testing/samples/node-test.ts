@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { Server } from "socket.io";
-import { type EventContext, type EventMap, Handler } from "socket-ingress";
+import { type EventContext, type EventMap, Handler, SocketIngress } from "socket-ingress";
 import { fakeContext, fakeServer, inMemory } from "socket-ingress/testing";
+import { recordingLog } from "../../fixtures/recording-log.js";
 
 class GreetHandler extends Handler {
   readonly name = "greet";
@@ -48,6 +49,45 @@ for (const kind of ["fake", "in memory"]) {
       mock.timers.tick(10_000);
       assert.equal(await reply, "late");
       await call.close();
+    } finally {
+      mock.timers.reset();
+    }
+  });
+}
+
+const timedOut = { error: { code: "TIMEOUT", message: "no answer in time" } };
+
+for (const apis of [["setTimeout"], ["setTimeout", "Date"], undefined] as ("setTimeout" | "Date")[][]) {
+  void test(`time limits go by node:test's fake timers: ${apis?.join(", ") ?? "all there are"}`, async () => {
+    await using io = fakeServer();
+    const ingress = new SocketIngress({ logger: recordingLog() }).attach(io);
+    let begun = (): void => {};
+    for (const timeoutMs of [20_000, 500]) {
+      const hang = (): Promise<never> => (begun(), new Promise(() => {}));
+      ingress.subscribe(`for ${timeoutMs} ms`, hang, { timeoutMs });
+    }
+    const socket = await io.connect();
+    mock.timers.enable(apis === undefined ? undefined : { apis });
+    try {
+      for (const ms of [20_000, 500]) {
+        let answered = 0;
+        const call = async (): Promise<{ reply: Promise<unknown> }> => {
+          const begins = new Promise<void>((resolve) => (begun = resolve));
+          const reply = socket.receive(`for ${ms} ms`).finally(() => answered++);
+          await begins;
+          return { reply };
+        };
+        const first = await call();
+        mock.timers.tick(ms / 2);
+        const second = await call();
+        mock.timers.tick(ms / 2);
+        assert.deepEqual(await first.reply, timedOut);
+        mock.timers.tick(ms / 2 - 1);
+        await socket.receive("nobody's"); // what was answered by now has arrived before it
+        assert.equal(answered, 1);
+        mock.timers.tick(1);
+        assert.deepEqual(await second.reply, timedOut);
+      }
     } finally {
       mock.timers.reset();
     }

@@ -1,6 +1,7 @@
 import type { Server } from "socket.io";
 import type { Socket } from "socket.io-client";
 import { AT, ENDED, EVICTED, GAP, NOTIFY, PRESENCE, REFETCH } from "../features/realtime/protocol.js";
+import { RECEIVED } from "../wire/receipts.js";
 import { checkCallOptions, type CallOptions, createCalls } from "./calls.js";
 import type { Caller, Client, ClientOptions, SendOptions } from "./client.js";
 import type { ClientSocket } from "./client-socket.js";
@@ -107,6 +108,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     attachOurs(REFETCH, refetches.onRefetch),
     attach(AT, (...frame: [unknown, ...unknown[]]) => topics.onFrame(...frame) || malformed(AT, ...frame)),
     attach(GAP, topics.onLostPlace),
+    attach(RECEIVED, (acknowledge: unknown) => typeof acknowledge === "function" && acknowledge()),
     connection.close,
   ];
   if (socket.io?.on) {

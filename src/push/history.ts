@@ -9,7 +9,8 @@ import { type CaughtUp, LogFollower } from "./log-follower.js";
 import { type HistoryOf, loggedPush, type LoggedPush } from "./logged-push.js";
 import { MemoryTopicLog } from "./memory-topic-log.js";
 import { isOfOneProcess } from "./one-process.js";
-import type { Pusher, PushOptions } from "./pusher.js";
+import type { PushOptions } from "./push-options.js";
+import type { Pusher } from "./pusher.js";
 import { historyRoom, type Reading } from "./rooms.js";
 import type { LoggedEntry, Position, TopicHistory, TopicLog } from "./topic-log.js";
 
@@ -112,8 +113,8 @@ export class History {
     const push = this.#options.enabled() ? loggedPush(data, this.#options.historyOf) : undefined;
     if (push === undefined) return undefined;
     const topic = push.topics.map(({ topic: name }) => `"${name}"`).join(", ");
-    for (const option of ["local", "volatile"] as const) {
-      if (options[option] === true)
+    for (const option of ["local", "volatile", "latest", "receipts"] as const) {
+      if (options[option] !== undefined && options[option] !== false)
         throw new TypeError(`"${event}": a ${option} push to topic ${topic}, which has a history, can't be kept`);
     }
     const reason = unsendable(payload) ?? (holdsBinary(payload) ? "it holds binary data" : undefined);

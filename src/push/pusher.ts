@@ -2,18 +2,11 @@ import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
 import type { AudienceData } from "./audience.js";
 import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
+import { Latest } from "./latest.js";
+import { type PushOptions, type Receipts, receiptsTimeoutMs } from "./push-options.js";
+import { RECEIVED } from "../wire/receipts.js";
 import { candidates, compile, matches } from "./audience-plan.js";
 import { type Parser, parserOf, undecodable } from "../wire/sendable.js";
-
-/** How something is pushed. */
-export interface PushOptions {
-  /** Count whom it reached. It asks every node, so it costs more than the push itself. @default false */
-  count?: boolean;
-  /** May be dropped for a client that is not ready to receive, e.g. a cursor's position. @default false */
-  volatile?: boolean;
-  /** Sockets of this node only: each node pushes for itself. @default false */
-  local?: boolean;
-}
 
 interface FilteredPush extends NodeMessage {
   readonly kind: "push";
@@ -21,6 +14,28 @@ interface FilteredPush extends NodeMessage {
   readonly event: string;
   readonly payload: readonly unknown[];
   readonly volatile: boolean;
+}
+
+interface LatestMessage extends NodeMessage {
+  readonly kind: "latest";
+  readonly data: AudienceData;
+  readonly event: string;
+  readonly payload: readonly unknown[];
+  readonly key: string;
+}
+
+interface ReceiptsMessage extends NodeMessage {
+  readonly kind: "receipts";
+  readonly data: AudienceData;
+  readonly event: string;
+  readonly payload: readonly unknown[];
+  readonly timeoutMs: number;
+}
+
+/** How many sockets of a node were sent something, and how many said that it arrived. */
+interface Received {
+  readonly sockets: number;
+  readonly received: number;
 }
 
 interface Count extends NodeMessage {
@@ -41,6 +56,7 @@ export class Pusher {
   readonly #cluster: Cluster;
   readonly #log: Logger;
   readonly #parser: Parser | undefined;
+  readonly #latest: Latest;
   #pushes = 0;
   #failures = 0;
 
@@ -49,9 +65,12 @@ export class Pusher {
     this.#cluster = cluster;
     this.#log = log;
     this.#parser = parserOf(namespace.server);
+    this.#latest = new Latest(namespace);
     cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
       this.#emitHere(data, event, payload, volatile),
     );
+    cluster.on<LatestMessage>("latest", (message) => this.#latestHere(message));
+    cluster.on<ReceiptsMessage>("receipts", (message) => this.#receiptsHere(message));
     cluster.on<Count>("count", ({ data }) => this.countHere(data));
   }
 
@@ -72,20 +91,27 @@ export class Pusher {
     event: string,
     payload: readonly unknown[],
     options?: PushOptions,
-  ): Promise<Reach | undefined>;
+  ): Promise<Reach | Receipts | undefined>;
   async send(
     data: AudienceData,
     event: string,
     payload: readonly unknown[],
     options: PushOptions = {},
-  ): Promise<Reach | undefined> {
-    const { count = false, volatile = false, local = false } = options;
+  ): Promise<Reach | Receipts | undefined> {
+    const { count = false, volatile = false, local = false, latest, receipts } = options;
     const reason = undecodable(payload, this.#parser);
     if (reason !== undefined) {
       this.#failed(event, new TypeError(`the payload can't be sent: ${reason}`));
+      if (receipts !== undefined) return { ...NONE, received: 0 };
       return count ? NONE : undefined;
     }
     this.#pushes++;
+    if (receipts !== undefined)
+      return this.#withReceipts(
+        { kind: "receipts", data, event, payload, timeoutMs: receiptsTimeoutMs(receipts) },
+        local,
+      );
+    if (latest !== undefined) return this.#newest({ kind: "latest", data, event, payload, key: latest }, local, count);
     try {
       const plan = compile(data);
       if (plan.how === "nobody") return count ? NONE : undefined;
@@ -107,6 +133,26 @@ export class Pusher {
       this.#failed(event, error);
       return count ? UNKNOWN : undefined;
     }
+  }
+
+  async #newest(message: LatestMessage, local: boolean, count: boolean): Promise<Reach | undefined> {
+    const here = this.#latestHere(message);
+    if (count) return local ? reachOf([here], true) : this.#cluster.sum(here, message);
+    if (!local) await this.#cluster.tell(message);
+    return undefined;
+  }
+
+  async #withReceipts(message: ReceiptsMessage, local: boolean): Promise<Receipts> {
+    // Asked at once, so that all have the same time.
+    const asked = local ? undefined : this.#cluster.ask<Received>(message);
+    const here = await this.#receiptsHere(message);
+    const { answers = [], complete = true } = (await asked) ?? {};
+    const all = [here, ...answers];
+    const reach = reachOf(
+      all.map(({ sockets }) => sockets),
+      complete,
+    );
+    return { ...reach, received: all.reduce((sum, { received }) => sum + received, 0) };
   }
 
   /** How many sockets an audience has on all nodes. */
@@ -151,6 +197,29 @@ export class Pusher {
     const operator = this.#namespace.local.to(ids);
     (volatile ? operator.volatile : operator).emit(event, ...payload);
     return ids.length;
+  }
+
+  /** Sends to those sockets of this node that can be written to, and keeps it for the others. */
+  #latestHere({ data, event, payload, key }: LatestMessage): number {
+    const ids = this.socketsHere(data);
+    const isFor = ({ rooms }: { readonly rooms: ReadonlySet<string> }): boolean => matches(data, rooms);
+    const ready = ids.filter((id) => !this.#latest.keep(id, key, { event, payload, isFor }));
+    if (ready.length > 0) this.#namespace.local.to(ready).emit(event, ...payload);
+    return ids.length;
+  }
+
+  /** Sends to the sockets of this node, and asks each behind it whether it has arrived: a socket's packets come in order. */
+  async #receiptsHere({ data, event, payload, timeoutMs }: ReceiptsMessage): Promise<Received> {
+    const sockets = this.socketsHere(data).flatMap((id) => this.#namespace.sockets.get(id) ?? []);
+    const asked = sockets.map(
+      (socket) =>
+        new Promise<boolean>((resolve) => {
+          socket.emit(event, ...payload);
+          socket.timeout(timeoutMs).emit(RECEIVED, (error: unknown) => resolve(error === null));
+        }),
+    );
+    const answers = await Promise.all(asked);
+    return { sockets: sockets.length, received: answers.filter(Boolean).length };
   }
 
   /** The ids of the sockets of this node that an audience has. */

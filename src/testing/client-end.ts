@@ -1,11 +1,22 @@
 import { checkTicks } from "./ticks.js";
 import { isUnsendable } from "../wire/event-names.js";
-import { describeValue } from "../wire/values.js";
+import { describeValue, withoutTrailing } from "../wire/values.js";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
-import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
+import type { EmitEventsOf, EventArgs, EventName } from "../wire/event-types.js";
 import type { FakeClient } from "./fake-client.js";
 import type { LostReason } from "./fake-connection.js";
-import type { FakeDisconnectReason, FakeSocket, FakeSocketEvents, SentEvent, SentName } from "./fake-socket.js";
+import type {
+  EmittedArgs,
+  FakeDisconnectReason,
+  FakeSocket,
+  FakeSocketEvents,
+  Heard,
+  OwnName,
+  ReceivedArgs,
+  ReceivedReply,
+  SentEvent,
+  SentName,
+} from "./fake-socket.js";
 import type { Link } from "./link.js";
 import { ConnectRefused } from "./refused.js";
 import { packetType, type Packet } from "./socket-io-parts.js";
@@ -29,7 +40,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
   readonly namespace: string;
   readonly sent: SentEvent<App>[] = [];
   readonly #home: ClientHome<App>;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #listeners = new Map<string, Set<{ readonly listener: Listener }>>();
   readonly #unread = new Map<string, unknown[][]>();
   readonly #awaited = new Map<string, { resolve: (args: unknown[]) => void; reject: (error: Error) => void }[]>();
   readonly #acknowledgements = new Map<number, { resolve: Acknowledge; reject: (error: Error) => void }>();
@@ -39,6 +50,8 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
   #connected = false;
   #recovered = false;
   #active = false;
+  /** Whether a real client would go on trying. */
+  #trying = true;
   #id: string | undefined;
   #ackIds = 0;
   #privateId: string | undefined;
@@ -56,6 +69,10 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  get active(): boolean {
+    return this.#trying;
   }
 
   get recovered(): boolean {
@@ -76,20 +93,19 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     return this.#server;
   }
 
-  receive<E extends EventName<App>>(
-    event: E,
-    ...args: EventArgs<ListenEventsOf<App>[E]>
-  ): Promise<EventReply<ListenEventsOf<App>[E]>> {
+  receive<E extends EventName<App> | OwnName>(event: E, ...args: ReceivedArgs<App, E>): Promise<ReceivedReply<App, E>> {
+    // What the server answers has the type that its event map says, or none.
+    return this.emitWithAck(event, ...args) as Promise<ReceivedReply<App, E>>;
+  }
+
+  emitWithAck(event: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       checkTicks(`receive("${event}")`);
-      this.#send(event, args, { resolve: (value) => resolve(value as EventReply<ListenEventsOf<App>[E]>), reject });
+      this.#send(event, args, { resolve, reject });
     });
   }
 
-  emit<E extends EventName<App>>(
-    event: E,
-    ...args: EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]>
-  ): this {
+  emit<E extends EventName<App> | OwnName>(event: E, ...args: EmittedArgs<App, E>): this {
     checkTicks(`emit("${event}")`);
     const sent: unknown[] = [...args];
     const last = sent.at(-1);
@@ -102,18 +118,30 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     return this;
   }
 
-  on<E extends SentName<App> | keyof FakeSocketEvents>(
-    event: E,
-    listener: E extends keyof FakeSocketEvents ? FakeSocketEvents[E] : EmitEventsOf<App>[E & SentName<App>],
-  ): () => void {
+  on<E extends SentName<App> | OwnName | keyof FakeSocketEvents>(event: E, listener: Heard<App, E>): () => void {
     if (typeof listener !== "function")
       throw new TypeError(`on("${event}"): expected a function, got ${describeValue(listener)}`);
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners);
-    // Of its own, so that one function listening twice is two listeners.
-    const own: Listener = (...args) => (listener as Listener)(...args);
-    listeners.add(own);
-    return () => void listeners.delete(own);
+    // An entry of its own, so that one function listening twice is two listeners.
+    const entry = { listener: listener as Listener };
+    listeners.add(entry);
+    return () => void listeners.delete(entry);
+  }
+
+  off(event?: string, listener?: Listener): this {
+    if (event === undefined) this.#listeners.clear();
+    else if (listener === undefined) this.#listeners.delete(event);
+    else {
+      const listeners = this.#listeners.get(event) ?? new Set();
+      // One of them, and the oldest, as with socket.io-client.
+      for (const entry of listeners) if (entry.listener === listener) return (listeners.delete(entry), this);
+    }
+    return this;
+  }
+
+  listeners(event: string): Listener[] {
+    return [...(this.#listeners.get(event) ?? [])].map(({ listener }) => listener);
   }
 
   next<E extends SentName<App>>(event: E): Promise<EventArgs<EmitEventsOf<App>[E]>> {
@@ -152,6 +180,12 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     return this;
   }
 
+  connect(): this {
+    // Whoever refuses tells `connect_error`; here nobody waits.
+    if (!this.#active) void this.reconnect().catch(() => {});
+    return this;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
   }
@@ -162,7 +196,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     const recovery = this.#privateId === undefined ? {} : { pid: this.#privateId, offset: this.#offset };
     return new Promise((resolve, reject) => {
       this.#admission = { resolve, reject };
-      this.#active = true;
+      this.#active = this.#trying = true;
       this.#client.join(
         {
           namespace: this.namespace,
@@ -187,7 +221,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
         `"${event}" can't be sent: the fake socket is not connected, and unlike socket.io-client it keeps nothing for later`,
       );
     }
-    const packet: Packet = { type: packetType.event, nsp: this.namespace, data: [event, ...args] };
+    const packet: Packet = { type: packetType.event, nsp: this.namespace, data: [event, ...withoutTrailing(args)] };
     if (acknowledge !== undefined) {
       packet.id = this.#ackIds++;
       this.#acknowledgements.set(packet.id, acknowledge);
@@ -218,14 +252,17 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     this.#server = this.#home.serverSide(this.namespace, sid);
     const admission = this.#admission;
     this.#admission = undefined;
+    later(() => this.#tell("connect", []));
     admission?.resolve();
   }
 
   #onRefused({ message, data }: { message: string; data?: unknown }): void {
-    this.#active = false;
+    this.#active = this.#trying = false;
     const admission = this.#admission;
     this.#admission = undefined;
-    admission?.reject(new ConnectRefused(message, data));
+    const error = new ConnectRefused(message, data);
+    later(() => this.#tell("connect_error", [error]));
+    admission?.reject(error);
     this.#leave();
   }
 
@@ -262,6 +299,8 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
     const wasConnected = this.#connected;
     this.#active = false;
     this.#connected = false;
+    // As socket.io-client: it comes back by itself from what nobody meant.
+    this.#trying = !reason.startsWith("io ");
     const admission = this.#admission;
     this.#admission = undefined;
     admission?.reject(new Error("the connection was closed before the server answered"));
@@ -283,7 +322,7 @@ export class ClientEnd<App extends AppServer> implements FakeSocket<App> {
   }
 
   #tell(event: string, args: unknown[]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...args);
+    for (const listener of this.listeners(event)) listener(...args);
   }
 }
 

@@ -3,6 +3,7 @@ import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, EventArgs, EventName, EventReply, ListenEventsOf } from "../wire/event-types.js";
 import type { LostReason } from "./fake-connection.js";
 import type { Link } from "./link.js";
+import type { ConnectRefused } from "./refused.js";
 
 /** The names a server of this application can send. */
 export type SentName<App> = keyof EmitEventsOf<App> & string;
@@ -17,11 +18,37 @@ export type SentEvent<App extends AppServer = Server> = {
   };
 }[SentName<App>];
 
+/** Names of ours, which a server with the realtime door takes and sends, see PROTOCOL.md; no application's types list them. */
+export type OwnName = `ingress:${string}`;
+
 /** The client's own events, as socket.io-client tells them. */
 export interface FakeSocketEvents {
+  /** There is a connection: after a {@link FakeSocket.reconnect}, too. */
+  connect: () => void;
+  /** The server refused the connection. */
+  connect_error: (error: ConnectRefused) => void;
   /** The connection is gone; the reason is the client's, such as `"io server disconnect"`. */
   disconnect: (reason: string) => void;
 }
+
+/** What `receive` is given. */
+export type ReceivedArgs<App extends AppServer, E> =
+  E extends EventName<App> ? EventArgs<ListenEventsOf<App>[E]> : unknown[];
+
+/** What `receive` resolves to. */
+export type ReceivedReply<App extends AppServer, E> =
+  E extends EventName<App> ? EventReply<ListenEventsOf<App>[E]> : unknown;
+
+/** What `emit` is given. */
+export type EmittedArgs<App extends AppServer, E> =
+  E extends EventName<App> ? EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]> : unknown[];
+
+/** What `on` calls. */
+export type Heard<App extends AppServer, E> = E extends keyof FakeSocketEvents
+  ? FakeSocketEvents[E]
+  : E extends SentName<App>
+    ? EmitEventsOf<App>[E]
+    : (...args: any[]) => void;
 
 /** What the server makes of a {@link FakeSocket.disconnect}. */
 export type FakeDisconnectReason = "client namespace disconnect" | LostReason;
@@ -43,6 +70,11 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
   readonly id: string | undefined;
   /** Whether the client believes to be connected. */
   readonly connected: boolean;
+  /**
+   * Whether a real client would be connected or trying to: not after a refusal, nor once either side has ended the connection. It does not
+   * try by itself: that is {@link FakeSocket.reconnect}.
+   */
+  readonly active: boolean;
   /** Whether the last {@link FakeSocket.reconnect} got the former session back. */
   readonly recovered: boolean;
   /**
@@ -58,23 +90,22 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
   /**
    * The server receives this event, sent with an acknowledgement.
    *
+   * An `undefined` at the end of the arguments is not sent, as the typed client does it.
+   *
    * @returns what the acknowledgement receives: the reply, or a `Failure`. It rejects when the connection is lost first, and stays
    *   open when nobody answers.
    */
-  receive<E extends EventName<App>>(
-    event: E,
-    ...args: EventArgs<ListenEventsOf<App>[E]>
-  ): Promise<EventReply<ListenEventsOf<App>[E]>>;
+  receive<E extends EventName<App> | OwnName>(event: E, ...args: ReceivedArgs<App, E>): Promise<ReceivedReply<App, E>>;
 
   /**
    * The server receives this event, sent without an acknowledgement, unless the last argument is a function.
    *
    * @throws Error when not connected: unlike socket.io-client it keeps nothing for later
    */
-  emit<E extends EventName<App>>(
-    event: E,
-    ...args: EventArgs<ListenEventsOf<App>[E]> | Parameters<ListenEventsOf<App>[E]>
-  ): this;
+  emit<E extends EventName<App> | OwnName>(event: E, ...args: EmittedArgs<App, E>): this;
+
+  /** The same as {@link FakeSocket.receive} for an event of any name: what a typed client sends with. */
+  emitWithAck(event: string, ...args: any[]): Promise<any>;
 
   /**
    * Listens as the client would: the function is called with the arguments, and with the acknowledgement last if the server
@@ -82,10 +113,13 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
    *
    * @returns the function that stops listening
    */
-  on<E extends SentName<App> | keyof FakeSocketEvents>(
-    event: E,
-    listener: E extends keyof FakeSocketEvents ? FakeSocketEvents[E] : EmitEventsOf<App>[E & SentName<App>],
-  ): () => void;
+  on<E extends SentName<App> | OwnName | keyof FakeSocketEvents>(event: E, listener: Heard<App, E>): () => void;
+
+  /** Stops what {@link FakeSocket.on} began: this listener, or all of the event, or all. */
+  off(event?: string, listener?: (...args: any[]) => void): this;
+
+  /** Who listens to an event. */
+  listeners(event: string): ((...args: any[]) => void)[];
 
   /**
    * The arguments of the next event of this name: the first that arrived and was not taken by a `next` before, or else the
@@ -116,4 +150,7 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
    * @throws ConnectRefused (as a rejection) when the server refuses
    */
   reconnect(): Promise<this>;
+
+  /** {@link FakeSocket.reconnect} as a client calls it: who wants to know what becomes of it listens. Does nothing while connected. */
+  connect(): this;
 }

@@ -45,7 +45,18 @@ export type { FakeContext, FakeContextOptions } from "./fake-context.js";
 export type { FakeRequest, LostReason } from "./fake-connection.js";
 export { fakeServer } from "./fake-server.js";
 export type { FakeConnectOptions, FakeServer, FakeServerMethods, FakeServerOptions } from "./fake-server.js";
-export type { FakeDisconnectReason, FakeSocket, FakeSocketEvents, SentEvent, SentName } from "./fake-socket.js";
+export type {
+  EmittedArgs,
+  FakeDisconnectReason,
+  FakeSocket,
+  FakeSocketEvents,
+  Heard,
+  OwnName,
+  ReceivedArgs,
+  ReceivedReply,
+  SentEvent,
+  SentName,
+} from "./fake-socket.js";
 export { inMemory } from "./in-memory.js";
 export type { InMemoryApp, InMemoryClient, InMemoryConnectOptions, InMemoryOptions } from "./in-memory.js";
 export { Link } from "./link.js";

@@ -120,6 +120,21 @@ describe("a module", () => {
     expect(socket.heard.has("presence")).toBe(false);
   });
 
+  it("stopped while its start awaits a join, it asks and joins nothing any more", async () => {
+    const { module, socket } = items();
+    module.begin = async () => {
+      await module.joinTopic("t");
+      module.refetchOnSocket("presence", () => socket.emit("asked"), () => {}, { immediate: true });
+      await module.joinTopic("u");
+    };
+    const started = module.start();
+    void module.stop();
+    await started;
+    for (const { reply } of socket.take()) reply({});
+    await settled();
+    expect(socket.frames()).toEqual(['ingress:leave "t"']);
+  });
+
   it("takes nothing any more when its start goes on after the stop, and that start does not fail", async () => {
     const { module, socket } = items();
     module.begin = async () => {

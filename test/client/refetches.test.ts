@@ -101,6 +101,33 @@ describe("refetchOnSocket", () => {
     expect([fetch.mock.calls.length, vi.getTimerCount()]).toEqual([2, 0]);
   });
 
+  it("pauses between two fetches as long as it is told to, or not at all", async () => {
+    const socket = FakeSocket.connected();
+    const client = createClient<any>(socket);
+    for (const [event, pauseMs] of [
+      ["slow", 200],
+      ["eager", 0],
+    ] as const) {
+      const fetch = vi.fn<() => number>(() => 1);
+      client.refetchOnSocket(event, fetch, () => {}, { pauseMs });
+      socket.push(event);
+      socket.push(event);
+      await vi.advanceTimersByTimeAsync(pauseMs && pauseMs - 1);
+      expect(fetch).toHaveBeenCalledTimes(pauseMs === 0 ? 2 : 1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(fetch).toHaveBeenCalledTimes(2);
+    }
+    for (const pauseMs of [-1, Number.NaN])
+      expect(() =>
+        client.refetchOnSocket(
+          "x",
+          () => 1,
+          () => {},
+          { pauseMs },
+        ),
+      ).toThrow(new TypeError(`pauseMs must be a number of milliseconds from 0, got ${pauseMs}`));
+  });
+
   it("asks at once where the first answer took longer than a burst", async () => {
     const socket = FakeSocket.connected();
     const { fetch, runs } = fetching();

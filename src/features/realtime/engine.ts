@@ -17,7 +17,8 @@ import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
 import { AT, ENDED, PRESENCE, type Ended } from "./protocol.js";
 import { checkLog, History } from "../../push/history.js";
 import { MemoryTopicLog } from "../../push/memory-topic-log.js";
-import { Pusher, type PushOptions } from "../../push/pusher.js";
+import { checkPushOptions, type PushOptions } from "../../push/push-options.js";
+import { Pusher } from "../../push/pusher.js";
 import type { TopicLog } from "../../push/topic-log.js";
 import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
@@ -203,6 +204,7 @@ export class Engine<App extends AppServer = Server> {
 
   /** Pushes to an audience. @throws TypeError at once if the log of a topic can't hold it */
   push(data: AudienceData, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {
+    if (options !== undefined) checkPushOptions(event, options);
     const push = (): Promise<Reach | void> =>
       this.history.push(data, event, payload, options) ?? this.pusher.send(data, event, payload, options);
     const learning = this.#learned?.learn(data);

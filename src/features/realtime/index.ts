@@ -67,7 +67,7 @@ export type {
   PresenceVersion,
   Refetch,
 } from "./protocol.js";
-export type { PushOptions } from "../../push/pusher.js";
+export type { PushOptions, ReceiptOptions, Receipts } from "../../push/push-options.js";
 export type { NoticeData, OneArgumentOnly, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 export { Realtime } from "./realtime.js";
 export type { DisconnectOptions, NotifyOptions, RealtimeStats, RefetchOptions, RevokeOptions } from "./realtime.js";

@@ -30,7 +30,7 @@ import {
   type Notice,
   type Refetch,
 } from "./protocol.js";
-import type { PushOptions } from "../../push/pusher.js";
+import type { PushOptions, ReceiptOptions, Receipts } from "../../push/push-options.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
 import { resolveRecipients, type Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
@@ -163,10 +163,17 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * Sends an event to everyone, or to a target: an audience, options such as `{ topic, except }`, or a list of these. Call it from
    * anywhere, a timer or a job as well as an event. The data is sent as it is now.
    *
-   * With `{ count: true }` as the last argument it resolves to whom it reached; `{ sockets: 0, nodes: 0 }` means nobody was there.
+   * With `{ count: true }` as the last argument it resolves to whom it reached; `{ sockets: 0, nodes: 0 }` means nobody was there. With
+   * `{ receipts: {} }` it also tells how many of their clients said that it arrived.
    *
-   * @throws TypeError at once if the event is Socket.IO's own or the target says nothing; a target is never everyone by mistake
+   * @throws TypeError at once if an option does not fit, or the topic has a history and can't keep such a push; at once if the event is Socket.IO's own or the target says nothing; a target is never everyone by mistake
    */
+  emitSocket<Event extends PushEvent<App>>(
+    event: Event,
+    data: PushData<App, Event>,
+    target: Target,
+    options: PushOptions & { receipts: ReceiptOptions },
+  ): Promise<Receipts>;
   emitSocket<Event extends PushEvent<App>>(
     event: Event,
     data: PushData<App, Event>,
@@ -250,6 +257,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /** The same as {@link Realtime.notify} from anywhere, with no sender: a timer, a job. */
+  sendTo<Name extends string = string>(
+    recipients: Recipients | Target,
+    data: NoticeData<App, Name>,
+    options: NotifyOptions<Name> & { receipts: ReceiptOptions },
+  ): Promise<Receipts>;
   sendTo<Name extends string = string>(
     recipients: Recipients | Target,
     data: NoticeData<App, Name>,
@@ -564,7 +576,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const engine = this.#open();
     if (engine) return engine.push(audience.data, event, payload, options);
     this.log.warn({ push: event }, "a push was made while the realtime door was not set up; it reached nobody");
-    return Promise.resolve(options?.count === true ? { sockets: 0, nodes: 0, complete: true } : undefined);
+    const nobody = { sockets: 0, nodes: 0, complete: true };
+    if (options?.receipts !== undefined) return Promise.resolve({ ...nobody, received: 0 });
+    return Promise.resolve(options?.count === true ? nobody : undefined);
   }
 
   /** A rejection somebody may await, and nobody has to. */

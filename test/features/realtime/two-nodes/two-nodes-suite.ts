@@ -109,6 +109,27 @@ export function testTwoNodes(start: () => Promise<Nodes>): void {
     for (const client of [...topicOnly, ...sessionOnly]) expect(client.got(event)).toEqual([]);
   });
 
+  it("a push with receipts says how many have it, and one of which only the newest counts reaches everyone, on both nodes", async () => {
+    const [user, event] = [fresh("u"), fresh("e")];
+    const [one, two] = [await enter(0, { user }), await enter(1, { user })];
+    for (const { socket } of [one, two]) socket.on("ingress:received", (received: () => void) => received());
+    const reach = await nodes.run(
+      0,
+      (realtime, _door, name, u) => realtime.emitSocket(name, 1, { user: u }, { receipts: { timeoutMs: 2_000 } }),
+      event,
+      user,
+    );
+    expect(reach).toEqual({ sockets: 2, nodes: 2, complete: true, received: 2 });
+    expect([one.got(event), two.got(event)]).toEqual([[1], [1]]);
+    await nodes.run(
+      1,
+      (realtime, _door, name, u) => realtime.emitSocket(name, 2, { user: u }, { latest: "k" }),
+      event,
+      user,
+    );
+    for (const client of [one, two]) await expect.poll(() => client.got(event)).toEqual([1, 2]);
+  });
+
   it("a push whom nobody matches reached none", async () => {
     const reach = await nodes.run(0, (realtime, door) =>
       realtime.emitSocket("e", 1, door.topic("t:nobody").and(door.user("x")), { count: true }),

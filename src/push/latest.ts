@@ -1,0 +1,77 @@
+import type { EventEmitter } from "node:events";
+import type { Namespace, Socket } from "socket.io";
+
+/** How many keys may wait for one connection. */
+const MOST_KEYS = 100;
+
+/** The part of Engine.IO's connection that tells whether it can be written to. Its events are Engine.IO's own (`transport.ts`, `socket.ts`). */
+interface Connection extends EventEmitter {
+  readonly transport: EventEmitter & { readonly writable: boolean };
+}
+
+/** A push that waits for one socket. */
+export interface LatestPush {
+  readonly event: string;
+  readonly payload: readonly unknown[];
+  /** Whether it is still meant for the socket when its turn has come. */
+  readonly isFor: (socket: Socket) => boolean;
+}
+
+/**
+ * Pushes of which only the newest counts, for connections that are behind: one that can't be written to at the moment keeps the newest of
+ * each key, and is sent what is kept when it can be written to.
+ */
+export class Latest {
+  readonly #namespace: Namespace;
+  readonly #waiting = new WeakMap<Connection, Map<string, { readonly id: string; readonly push: LatestPush }>>();
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+  }
+
+  /**
+   * Keeps a push for a socket that is behind.
+   *
+   * @returns false if it is not behind, or keeps as many already: then it is to be sent now
+   */
+  keep(id: string, key: string, push: LatestPush): boolean {
+    const socket = this.#namespace.sockets.get(id);
+    if (socket === undefined) return true;
+    const connection = socket.conn as unknown as Connection; // as the emitter it is
+    const waiting = this.#waiting.get(connection);
+    if (waiting === undefined && connection.transport.writable) return false;
+    // With the lengths in front, no two triples spell the same.
+    const name = `${id.length}:${id}${push.event.length}:${push.event}${key}`;
+    if (waiting === undefined) {
+      const kept = new Map([[name, { id, push }]]);
+      this.#waiting.set(connection, kept);
+      this.#await(connection, kept);
+      return true;
+    }
+    if (waiting.size >= MOST_KEYS && !waiting.has(name)) return false;
+    waiting.set(name, { id, push });
+    return true;
+  }
+
+  #await(connection: Connection, kept: ReadonlyMap<string, { readonly id: string; readonly push: LatestPush }>): void {
+    const { transport } = connection;
+    const end = (): void => {
+      transport.off("ready", onWritable);
+      connection.off("upgrade", onWritable);
+      connection.off("close", onClose);
+      this.#waiting.delete(connection);
+    };
+    const onWritable = (): void => {
+      end();
+      for (const { id, push } of kept.values()) {
+        const socket = this.#namespace.sockets.get(id);
+        if (socket !== undefined && push.isFor(socket)) socket.emit(push.event, ...push.payload);
+      }
+    };
+    const onClose = (): void => end();
+    // Engine.IO's own listener, which writes what else waits, is before this one.
+    transport.on("ready", onWritable);
+    connection.on("upgrade", onWritable);
+    connection.on("close", onClose);
+  }
+}

@@ -29,12 +29,16 @@ export async function start() {
     join: ({ socket }) =>
       void socket.join(["raw", "control", `raw:${socket.data.user}`, `control:${socket.data.user}`]),
   });
+  realtime.topics.define("kept", { public: true, history: { keep: 1_000, maxAgeMs: 3_600_000 } });
   await new ServiceManager(io).registerHandler(realtime).boot();
 
   const ways = {
     "topic raw": () => io.to("raw").emit("news", payload),
     "topic control": () => io.to("control").emit("news", payload),
     "topic ours": () => realtime.emitSocket("news", payload, { topic: "news" }),
+    "history raw": () => io.to("raw").emit("news", payload),
+    "history control": () => io.to("control").emit("news", payload),
+    "history ours": () => realtime.emitSocket("news", payload, { topic: "kept" }),
     "user raw": () => io.to(`raw:${somebody}`).emit("news", payload),
     "user control": () => io.to(`control:${somebody}`).emit("news", payload),
     "user ours": () => realtime.emitSocket("news", payload, user(somebody)),

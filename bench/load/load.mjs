@@ -80,7 +80,8 @@ serveCommands({
 });
 
 async function joinInOrder(connections, topic) {
-  const bytes = callFrames("ingress:join", 1, { argument: topic });
+  // As a client that reads positions: of topics with history it gets its pushes with them.
+  const bytes = callFrames("ingress:join", 1, { before: [topic], argument: true });
   for (const connection of connections) {
     const { tail } = connection;
     connection.tail = Buffer.from("[{}]");

@@ -16,6 +16,12 @@ const leastProcesses = 5;
 /** A window has as many pushes as take some 50 ms. */
 const audiences = {
   topic: { title: `a topic of ${members} sockets`, receivers: members, each: 6, target: 1.05 },
+  history: {
+    title: `a topic with history, in memory, of ${members} sockets`,
+    receivers: members,
+    each: 6,
+    target: 1.05,
+  },
   user: { title: `a user of ${socketsPerUser} sockets`, receivers: socketsPerUser, each: 500 },
 };
 
@@ -33,7 +39,7 @@ const bursts = ["emitSocket", "emitSocketRefetch"].flatMap((kind) =>
 /** Measures pushes in turns, and counts what signals cause. */
 export async function run({ load, rounds, windows, quick, log }) {
   const rows = Object.entries(audiences)
-    .filter(([audience]) => !quick || audience === "topic")
+    .filter(([audience]) => !quick || audience !== "user")
     .flatMap(([audience, about]) =>
       ["control", "ours"].map((way) => ({ audience, way, ...about, ratios: [], rawUs: [] })),
     );
@@ -79,7 +85,7 @@ export async function run({ load, rounds, windows, quick, log }) {
 async function openMembers(load) {
   const server = await serve(load, { it: { contestant: "push" } }, { connections: members });
   try {
-    await load.ask("join", { group: server.group("it"), topic: "news" });
+    for (const topic of ["news", "kept"]) await load.ask("join", { group: server.group("it"), topic });
   } catch (error) {
     await server.stop();
     throw error;

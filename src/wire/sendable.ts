@@ -49,6 +49,12 @@ export function unsendable(value: unknown): string | undefined {
   return reasonOf(value, new Tally());
 }
 
+/** Why a log of topics can't hold a value, or `undefined` when it can: the same, and it must be JSON, without binary data. Never throws. */
+export function unloggable(value: unknown): string | undefined {
+  const tally = new Tally();
+  return reasonOf(value, tally) ?? (tally.attachments > 0 ? "it holds binary data" : undefined);
+}
+
 /**
  * Why a value can't be sent to a client, or `undefined` when it can: the same, and what can be encoded but what the decoder at the
  * other end refuses, which ends the connection with a `parse error`. What goes into one packet is asked about as one value. Never throws.

@@ -39,7 +39,7 @@ export interface HistoryRoomsOptions {
 
 /**
  * The rooms of topics, and what sockets that come back to those with history have missed. A socket that reads positions is in other rooms
- * of a topic's history than one that does not (decision 0042).
+ * of a topic's history than one that does not (decision 0044).
  */
 export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   readonly #options: HistoryRoomsOptions;
@@ -115,23 +115,35 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     at: At | undefined,
   ): Promise<void> {
     const history = this.#options.history();
+    for (;;) {
+      const coming = this.#coming(reader, logged, at);
+      const froms = coming.flatMap(({ from }) => (from ? [from] : []));
+      const earliest = froms.sort(([, one], [, other]) => one - other)[0];
+      const histories = coming.flatMap(({ topic, from }) => (from && history.of(topic)) ?? []);
+      // Those that were suspended here are behind those that come from elsewhere, where this node may have to catch up itself.
+      if (isPosition(at) && earliest !== undefined && earliest !== at)
+        await history.catchUp(histories, at, () => undefined);
+      const entered = await history.catchUp(histories, earliest, (missed) => {
+        // Whoever was in all the time may be in no longer: what they missed was not asked for.
+        const now = this.#coming(reader, logged, at);
+        if (now.length !== coming.length || now.some(({ from }, i) => from !== coming[i]?.from)) return undefined;
+        // From here to the end of this function nothing is awaited: what was missed, the position, the rooms.
+        const still = topics.filter((each) => each.still());
+        const inside = coming.filter(({ topic }) => still.some((each) => each.topic === topic));
+        if (inside.length > 0) this.#send(socket, reader, missed, inside, still, at);
+        return { rooms: this.#rooms(socket, still, inside, "positions") };
+      });
+      if (entered) return entered.rooms;
+    }
+  }
+
+  /** The topics that are to be entered, and until where the socket has those that it is not in. */
+  #coming(reader: Reader, logged: readonly Entering[], at: At | undefined): Returning[] {
     // A review finds those that were asked to join again as they were: what they have is theirs to say.
     const coming = logged.filter(({ topic }) => at !== undefined || !reader.awaited.has(topic));
-    const from = (topic: string): Position | undefined =>
-      reader.places.has(topic) ? undefined : (reader.suspended.get(topic) ?? (isPosition(at) ? at : undefined));
-    const behind = coming.filter(({ topic }) => from(topic) !== undefined);
-    const earliest = behind.map(({ topic }) => from(topic) as Position).sort(([, one], [, other]) => one - other)[0];
-    const histories = behind.map(({ topic }) => history.of(topic)).filter((each) => each !== undefined);
-    // Those that were suspended here are behind those that come from elsewhere, where this node may have to catch up itself.
-    if (isPosition(at) && earliest !== undefined && earliest !== at)
-      await history.catchUp(histories, at, () => undefined);
-    await history.catchUp(histories, earliest, (missed) => {
-      // From here to the end of this function nothing is awaited: what was missed, the position, the rooms.
-      const still = topics.filter((each) => each.still());
-      const inside = coming.filter((each) => still.includes(each));
-      const returning = inside.map(({ topic, variant }) => ({ topic, variant, from: from(topic) }));
-      if (inside.length > 0) this.#send(socket, reader, missed, returning, still, at);
-      return this.#rooms(socket, still, inside, "positions");
+    return coming.map(({ topic, variant }) => {
+      const lost = reader.suspended.get(topic) ?? (isPosition(at) ? at : undefined);
+      return { topic, variant, from: reader.places.has(topic) ? undefined : lost };
     });
   }
 
@@ -165,7 +177,7 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   #rooms(
     socket: AppSocket<App>,
     topics: readonly Entering[],
-    logged: readonly Entering[],
+    logged: readonly Pick<Entering, "topic">[],
     reading: Reading,
   ): Awaitable<void> {
     const names = new Set(logged.map(({ topic }) => topic));

@@ -85,7 +85,8 @@ export function readPositions(socket: Socket, { byHand = false }: { byHand?: boo
     } else {
       const at = n as Position;
       const [names, refetch] = rest as [string[], string[]];
-      if (!position || position[0] !== at[0] || at[1] > position[1]) position = at;
+      const isIn = [...topics.values()].includes("in");
+      if (!isIn || position?.[0] !== at[0] || at[1] > position[1]) position = at;
       for (const topic of names) topics.set(topic, "in");
       for (const topic of refetch) heard.push(["gap", topic]);
     }

@@ -22,6 +22,11 @@ export interface JoinOptions {
   /** Told after joining, before `joinTopic` resolves, and after each rejoin. */
   onJoined?: (joined: JoinedTopic) => unknown;
   /**
+   * The short form of `onJoined`, for those that only want the snapshot: given what the topic's `snapshot` returned on the server, after
+   * joining and after each rejoin, before `joinTopic` resolves. Not told of a join that brought none. With both, `onJoined` is told first.
+   */
+  onSnapshot?: (snapshot: unknown) => unknown;
+  /**
    * The topic was joined and then lost: the server took it away, refused it after a reconnect or to another share, or ended the
    * connection for good. Nothing of it arrives any more, and it is not joined again. Without this the loss is logged as a warning. For a
    * reason that passes (`INTERNAL`, `TIMEOUT`, `OVERLOADED`, `RATE_LIMITED`, `SHUTTING_DOWN`) it is no loss yet: the topic is asked for

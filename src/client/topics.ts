@@ -122,7 +122,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
     if (topic.retry !== undefined) return undefined;
     const waiting = [...shares].filter((share) => !share.joined);
     // A second component gets an answer of its own, fresh: the first one's is old by now.
-    if (state !== "in" || waiting.some(({ options }) => options.onJoined || options.input !== undefined)) return JOIN;
+    if (state !== "in" || waiting.some(asksAnew)) return JOIN;
     for (const share of waiting) accept(share);
     return undefined;
   };
@@ -226,7 +226,10 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
     for (const share of shares) {
       if (!topic.shares.has(share)) continue;
       const { joined: rejoined } = share;
-      if (anew || !rejoined) tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
+      if (anew || !rejoined) {
+        tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
+        if (snapshot !== undefined) tell(topic, share, "onSnapshot", snapshot);
+      }
       accept(share);
     }
     tellGap(topic);
@@ -275,7 +278,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   };
 
   /** Tells a share something, if it wants to know. */
-  const tell = <Name extends "onJoined" | "onGap" | "onLost">(
+  const tell = <Name extends "onJoined" | "onSnapshot" | "onGap" | "onLost">(
     topic: Topic,
     { options }: Share,
     name: Name,
@@ -405,6 +408,11 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
       end(new EventFailure("ABORTED", "the client is closed"));
     },
   };
+}
+
+/** Whether a share wants an answer of its own, or has something to say. */
+function asksAnew({ options: { onJoined, onSnapshot, input } }: Share): unknown {
+  return onJoined || onSnapshot || input !== undefined;
 }
 
 /** What the last share that has an input says. */

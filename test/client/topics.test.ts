@@ -102,9 +102,9 @@ describe("a topic", () => {
 
   it("must have a name", () => {
     const client = createClient(FakeSocket.connected());
-    expect(() => client.joinTopic("")).toThrow(new TypeError('joinTopic: a topic must be a non-empty string, got ""'));
+    expect(() => client.joinTopic("")).toThrow(new TypeError('a topic to join must be a non-empty string, got ""'));
     expect(() => client.joinTopic(5 as never)).toThrow(
-      new TypeError("joinTopic: a topic must be a non-empty string, got 5"),
+      new TypeError("a topic to join must be a non-empty string, got 5"),
     );
   });
 });

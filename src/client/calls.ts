@@ -1,9 +1,12 @@
-import { describeValue, longestTimerMs, withoutTrailing } from "../wire/values.js";
+import { withoutTrailing } from "../wire/values.js";
 import { REQUEST, REQUEST_ID_MAX } from "../wire/requests.js";
 import { isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
+import { each } from "./each.js";
 import { EventFailure, fromFailure } from "./event-failure.js";
+import { misfit } from "./misfit.js";
 import type { ClientLogger } from "./subscribers.js";
+import { createWait } from "./wait.js";
 
 /** How one call is made; given to {@link Client.with}. */
 export interface CallOptions {
@@ -72,21 +75,18 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
     ask: () => Promise<unknown>,
   ): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        if (!pending.delete(entry)) return;
-        if (timer) clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        settle();
+      const end = (settle: (value: unknown) => void, value: unknown): void => {
+        pending.delete(entry);
+        wait.end();
+        settle(value);
       };
-      const onAbort = (): void =>
-        entry.fail(new EventFailure("ABORTED", `the call of "${event}" was aborted`, { cause: signal?.reason }));
       const entry: Pending = {
         sent: false,
         send() {
           entry.sent = true;
           let leaving = true;
           ask().then(
-            (reply) => finish(() => (isFailure(reply) ? reject(fromFailure(reply)) : resolve(reply))),
+            (reply) => (isFailure(reply) ? entry.fail(fromFailure(reply)) : end(resolve, reply)),
             // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
             (cause: unknown) =>
               entry.fail(
@@ -99,31 +99,17 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
           );
           queueMicrotask(() => (leaving = false));
         },
-        fail: (failure) => finish(() => reject(failure)),
+        fail: (failure) => end(reject, failure),
       };
-      const timer =
-        timeoutMs <= longestTimerMs &&
-        setTimeout(
-          () =>
-            entry.fail(
-              entry.sent
-                ? new EventFailure("TIMEOUT", `no answer to "${event}" within ${timeoutMs} ms`)
-                : new EventFailure("DISCONNECTED", `no connection within ${timeoutMs} ms; "${event}" was not sent`),
-            ),
-          timeoutMs,
-        );
+      const wait = createWait({ timeoutMs, signal }, `"${event}"`, () => entry.sent, entry.fail);
       pending.add(entry);
       if (closed) entry.fail(new EventFailure("ABORTED", "the client is closed"));
-      else if (signal?.aborted) onAbort();
-      else {
-        signal?.addEventListener("abort", onAbort);
-        if (socket.connected) entry.send();
-      }
+      else if (signal?.aborted) wait.abort();
+      else if (socket.connected) entry.send();
     });
 
-  const failEach = (which: (entry: Pending) => boolean, failure: EventFailure): void => {
-    for (const entry of [...pending]) if (which(entry)) entry.fail(failure);
-  };
+  const failEach = (which: (entry: Pending) => boolean, failure: EventFailure): void =>
+    each(pending, (entry) => which(entry) && entry.fail(failure));
 
   return {
     async call(event, args, options = {}) {
@@ -150,9 +136,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
         (error: unknown) => closed || logger.warn(`socket-ingress: "${event}" was not sent`, error),
       );
     },
-    onConnect() {
-      for (const entry of [...pending]) if (!entry.sent && pending.has(entry)) entry.send();
-    },
+    onConnect: () => each(pending, (entry) => entry.sent || entry.send()),
     onDisconnect() {
       failEach((entry) => entry.sent, new EventFailure("DISCONNECTED", "the connection went before the answer came"));
     },
@@ -168,15 +152,11 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
 
 /** @throws TypeError for what no call could be made with */
 export function checkCallOptions({ timeoutMs, retries, requestId }: CallOptions): void {
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new TypeError(`timeoutMs must be a number of milliseconds above 0, got ${describeValue(timeoutMs)}`);
-  }
-  if (retries !== undefined && !(retries >= 0)) {
-    throw new TypeError(`retries must be a number from 0, got ${describeValue(retries)}`);
-  }
-  if (requestId !== undefined && !(requestId.length > 0 && requestId.length <= REQUEST_ID_MAX)) {
-    throw new TypeError(`requestId must be a string of 1 to ${REQUEST_ID_MAX} characters`);
-  }
+  if (timeoutMs !== undefined && !(timeoutMs > 0))
+    throw misfit("timeoutMs", "a number of milliseconds above 0", timeoutMs);
+  if (retries !== undefined && !(retries >= 0)) throw misfit("retries", "a number from 0", retries);
+  if (requestId !== undefined && !(requestId.length > 0 && requestId.length <= REQUEST_ID_MAX))
+    throw misfit("requestId", `a string of 1 to ${REQUEST_ID_MAX} characters`, requestId);
 }
 
 /** Whether this came from here: no answer of the server is known. */

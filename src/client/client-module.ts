@@ -42,15 +42,15 @@ const subscribers: unique symbol = Symbol("subscribers");
  */
 export abstract class ClientModule<App = Server, State extends object = object> implements AsyncDisposable {
   /** The client it works with. */
-  readonly client: Client<App>;
+  declare readonly client: Client<App>;
   /** What it shows now. Change it with {@link ClientModule.setState}; changing it in place is seen by nobody. */
   // The one cast: a module that names no state has an empty one, and one that names one gives the field.
   state: Readonly<State> = {} as State;
 
   /** @internal */
-  private readonly [life]: ModuleLife;
+  declare private readonly [life]: ModuleLife;
   /** @internal */
-  private readonly [subscribers]: Subscribers<[state: Readonly<State>]>;
+  declare private readonly [subscribers]: Subscribers<[state: Readonly<State>]>;
 
   /**
    * Made with the client it is to use.

@@ -1,8 +1,9 @@
 import type { Ended } from "../features/realtime/protocol.js";
 import { passes } from "../wire/codes.js";
-import { isFailure } from "../wire/failure.js";
+import { type Failure, isFailure } from "../wire/failure.js";
 import type { ClientSocket } from "./client-socket.js";
-import { EventFailure } from "./event-failure.js";
+import { EventFailure, fromFailure } from "./event-failure.js";
+import { keyOf } from "./key-of.js";
 import { createPauses } from "./pauses.js";
 
 /** Whether there is a connection, and what is known of why there is none. */
@@ -57,7 +58,6 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
   let gaveUp = false;
   const pauses = createPauses();
   let since = Date.now();
-  let retry: ReturnType<typeof setTimeout> | undefined;
   let last: ConnectionStatus | undefined;
 
   const status = (): ConnectionStatus => {
@@ -65,28 +65,18 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
     // Whether it is trying is known of a first connection, too; whether it will again, only its manager knows.
     const trying =
       socket.active !== false && !gaveUp && (reason === undefined || socket.io?.reconnection?.() !== false);
-    const willRetry = !connected && (retry !== undefined || trying);
-    if (last?.connected !== connected || last.reason !== reason || last.willRetry !== willRetry)
-      last = { connected, reason, willRetry };
-    return last;
+    const willRetry = !connected && (pauses.resting || trying);
+    const now = { connected, reason, willRetry };
+    return (last = keyOf(now) === keyOf(last) && last ? last : now);
   };
   const changed = (): void => {
     const before = last;
     if (status() !== before) onStatus(status());
   };
-  const rest = (): void => {
-    clearTimeout(retry);
-    retry = undefined;
-  };
-  const end = (failure: EventFailure, again: boolean): void => {
+  const end = (failure: EventFailure, again = failure.retryAfterMs !== undefined): void => {
     // Not where Socket.IO's client connects by itself, or is told to by somebody else.
-    if (again && socket.active === false && socket.connect) {
-      rest();
-      retry = setTimeout(() => {
-        rest();
-        socket.connect?.();
-      }, pauses.next(failure.retryAfterMs));
-    }
+    if (again && socket.active === false && socket.connect)
+      pauses.rest(() => void socket.connect?.(), failure.retryAfterMs);
     changed();
     onEnded(failure, status().willRetry);
   };
@@ -95,7 +85,7 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
   return {
     status,
     onConnect() {
-      rest();
+      pauses.end();
       reason = ending = undefined;
       gaveUp = false;
       since = Date.now();
@@ -110,32 +100,32 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
       if (why === "io client disconnect") changed();
       else if (said) {
         const { code, message, ...details } = said;
-        const failure = new EventFailure(code, message, { details, answered: true });
-        end(failure, failure.retryAfterMs !== undefined);
+        end(fromFailure({ error: { code, message, details } }));
       } else if (socket.active === false) {
-        end(new EventFailure("DISCONNECTED", `the server ended the connection: ${why}`), false);
+        end(new EventFailure("DISCONNECTED", `the server ended the connection: ${why}`));
       } else changed();
     },
     onError(error) {
       const failure = refusal(error);
       reason = (error as Error).message;
-      if (socket.active === false) end(failure, failure.retryAfterMs !== undefined || passes(failure.code));
+      if (socket.active === false) end(failure, passes(failure.code) || undefined);
       else changed();
     },
     onEnding: (ended) => void (ending = ended),
     onGiveUp() {
       gaveUp = true;
-      end(new EventFailure("DISCONNECTED", "no connection could be made"), false);
+      end(new EventFailure("DISCONNECTED", "no connection could be made"));
     },
-    close: rest,
+    close: pauses.end,
   };
 }
 
 /** The reason a server gave for refusing the connection; `data` of a `connect_error` is a failure, or what is inside one. */
 function refusal(error: unknown): EventFailure {
   const { message, data } = error as { message: string; data?: unknown };
-  const said: { code?: unknown; message?: string; details?: unknown } = isFailure(data) ? data.error : (data ?? {});
-  return typeof said.code === "string"
-    ? new EventFailure(said.code, said.message ?? message, { details: said.details, answered: true })
+  const said = isFailure(data) ? data.error : (data as Partial<Failure["error"]> | undefined);
+  const code: unknown = said?.code;
+  return typeof code === "string"
+    ? fromFailure({ error: { message, ...said, code } })
     : new EventFailure("DISCONNECTED", `the server refused the connection; nothing was sent: ${message}`);
 }

@@ -8,17 +8,17 @@ import type { ClientSocket } from "./client-socket.js";
 import { createConnection } from "./connection.js";
 import { type Frames, isFrame } from "./frames.js";
 import { createPresence } from "./presence.js";
-import { createRefetches, type Registration, type RefetchContext } from "./refetches.js";
+import { createRefetches, type RefetchContext, type RefetchOptions } from "./refetches.js";
 import { createSubscribers, guarded } from "./subscribers.js";
 import { createTopics } from "./topics.js";
 
 const RECEIVE = "receive";
-const READY = "onReady";
-const RECONNECT = "onReconnect";
-const STATUS = "onStatus";
-const ENDING = "onEnded";
-
 type Listener = (...args: any[]) => unknown;
+
+interface Emitter {
+  on?(event: string, fn: Listener): unknown;
+  off?(event: string, fn: Listener): unknown;
+}
 
 /**
  * Makes a client of a socket of socket.io-client, connected or not. Make one client per socket, and keep it: topics are
@@ -40,9 +40,9 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   const { timeoutMs = 10_000, logger = console } = options;
   checkCallOptions({ timeoutMs });
 
-  const attach = (event: string, fn: Listener): (() => void) => {
-    socket.on(event, fn);
-    return () => void socket.off(event, fn);
+  const attach = (event: string, fn: Listener, emitter: Emitter = socket): (() => void) => {
+    emitter.on?.(event, fn);
+    return () => void emitter.off?.(event, fn);
   };
   const label = (event: string): string => `a listener of "${event}"`;
   /** Has everyone hear an event that came inside a frame of ours, whoever they subscribed with. */
@@ -65,11 +65,11 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   const refetches = createRefetches(socket, logger, pushes.add);
   const topics = createTopics({ socket, calls, presence, logger, onMissed: refetches.onMissed, onPush: hand });
   const connection = createConnection(socket, {
-    onStatus: (status) => void own.tell(STATUS, status),
+    onStatus: (status) => void own.tell("onStatus", status),
     onEnded(failure, willRetry) {
       if (!willRetry) topics.onEnded(failure);
       calls.onRefused(failure);
-      own.tell(ENDING, failure);
+      own.tell("onEnded", failure);
     },
   });
   let connections = socket.connected ? 1 : 0;
@@ -87,9 +87,9 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
         if (rejoined === undefined) refetches.onReconnect(recovered);
         // Something had to be asked for, so something was missed, whatever was recovered.
         else void rejoined.then(() => count === connections && refetches.onReconnect(false));
-        own.tell(RECONNECT, { recovered });
+        own.tell("onReconnect", { recovered });
       }
-      own.tell(READY, { recovered });
+      own.tell("onReady", { recovered });
     }),
     attach("disconnect", (reason: string) => {
       topics.onDisconnect();
@@ -109,12 +109,9 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     attach(AT, (...frame: [unknown, ...unknown[]]) => topics.onFrame(...frame) || malformed(AT, ...frame)),
     attach(GAP, topics.onLostPlace),
     attach(RECEIVED, (acknowledge: unknown) => typeof acknowledge === "function" && acknowledge()),
+    attach("reconnect_failed", connection.onGiveUp, socket.io ?? {}),
     connection.close,
   ];
-  if (socket.io?.on) {
-    socket.io.on("reconnect_failed", connection.onGiveUp);
-    attached.push(() => void socket.io?.off?.("reconnect_failed", connection.onGiveUp));
-  }
 
   const caller = (callOptions?: CallOptions): Caller<App> => {
     const call = (event: string, ...args: unknown[]): Promise<any> => calls.call(event, args, callOptions);
@@ -123,24 +120,18 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
 
   const refetchOnSocket = (
     event: string,
-    action: string | Registration["fetch"],
+    action: string | ((context: RefetchContext) => unknown),
     onResult: Listener = () => {},
-    { payload, ...rest }: Partial<Registration> = {},
-  ): (() => void) => {
-    const fetch =
-      typeof action === "string"
-        ? (what: unknown, { signal }: RefetchContext) =>
-            calls.call(action, what === undefined ? [] : [what], { signal })
-        : (_: unknown, context: RefetchContext) => (action as (context: RefetchContext) => unknown)(context);
-    return refetches.add({
-      ...rest,
+    refetchOptions?: RefetchOptions,
+  ): (() => void) =>
+    refetches.add({
+      ...refetchOptions,
       event,
-      action: typeof action === "string" ? action : undefined,
-      payload,
-      fetch,
       onResult,
+      ...(typeof action === "string"
+        ? { action, fetch: (payload, { signal }) => calls.call(action, [payload], { signal }) }
+        : { fetch: (_, context) => action(context) }),
     });
-  };
 
   let closed = false;
   const close = (): void => {
@@ -174,27 +165,27 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
       return connection.status();
     },
     onStatus(fn) {
-      const off = own.add(STATUS, fn);
-      guarded(logger, label(STATUS), fn, connection.status());
+      const off = own.add("onStatus", fn);
+      guarded(logger, label("onStatus"), fn, connection.status());
       return off;
     },
-    onEnded: (fn) => own.add(ENDING, fn),
+    onEnded: (fn) => own.add("onEnded", fn),
     joinTopic: (topic, joinOptions = {}) => topics.join(topic, joinOptions),
     refetchOnSocket: refetchOnSocket as Client<App>["refetchOnSocket"],
     receive: (fn) => own.add(RECEIVE, fn),
     onCustomEvent: named.add as Client<App>["onCustomEvent"],
     onReady(fn) {
       if (socket.connected && !closed) {
-        guarded(logger, label(READY), fn);
+        guarded(logger, label("onReady"), fn);
         return () => {};
       }
-      const off = own.add(READY, () => {
+      const off = own.add("onReady", () => {
         off();
         return fn();
       });
       return off;
     },
-    onReconnect: (fn) => own.add(RECONNECT, fn),
+    onReconnect: (fn) => own.add("onReconnect", fn),
     presence: presence.get,
     presenceCount: presence.count,
     onPresence: presence.on,

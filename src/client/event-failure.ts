@@ -42,20 +42,20 @@ export class EventFailure extends Error {
   /** Always `EventFailure`, for logs. */
   override readonly name: string = "EventFailure";
   /** One of the server's codes (ours or the application's), or one of {@link ClientCode}. */
-  readonly code: ErrorCode | ClientCode | (string & {});
+  declare readonly code: ErrorCode | ClientCode | (string & {});
   /** What the server wrote for programs, e.g. `{ issues: [...] }` with `INVALID_INPUT`. */
-  readonly details: unknown;
+  declare readonly details: unknown;
   /**
    * When a retry makes sense, in milliseconds, if the server said so: a number from 0, and at most what a timer can wait
    * (24.8 days).
    */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /** Whether the server said this. If not, nobody knows whether the event ran. */
-  readonly answered: boolean;
+  declare readonly answered: boolean;
 
   /** Made by the client; make one yourself to test what your code does with it. */
   constructor(code: ErrorCode | ClientCode | (string & {}), message: string, options: EventFailureOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     this.details = options.details;
     this.answered = options.answered ?? false;

@@ -25,8 +25,6 @@ export interface ModuleLife {
 interface Life {
   readonly controller: AbortController;
   readonly cleanups: (() => unknown)[];
-  /** Whether `onStart` has been called, so that `onStop` has something to stop. */
-  begun: boolean;
   started: Promise<void>;
 }
 
@@ -34,7 +32,7 @@ interface Life {
 export function createModuleLife(logger: ClientLogger, name: string, hooks: LifeHooks): ModuleLife {
   /** From `start` to `stop`. */
   let wanted: Life | undefined;
-  /** From the call of `onStart` to `stop`. */
+  /** From the call of `onStart`, so that `onStop` has something to stop, to `stop`. */
   let active: Life | undefined;
   let ending: Promise<void> | undefined;
 
@@ -49,7 +47,6 @@ export function createModuleLife(logger: ClientLogger, name: string, hooks: Life
     const { signal } = life.controller;
     if (signal.aborted) return;
     active = life;
-    life.begun = true;
     try {
       await hooks.onStart();
     } catch (error) {
@@ -62,19 +59,23 @@ export function createModuleLife(logger: ClientLogger, name: string, hooks: Life
   };
   const end = async (life: Life, before: Promise<void> | undefined): Promise<void> => {
     let stopped: unknown;
-    if (life.begun) guarded(logger, `onStop of ${name}`, () => (stopped = hooks.onStop()));
+    if (active === life) guarded(logger, `onStop of ${name}`, () => (stopped = hooks.onStop()));
     undo(life);
     await Promise.allSettled([before, life.started, stopped]);
   };
 
+  const own = (fn: () => unknown): void => {
+    // An `onStart` that goes on after the stop takes nothing with it.
+    if (active) active.cleanups.push(fn);
+    else guarded(logger, `a cleanup of ${name}`, fn);
+  };
+
   return {
     start() {
-      if (wanted === undefined) {
-        wanted = { controller: new AbortController(), cleanups: [], begun: false, started: Promise.resolve() };
-        wanted.started = begin(wanted);
-        return wanted.started;
-      }
-      return wanted.started;
+      if (wanted) return wanted.started;
+      const life: Life = { controller: new AbortController(), cleanups: [], started: Promise.resolve() };
+      wanted = life;
+      return (life.started = begin(life));
     },
     stop() {
       if (wanted === undefined) return ending ?? Promise.resolve();
@@ -83,19 +84,14 @@ export function createModuleLife(logger: ClientLogger, name: string, hooks: Life
       const mine = end(life, ending).finally(() => {
         if (ending === mine) ending = undefined;
       });
-      ending = mine;
-      return mine;
+      return (ending = mine);
     },
     signal: () => active?.controller.signal ?? AbortSignal.abort(),
-    own(fn) {
-      // An `onStart` that goes on after the stop takes nothing with it.
-      if (active === undefined) guarded(logger, `a cleanup of ${name}`, fn);
-      else active.cleanups.push(fn);
-    },
+    own,
     take(subscribe) {
-      if (active === undefined) return () => {};
+      if (!active) return () => {};
       const undo = subscribe();
-      active?.cleanups.push(undo);
+      own(undo);
       return undo;
     },
   };

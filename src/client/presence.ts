@@ -26,10 +26,8 @@ export interface Presence {
   on(topic: string, fn: PresenceListener): () => void;
   /** A join is on its way. Returns what it can say is known. */
   asked(topic: string): PresenceVersion | undefined;
-  /** It came to nothing. */
-  unasked(topic: string): void;
-  /** A join was answered with who is there; with nothing, if the topic keeps no presence. */
-  joined(topic: string, news: unknown): void;
+  /** The join was answered with who is there; with nothing, if the topic keeps no presence, or the join came to nothing. */
+  joined(topic: string, news?: unknown): void;
   /** What the server told since. */
   change(change: PresenceChange): void;
   /** The topic was left or lost: nobody is known to be there. */
@@ -88,7 +86,6 @@ export function createPresence(logger: ClientLogger): Presence {
       early.set(topic, []);
       return known.get(topic)?.version;
     },
-    unasked: (topic) => void early.delete(topic),
     joined(topic, news) {
       const changes = early.get(topic) ?? [];
       early.delete(topic);

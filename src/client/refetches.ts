@@ -1,8 +1,10 @@
 import type { Refetch } from "../features/realtime/protocol.js";
-import { describeValue, longestTimerMs } from "../wire/values.js";
+import { longestTimerMs } from "../wire/values.js";
 import type { ClientSocket } from "./client-socket.js";
+import { each } from "./each.js";
 import { EventFailure } from "./event-failure.js";
 import { keyOf } from "./key-of.js";
+import { misfit } from "./misfit.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
 
 /** What {@link Client.refetchOnSocket} takes beside signal, action and receiver. */
@@ -40,9 +42,9 @@ export interface Registration extends RefetchOptions {
   /** The signal. */
   readonly event: string;
   /** The name of the action, if it has one. */
-  readonly action: string | undefined;
+  readonly action?: string;
   /** What to call the action with, unless the server says. */
-  readonly payload: unknown;
+  readonly payload?: unknown;
   /** Fetches. */
   readonly fetch: (payload: unknown, context: RefetchContext) => unknown;
   /** Receives. */
@@ -63,23 +65,25 @@ export interface Refetches {
   close(): void;
 }
 
+/** One subscription. */
+interface Subscription {
+  readonly event: string;
+  readonly action: string | undefined;
+  /** Fetches with this payload, or its own; unless the signal came from here and is left out. */
+  trigger(payload: unknown, data: unknown, origin?: unknown): void;
+  onReconnect(recovered: boolean): void;
+  onMissed(): void;
+  stop(): void;
+}
+
 /** Fetches of one subscription with one payload: at most one runs and one waits. */
 interface Lane {
   readonly payload: unknown;
-  running: AbortController | undefined;
-  waiting: boolean;
-  /** Between the end of a fetch and the beginning of the next. */
-  rest: ReturnType<typeof setTimeout> | undefined;
-  /** The connection went while it ran: nobody knows what changed. */
-  cutOff: boolean;
-  data: unknown;
-}
-
-interface Subscription {
-  readonly registration: Registration;
-  trigger(payload: unknown, data: unknown): void;
+  /** There is news; `data` is what came with it. */
+  trigger(data: unknown): void;
+  /** There is a connection again. */
   onReconnect(recovered: boolean): void;
-  onMissed(): void;
+  /** What runs is aborted, what waits forgotten. */
   stop(): void;
 }
 
@@ -91,132 +95,142 @@ export function createRefetches(
 ): Refetches {
   const subscriptions = new Set<Subscription>();
   let closed = false;
-  const isOwn = ({ skipOwn }: Registration, origin: unknown): boolean =>
-    skipOwn === true && socket.id !== undefined && origin === socket.id;
+  const isOwn = (origin: unknown): boolean => socket.id !== undefined && origin === socket.id;
 
   return {
     add(registration) {
-      const { pauseMs = 50 } = registration;
-      if (!(pauseMs >= 0)) {
-        throw new TypeError(`pauseMs must be a number of milliseconds from 0, got ${describeValue(pauseMs)}`);
-      }
+      const { pauseMs = 50, payload, immediate } = registration;
+      if (!(pauseMs >= 0)) throw misfit("pauseMs", "a number of milliseconds from 0", pauseMs);
       if (closed) return () => {};
-      const subscription = subscribe(registration, logger);
-      const off = listen(registration.event, (data) => {
-        if (isOwn(registration, (data as { origin?: unknown } | null | undefined)?.origin)) return;
-        subscription.trigger(registration.payload, data);
-      });
+      const subscription = subscribe({ ...registration, pauseMs }, logger, isOwn);
+      const off = listen(registration.event, (data) =>
+        subscription.trigger(payload, data, (data as { origin?: unknown } | null | undefined)?.origin),
+      );
       subscriptions.add(subscription);
-      if (registration.immediate) subscription.trigger(registration.payload, undefined);
+      if (immediate) subscription.trigger(payload, undefined);
       return () => {
         off();
         subscriptions.delete(subscription);
         subscription.stop();
       };
     },
-    onRefetch({ action, payload, event, origin }) {
-      for (const subscription of [...subscriptions]) {
-        const { registration } = subscription;
+    onRefetch: (refetch) =>
+      each(subscriptions, ({ action, event, trigger }) => {
         // A function has no name the server could ask for: it is meant when its signal is.
-        const meant =
-          registration.action === undefined
-            ? registration.event === event
-            : registration.action === action && (!event || registration.event === event);
-        if (!meant || !subscriptions.has(subscription) || isOwn(registration, origin)) continue;
-        subscription.trigger(payload === undefined ? registration.payload : payload, payload);
-      }
-    },
-    onReconnect(recovered) {
-      for (const subscription of [...subscriptions]) {
-        if (subscriptions.has(subscription)) subscription.onReconnect(recovered);
-      }
-    },
-    onMissed() {
-      for (const subscription of [...subscriptions]) if (subscriptions.has(subscription)) subscription.onMissed();
-    },
+        if (action === undefined ? event !== refetch.event : action !== refetch.action) return;
+        if (!refetch.event || event === refetch.event) trigger(refetch.payload, refetch.payload, refetch.origin);
+      }),
+    onReconnect: (recovered) => each(subscriptions, (subscription) => subscription.onReconnect(recovered)),
+    onMissed: () => each(subscriptions, (subscription) => subscription.onMissed()),
     close() {
       closed = true;
-      for (const subscription of subscriptions) subscription.stop();
+      each(subscriptions, (subscription) => subscription.stop());
       subscriptions.clear();
     },
   };
 }
 
-function subscribe(registration: Registration, logger: ClientLogger): Subscription {
-  const { action, event, onError, onResult, pauseMs = 50 } = registration;
-  const what = `the refetch of ${action === undefined ? `"${event}"` : `"${action}"`}`;
+function subscribe(
+  registration: Registration & { readonly pauseMs: number },
+  logger: ClientLogger,
+  isOwn: (origin: unknown) => boolean,
+): Subscription {
+  const { action, event, payload: own, skipOwn } = registration;
   const lanes = new Map<unknown, Lane>();
   /** What it was fetched with last: what a reconnect fetches again. */
-  let latest = registration.payload;
+  let latest = own;
 
-  const run = async (key: unknown, lane: Lane): Promise<void> => {
+  const trigger: Subscription["trigger"] = (payload = own, data, origin) => {
+    if (skipOwn && isOwn(origin)) return;
+    latest = payload;
+    const key = keyOf(payload);
+    const lane = lanes.get(key) ?? createLane(registration, payload, logger, () => lanes.delete(key));
+    lanes.set(key, lane);
+    lane.trigger(data);
+  };
+
+  return {
+    action,
+    event,
+    trigger,
+    onReconnect(recovered) {
+      for (const lane of [...lanes.values()]) lane.onReconnect(recovered);
+      if (!recovered && !lanes.has(keyOf(latest))) trigger(latest, undefined);
+    },
+    onMissed() {
+      for (const { payload } of [...lanes.values(), { payload: latest }]) trigger(payload, undefined);
+    },
+    stop() {
+      for (const lane of lanes.values()) lane.stop();
+      lanes.clear();
+    },
+  };
+}
+
+function createLane(
+  { action, event, fetch, onError, onResult, pauseMs }: Registration & { readonly pauseMs: number },
+  payload: unknown,
+  logger: ClientLogger,
+  onIdle: () => void,
+): Lane {
+  const what = `the refetch of "${action ?? event}"`;
+  let running: AbortController | undefined;
+  let waiting = false;
+  /** Between the end of a fetch and the beginning of the next. */
+  let rest: ReturnType<typeof setTimeout> | undefined;
+  /** The connection went while it ran: nobody knows what changed. */
+  let cutOff = false;
+  let latest: unknown;
+
+  const run = async (): Promise<void> => {
     const controller = new AbortController();
-    const current = (): boolean => lane.running === controller;
+    const isCurrent = (): boolean => running === controller;
     const from = Date.now();
-    lane.running = controller;
-    lane.waiting = lane.cutOff = false;
+    running = controller;
+    waiting = cutOff = false;
     try {
-      const result = await registration.fetch(lane.payload, { signal: controller.signal, data: lane.data });
+      const result = await fetch(payload, { signal: controller.signal, data: latest });
       // Whatever was asked later wins, however late an earlier answer comes.
-      if (current()) guarded(logger, `onResult of ${what}`, onResult, result);
+      if (isCurrent()) guarded(logger, `onResult of ${what}`, onResult, result);
     } catch (error) {
-      if (!current()) return;
-      lane.cutOff = error instanceof EventFailure && error.code === "DISCONNECTED";
-      if (!lane.cutOff) {
+      if (!isCurrent()) return;
+      cutOff = error instanceof EventFailure && error.code === "DISCONNECTED";
+      if (!cutOff) {
         if (onError) guarded(logger, `onError of ${what}`, onError, error);
         else logger.warn(`socket-ingress: ${what} failed`, error);
       }
     }
-    if (!current()) return;
-    lane.running = undefined;
-    if (!lane.cutOff) pause(key, lane, from + pauseMs - Date.now());
+    if (!isCurrent()) return;
+    running = undefined;
+    if (!cutOff) pause(from + pauseMs - Date.now());
   };
-  const pause = (key: unknown, lane: Lane, ms: number): void => {
+  const pause = (ms: number): void => {
+    rest = undefined;
     // A clock that was set back is no reason to wait longer.
-    if (ms > 0) lane.rest = setTimeout(() => pause(key, lane, 0), Math.min(ms, pauseMs, longestTimerMs));
-    else {
-      lane.rest = undefined;
-      if (lane.waiting) void run(key, lane);
-      else lanes.delete(key);
-    }
+    if (ms > 0) rest = setTimeout(() => pause(0), Math.min(ms, pauseMs, longestTimerMs));
+    else if (waiting) void run();
+    else onIdle();
   };
-  const abandon = (lane: Lane): void => {
-    const { running } = lane;
-    lane.running = undefined;
-    clearTimeout(lane.rest);
-    lane.rest = undefined;
-    running?.abort();
+  const stop = (): void => {
+    const aborted = running;
+    running = undefined;
+    clearTimeout(rest);
+    rest = undefined;
+    aborted?.abort();
   };
 
-  const subscription: Subscription = {
-    registration,
-    trigger(payload, data) {
-      latest = payload;
-      const key = keyOf(payload);
-      let lane = lanes.get(key);
-      if (lane === undefined) {
-        lane = { payload, running: undefined, waiting: false, rest: undefined, cutOff: false, data };
-        lanes.set(key, lane);
-      }
-      lane.data = data;
-      if (lane.running || lane.rest) lane.waiting = true;
-      else void run(key, lane);
+  return {
+    payload,
+    trigger(data) {
+      latest = data;
+      if (running || rest) waiting = true;
+      else void run();
     },
     onReconnect(recovered) {
-      const pending = [...lanes].filter(([, lane]) => !recovered || lane.cutOff);
-      for (const [key, lane] of pending) {
-        abandon(lane);
-        void run(key, lane);
-      }
-      if (!recovered && !lanes.has(keyOf(latest))) subscription.trigger(latest, undefined);
+      if (recovered && !cutOff) return;
+      stop();
+      void run();
     },
-    onMissed() {
-      for (const { payload } of [...lanes.values(), { payload: latest }]) subscription.trigger(payload, undefined);
-    },
-    stop() {
-      for (const lane of lanes.values()) abandon(lane);
-      lanes.clear();
-    },
+    stop,
   };
-  return subscription;
 }

@@ -1,6 +1,6 @@
-import { longestTimerMs } from "../wire/values.js";
-import { EventFailure } from "./event-failure.js";
+import type { EventFailure } from "./event-failure.js";
 import { Join } from "./topic-join.js";
+import type { Wait } from "./wait.js";
 
 /** How a topic was joined; what {@link JoinOptions.onJoined} is given. */
 export interface JoinedTopic {
@@ -21,6 +21,11 @@ export interface JoinOptions {
   input?: unknown;
   /** Told after joining, before `joinTopic` resolves, and after each rejoin. */
   onJoined?: (joined: JoinedTopic) => unknown;
+  /**
+   * The short form of `onJoined`, for those that only want the snapshot: given what the topic's `snapshot` returned on the server, after
+   * joining and after each rejoin, before `joinTopic` resolves. Not told of a join that brought none. With both, `onJoined` is told first.
+   */
+  onSnapshot?: (snapshot: unknown) => unknown;
   /**
    * The topic was joined and then lost: the server took it away, refused it after a reconnect or to another share, or ended the
    * connection for good. Nothing of it arrives any more, and it is not joined again. Without this the loss is logged as a warning. For a
@@ -48,63 +53,37 @@ export interface JoinOptions {
 export interface Share {
   readonly options: JoinOptions;
   readonly promise: Join;
+  /** Until it is joined; its signal counts afterwards, too. */
+  readonly wait: Wait;
   joined: boolean;
   /** It is joined, or was given back before: who waits goes on. */
   resolve(): void;
   /** It is not joined. */
   reject(failure: EventFailure): void;
-  /** Its signal says so. */
-  abort(): void;
-  /** It is none any more: nothing of it is waited for. */
-  end(): void;
 }
 
-/** What becomes of a share that nobody has answered. */
-export interface ShareEvents {
-  leave(): void;
-  /** Too late, or not wanted any more. */
-  giveUp(failure: EventFailure): void;
-  /** Whether the server was asked. */
-  wasAsked(): boolean;
-  /** It was rejected and nobody heard. */
-  onUnheard(failure: EventFailure): void;
-}
-
-/** Makes a share, whose time begins now. */
-export function createShare(name: string, options: JoinOptions, events: ShareEvents): Share {
-  const { signal, timeoutMs = Infinity } = options;
-  let settlers!: Pick<Share, "resolve" | "reject">;
-  const promise = new Join(
-    (resolve, reject) => (settlers = { resolve: () => resolve(events.leave), reject }),
-    events.leave,
-    events.onUnheard,
-  );
-  const late = `"${name}" was not joined within ${timeoutMs} ms`;
-  const onTime = (): void => events.giveUp(new EventFailure(events.wasAsked() ? "TIMEOUT" : "DISCONNECTED", late));
-  const timer = timeoutMs <= longestTimerMs ? setTimeout(onTime, timeoutMs) : undefined;
-  const share: Share = {
+/** Makes a share; `leave` gives it back, `onUnheard` is told of a rejection that nobody hears. */
+export function createShare(
+  options: JoinOptions,
+  wait: Wait,
+  leave: () => void,
+  onUnheard: (failure: EventFailure) => void,
+): Share {
+  let settle!: Parameters<ConstructorParameters<typeof Join>[0]>;
+  const promise = new Join((...settlers) => (settle = settlers), leave, onUnheard);
+  return {
     options,
     promise,
+    wait,
     joined: false,
     resolve() {
-      clearTimeout(timer);
-      settlers.resolve();
+      wait.stopClock();
+      settle[0](leave);
     },
     reject(failure) {
-      share.end();
       // Whoever gives up knows: this is heard here, and no warning.
       if (failure.code === "ABORTED") promise.catch(() => {});
-      settlers.reject(failure);
-    },
-    abort() {
-      if (share.joined) events.leave();
-      else events.giveUp(new EventFailure("ABORTED", `the join of "${name}" was aborted`, { cause: signal?.reason }));
-    },
-    end() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", share.abort);
+      settle[1](failure);
     },
   };
-  signal?.addEventListener("abort", share.abort);
-  return share;
 }

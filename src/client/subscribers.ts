@@ -1,4 +1,6 @@
-import { describeValue } from "../wire/values.js";
+import { each } from "./each.js";
+import { misfit } from "./misfit.js";
+
 /** Where the client says what nobody else can be told: `console`, or anything with these two methods. */
 export interface ClientLogger {
   /** Something that may be meant so: nobody listens, a topic was taken away. */
@@ -55,8 +57,7 @@ export function createSubscribers<Args extends unknown[]>(
   let closed = false;
   return {
     add(key, fn) {
-      if (typeof fn !== "function")
-        throw new TypeError(`${label(key)}: a listener must be a function, got ${describeValue(fn)}`);
+      if (typeof fn !== "function") throw misfit(label(key), "a function", fn);
       if (closed) return () => {};
       const group = groups.get(key) ?? { entries: new Set(), off: attach(key) };
       groups.set(key, group);
@@ -71,7 +72,7 @@ export function createSubscribers<Args extends unknown[]>(
     tell(key, ...args) {
       const entries = groups.get(key)?.entries;
       if (entries === undefined) return false;
-      for (const entry of [...entries]) if (entries.has(entry)) guarded(logger, label(key), entry.fn, ...args);
+      each(entries, ({ fn }) => guarded(logger, label(key), fn, ...args));
       return true;
     },
     close() {

@@ -11,7 +11,7 @@ export interface TopicJoin extends Promise<() => void> {
  * takes `leave` has nowhere to catch one. A class, because `await` asks a promise for its `then` only if it is no plain one.
  */
 export class Join extends Promise<() => void> implements TopicJoin {
-  readonly leave: () => void;
+  declare readonly leave: () => void;
   #heard = false;
 
   /** @param onUnheard - told of a refusal that nobody hears */

@@ -1,17 +1,19 @@
 import { type Evicted, JOIN, type Joined, type JoinedAll, LEAVE } from "../features/realtime/protocol.js";
 import { passes } from "../wire/codes.js";
 import { isFailure } from "../wire/failure.js";
-import { describeValue } from "../wire/values.js";
 import { type Calls, checkCallOptions } from "./calls.js";
 import type { ClientSocket } from "./client-socket.js";
+import { each } from "./each.js";
 import { EventFailure, fromFailure } from "./event-failure.js";
 import { isRecord } from "./frames.js";
+import { misfit } from "./misfit.js";
 import { createPauses, type Pauses } from "./pauses.js";
 import { createPositions, type Position, type PositionEvents } from "./positions.js";
 import type { Presence } from "./presence.js";
 import { createShare, type JoinOptions, type Share } from "./share.js";
 import { type ClientLogger, guarded } from "./subscribers.js";
 import type { TopicJoin } from "./topic-join.js";
+import { createWait } from "./wait.js";
 
 /**
  * What the server has of a topic, as far as can be known, and what is on its way to it: one request at a time, so that the server sees
@@ -29,7 +31,7 @@ import type { TopicJoin } from "./topic-join.js";
  *
  * A request that nobody answers leaves its topic `unsure`. A connection that goes makes everything `out` for the next one; if that is
  * recovered, `in` is what it was, and what was on its way is `unsure`. An eviction makes `in` `out`, and a join that is on its way
- * `doubted`. A topic that was refused or taken away for a reason that passes is `out` (or `unsure`) with a `retry`.
+ * `doubted`. A topic that was refused or taken away for a reason that passes is `out` (or `unsure`) and pauses.
  */
 type State = "out" | "unsure" | "in" | "joining" | "renewing" | "doubted" | "leaving";
 
@@ -68,7 +70,6 @@ interface Topic {
   /** Whether the last join brought all that had been pushed before. */
   whole?: boolean;
   readonly pauses: Pauses;
-  retry?: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** A request of a topic that is on its way. */
@@ -109,35 +110,26 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   let closed = false;
   let ended: EventFailure | undefined;
 
-  /** What has to be asked next, if it can be asked now (decision 0027). */
-  const due = (topic: Topic): typeof JOIN | typeof LEAVE | undefined => {
-    const { name, shares, state } = topic;
-    if (topic.request || !socket.connected || topics.get(name) !== topic) return undefined;
-    if (shares.size === 0) {
-      forget(topic);
-      if (state !== "out") return LEAVE;
-      topics.delete(name);
-      return undefined;
-    }
-    if (topic.retry !== undefined) return undefined;
-    const waiting = [...shares].filter((share) => !share.joined);
-    // A second component gets an answer of its own, fresh: the first one's is old by now.
-    if (state !== "in" || waiting.some(({ options }) => options.onJoined || options.input !== undefined)) return JOIN;
-    for (const share of waiting) accept(share);
-    return undefined;
-  };
-
-  /** Makes the next step of each; those that are joined from one position are joined by one call. */
+  /** Makes the next step of each, if it can be made now (decision 0027); those that are joined from one position are joined by one call. */
   const step = (...list: readonly Topic[]): Promise<unknown> | undefined => {
     const groups = new Map<string, Asked[]>();
     const asking: Promise<void>[] = [];
     for (const topic of list) {
-      const event = due(topic);
-      if (event === LEAVE) asking.push(askToLeave(topic));
-      if (event !== JOIN) continue;
-      const request = begin(topic, topic.state === "out" ? "joining" : "renewing");
-      const group = String(request.at);
-      groups.set(group, [...(groups.get(group) ?? []), request]);
+      const { name, shares, state } = topic;
+      const waiting = [...shares].filter((share) => !share.joined);
+      if (topic.request || !socket.connected || topics.get(name) !== topic) continue;
+      if (shares.size === 0) {
+        forget(topic);
+        if (state === "out") topics.delete(name);
+        else asking.push(askToLeave(topic));
+      } else if (topic.pauses.resting) continue;
+      // A second component gets an answer of its own, fresh: the first one's is old by now.
+      else if (state === "in" && !waiting.some(asksAnew)) waiting.forEach(accept);
+      else {
+        const request = begin(topic, state === "out" ? "joining" : "renewing");
+        const group = String(request.at);
+        groups.set(group, [...(groups.get(group) ?? []), request]);
+      }
     }
     for (const group of groups.values()) asking.push(askToJoin(group));
     return asking.length > 0 ? Promise.all(asking) : undefined;
@@ -145,7 +137,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
 
   /** Makes the next step now, and no later. */
   const settle = (...list: readonly Topic[]): Promise<unknown> | undefined => {
-    for (const topic of list) rest(topic);
+    for (const { pauses } of list) pauses.end();
     return step(...list);
   };
 
@@ -226,7 +218,10 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
     for (const share of shares) {
       if (!topic.shares.has(share)) continue;
       const { joined: rejoined } = share;
-      if (anew || !rejoined) tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
+      if (anew || !rejoined) {
+        tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
+        if (snapshot !== undefined) tell(topic, share, "onSnapshot", snapshot);
+      }
       accept(share);
     }
     tellGap(topic);
@@ -235,11 +230,11 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   const tellGap = (topic: Topic): void => {
     if (!topic.gap) return;
     topic.gap = false;
-    for (const share of [...topic.shares]) tell(topic, share, "onGap");
+    each(topic.shares, (share) => tell(topic, share, "onGap"));
   };
 
   const onFailed = ({ topic, from, shares }: Asked, failure: EventFailure): void => {
-    presence.unasked(topic.name);
+    presence.joined(topic.name);
     topic.state = failure.answered ? (topic.state === "doubted" ? "out" : from) : "unsure";
     if (topic.state === "out") positions.lose(topic.name);
     // A conflict on the way back passes, too: who this is may have changed while it was asked.
@@ -254,18 +249,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
     else presence.forget(topic.name);
   };
 
-  const pause = (topic: Topic, retryAfterMs?: number): void => {
-    rest(topic);
-    topic.retry = setTimeout(() => {
-      rest(topic);
-      rejoin(topic);
-    }, topic.pauses.next(retryAfterMs));
-  };
-
-  const rest = (topic: Topic): void => {
-    clearTimeout(topic.retry);
-    topic.retry = undefined;
-  };
+  const pause = (topic: Topic, retryAfterMs?: number): void => topic.pauses.rest(() => rejoin(topic), retryAfterMs);
 
   /** The server says that the topic is out, from this position on; a join that is on its way may say otherwise. */
   const takeOut = (topic: Topic, state: "out" | "unsure", at?: Position): void => {
@@ -275,7 +259,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   };
 
   /** Tells a share something, if it wants to know. */
-  const tell = <Name extends "onJoined" | "onGap" | "onLost">(
+  const tell = <Name extends "onJoined" | "onSnapshot" | "onGap" | "onLost">(
     topic: Topic,
     { options }: Share,
     name: Name,
@@ -288,7 +272,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
 
   /** Nothing is known of it any more, and nothing is waited for. */
   const forget = (topic: Topic): void => {
-    rest(topic);
+    topic.pauses.end();
     presence.forget(topic.name);
     positions.forget(topic.name);
   };
@@ -302,7 +286,7 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   const drop = (topic: Topic, share: Share): boolean => {
     const { shares } = topic;
     const had = shares.delete(share);
-    share.end();
+    share.wait.end();
     // A microtask later: a component that is taken down and put up again in one go costs nothing.
     if (had) queueMicrotask(() => shares.size > 0 || void settle(topic));
     return had;
@@ -319,12 +303,6 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
       logger.warn(`socket-ingress: the topic "${topic.name}" was lost: ${reasonOf(failure)}`);
   };
 
-  const newTopic = (name: string): Topic => {
-    const topic: Topic = { name, shares: new Set(), state: "out", pauses: createPauses() };
-    topics.set(name, topic);
-    return topic;
-  };
-
   /** Forgets every topic: who is in loses it, who waits is told. */
   const end = (failure: EventFailure): void => {
     ended = failure;
@@ -332,28 +310,29 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
       forget(topic);
       topic.request = undefined;
       topics.delete(topic.name);
-      for (const share of [...topic.shares]) {
-        // Whoever closes the client knows.
-        if (share.joined && !closed) lose(topic, share, failure);
-        else refuse(topic, share, failure);
-      }
+      // Whoever closes the client knows.
+      each(topic.shares, (share) => (share.joined && !closed ? lose : refuse)(topic, share, failure));
     }
   };
 
   return {
     join(name, options) {
-      if (typeof name !== "string" || name === "")
-        throw new TypeError(`joinTopic: a topic must be a non-empty string, got ${describeValue(name)}`);
+      if (typeof name !== "string" || name === "") throw misfit("a topic to join", "a non-empty string", name);
       checkCallOptions(options);
-      const topic = topics.get(name) ?? newTopic(name);
-      const share: Share = createShare(name, options, {
-        leave: () => void (drop(topic, share) && share.resolve()),
-        giveUp: (failure) => refuse(topic, share, failure),
-        wasAsked: () => topic.request !== undefined,
-        onUnheard: (error) => logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(error)}`),
-      });
+      const topic: Topic = topics.get(name) ?? { name, shares: new Set(), state: "out", pauses: createPauses() };
+      topics.set(name, topic);
+      const leave = (): void => void (drop(topic, share) && share.resolve());
+      const wait = createWait(
+        options,
+        `the join of "${name}"`,
+        () => topic.request !== undefined,
+        (failure) => (share.joined ? leave() : refuse(topic, share, failure)),
+      );
+      const share = createShare(options, wait, leave, (failure) =>
+        logger.warn(`socket-ingress: the topic "${name}" was not joined: ${reasonOf(failure)}`),
+      );
       topic.shares.add(share);
-      if (options.signal?.aborted) share.abort();
+      if (options.signal?.aborted) wait.abort();
       else if (ended && (closed || socket.active === false)) refuse(topic, share, ended);
       void step(topic);
       return share.promise;
@@ -375,20 +354,21 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
         if (topic.request === undefined) continue;
         topic.request = undefined;
         topic.state = "unsure";
-        presence.unasked(topic.name);
+        presence.joined(topic.name);
       }
     },
     onEnded: end,
-    onEvicted({ topic: name, code, message, at }) {
+    onEvicted(evicted) {
+      const { topic: name, code, at } = evicted;
       const topic = topics.get(name);
       if (topic === undefined) return;
       // A join that said more than `at` may have been let in behind it: what came in between is lost.
       if (topic.state === "renewing" && positions.follows(name)) topic.gap = true;
       takeOut(topic, "out", at);
-      const failure = new EventFailure(code, message, { answered: true });
+      const failure = fromFailure({ error: evicted });
       if (!passes(code)) {
         positions.forget(name);
-        for (const share of [...topic.shares]) if (share.joined) lose(topic, share, failure);
+        each(topic.shares, (share) => share.joined && lose(topic, share, failure));
       } else if (topic.shares.size > 0 && topic.request === undefined) pause(topic);
       presence.forget(name);
       void step(topic);
@@ -407,6 +387,11 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   };
 }
 
+/** Whether a share wants an answer of its own, or has something to say. */
+function asksAnew({ options: { onJoined, onSnapshot, input } }: Share): unknown {
+  return onJoined || onSnapshot || input !== undefined;
+}
+
 /** What the last share that has an input says. */
 function inputOf(shares: readonly Share[]): unknown {
   return shares.findLast(({ options }) => options.input !== undefined)?.options.input;
@@ -417,7 +402,7 @@ function readAnswer(answer: unknown): Joined | EventFailure {
   if (answer instanceof EventFailure) return answer;
   if (isFailure(answer)) return fromFailure(answer);
   if (isRecord(answer) && !("error" in answer)) return answer;
-  return new EventFailure("INTERNAL", "the server gave no answer to a join", { answered: true });
+  return fromFailure({ error: { code: "INTERNAL", message: "the server gave no answer to a join" } });
 }
 
 function asFailure(error: unknown): EventFailure {

@@ -192,8 +192,9 @@ describe("a call", () => {
     [{ timeoutMs: 0 }, "timeoutMs must be a number of milliseconds above 0, got 0"],
     [{ timeoutMs: Number.NaN }, "timeoutMs must be a number of milliseconds above 0, got NaN"],
     [{ retries: -1 }, "retries must be a number from 0, got -1"],
-    [{ requestId: "" }, "requestId must be a string of 1 to 128 characters"],
-    [{ requestId: "x".repeat(129) }, "requestId must be a string of 1 to 128 characters"],
+    [{ requestId: "" }, 'requestId must be a string of 1 to 128 characters, got ""'],
+    [{ requestId: "x".repeat(129) }, `requestId must be a string of 1 to 128 characters, got "${"x".repeat(60)}"`],
+    [{ timeoutMs: {} as number }, "timeoutMs must be a number of milliseconds above 0, got object"],
   ])("with wrong options throws before anything is sent: %j", (options, message) => {
     expect(() => createClient(FakeSocket.connected()).with(options)).toThrow(new TypeError(message));
   });

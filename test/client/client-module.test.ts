@@ -171,6 +171,34 @@ describe("a module", () => {
     expect(socket.heard.get("presence")?.size).toBe(1);
   });
 
+  it("that throws in the tick it is started in rejects, and can be started again", async () => {
+    let fails = true;
+    class Hasty extends ClientModule {
+      protected override onStart(): void {
+        if (fails) throw new Error("at once");
+      }
+    }
+    const module = new Hasty(createClient(FakeSocket.connected()));
+    await expect(module.start()).rejects.toThrow("at once");
+    fails = false;
+    await module.start();
+    expect(module.signal.aborted).toBe(false);
+  });
+
+  it("that stops while it subscribes keeps nothing of it", async () => {
+    const { module, socket } = items();
+    const before = socket.heard.size;
+    module.begin = () =>
+      void module.refetchOnSocket(
+        "changed",
+        () => module.stop(),
+        () => {},
+        { immediate: true },
+      );
+    await module.start();
+    expect(socket.heard.size).toBe(before);
+  });
+
   it("stops to the end whatever throws, and logs it", async () => {
     const { module, socket, lines } = items();
     module.begin = () => {

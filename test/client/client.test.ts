@@ -77,7 +77,7 @@ describe("listening to a push", () => {
     const client = createClient(socket);
     const before = socket.heard.size;
     expect(() => client.on("tick", undefined as never)).toThrow(
-      new TypeError('a listener of "tick": a listener must be a function, got undefined'),
+      new TypeError('a listener of "tick" must be a function, got undefined'),
     );
     expect(socket.heard.size).toBe(before);
   });

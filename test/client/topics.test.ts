@@ -1,4 +1,4 @@
-import { type Client, createClient, type EventFailure, type TopicJoin } from "socket-ingress/client";
+import { type Client, createClient, type EventFailure, type JoinOptions, type TopicJoin } from "socket-ingress/client";
 import type { PresenceChange, PresenceNews } from "socket-ingress/realtime";
 import { afterEach, beforeEach, describe, expect, it, type Mock, vi } from "vitest";
 import { failure, FakeSocket, settled } from "./fixtures/fake-socket.js";
@@ -102,9 +102,9 @@ describe("a topic", () => {
 
   it("must have a name", () => {
     const client = createClient(FakeSocket.connected());
-    expect(() => client.joinTopic("")).toThrow(new TypeError('joinTopic: a topic must be a non-empty string, got ""'));
+    expect(() => client.joinTopic("")).toThrow(new TypeError('a topic to join must be a non-empty string, got ""'));
     expect(() => client.joinTopic(5 as never)).toThrow(
-      new TypeError("joinTopic: a topic must be a non-empty string, got 5"),
+      new TypeError("a topic to join must be a non-empty string, got 5"),
     );
   });
 });
@@ -216,12 +216,18 @@ describe("a refusal that nobody awaits", () => {
   });
 });
 
-describe("a snapshot", () => {
+describe.each(["onJoined", "onSnapshot"] as const)("a snapshot, taken with %s,", (form) => {
+  const taking = (fn: (snapshot: unknown) => unknown): JoinOptions =>
+    form === "onSnapshot" ? { onSnapshot: fn } : { onJoined: ({ snapshot }) => fn(snapshot) };
+
   it("comes before the join resolves", async () => {
     const socket = FakeSocket.connected();
     const seen: unknown[] = [];
     const joining = createClient(socket)
-      .joinTopic("room:42", { onJoined: ({ snapshot }) => seen.push(snapshot) })
+      .joinTopic(
+        "room:42",
+        taking((snapshot) => seen.push(snapshot)),
+      )
       .then(() => seen.push("joined"));
     socket.takeOne().reply({ snapshot: { n: 1 } });
     await joining;
@@ -232,10 +238,10 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     const [first, second] = [vi.fn<(s: unknown) => void>(), vi.fn<(s: unknown) => void>()];
-    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => first(snapshot) });
+    void client.joinTopic("room:42", taking(first));
     socket.takeOne().reply({ snapshot: 1 });
     await settled();
-    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => second(snapshot) });
+    void client.joinTopic("room:42", taking(second));
     socket.takeOne().reply({ snapshot: 2 });
     await settled();
     expect([first.mock.calls, second.mock.calls]).toEqual([[[1]], [[2]]]);
@@ -245,7 +251,7 @@ describe("a snapshot", () => {
     const socket = FakeSocket.connected();
     const client = createClient(socket);
     const onSnapshot = vi.fn<(s: unknown) => void>();
-    void client.joinTopic("room:42", { onJoined: ({ snapshot }) => onSnapshot(snapshot) });
+    void client.joinTopic("room:42", taking(onSnapshot));
     socket.takeOne().reply({ snapshot: 1 });
     await settled();
     socket.drop();
@@ -258,14 +264,40 @@ describe("a snapshot", () => {
   it("whose receiver throws is logged, and the topic is joined", async () => {
     const socket = FakeSocket.connected();
     const logger = recordingLogger();
-    const joining = createClient(socket, { logger }).joinTopic("room:42", {
-      onJoined: () => {
+    const joining = createClient(socket, { logger }).joinTopic(
+      "room:42",
+      taking(() => {
         throw new Error("no");
-      },
-    });
+      }),
+    );
     socket.takeOne().reply({ snapshot: 1 });
     await joining;
-    expect(logger.lines).toEqual(['error: socket-ingress: onJoined of "room:42" failed Error: no']);
+    expect(logger.lines).toEqual([`error: socket-ingress: ${form} of "room:42" failed Error: no`]);
+  });
+});
+
+describe("onSnapshot", () => {
+  it("is told behind onJoined, and not of a join that brought no snapshot", async () => {
+    const socket = FakeSocket.connected();
+    const told: unknown[] = [];
+    const client = createClient(socket);
+    void client.joinTopic("room:42", {
+      onJoined: ({ snapshot, rejoined }) => told.push(["onJoined", snapshot, rejoined]),
+      onSnapshot: (snapshot) => told.push(["onSnapshot", snapshot]),
+    });
+    for (const answer of [{ snapshot: null }, {}, { snapshot: 0 }]) {
+      socket.takeOne().reply(answer);
+      await settled();
+      socket.drop();
+      socket.connect();
+    }
+    expect(told).toEqual([
+      ["onJoined", null, false],
+      ["onSnapshot", null],
+      ["onJoined", undefined, true],
+      ["onJoined", 0, true],
+      ["onSnapshot", 0],
+    ]);
   });
 });
 

@@ -72,7 +72,8 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
       await using stage = await realtimeStage(transport);
       const ann = await stage.join({ user: "ann" });
       const onJoined = vi.fn<(joined: JoinedTopic) => void>();
-      await ann.client.joinTopic("room:42", { onJoined });
+      const onSnapshot = vi.fn<(snapshot: unknown) => void>();
+      await ann.client.joinTopic("room:42", { onJoined, onSnapshot });
       stage.market.items = 5;
       await ann.reconnect();
       await stage.caughtUp(ann);
@@ -80,6 +81,7 @@ describe.each(["real sockets", "memory"] as const)("client and server over %s", 
         [{ snapshot: { room: "42", items: 0 }, rejoined: false, recovered: false }],
         [{ snapshot: { room: "42", items: 5 }, rejoined: true, recovered: false }],
       ]);
+      expect(onSnapshot.mock.calls).toEqual([[{ room: "42", items: 0 }], [{ room: "42", items: 5 }]]);
     });
 
     it("that are revoked are lost at once, and told", async () => {

@@ -100,8 +100,8 @@ describe("what a door brings along", () => {
     },
   );
 
-  it("./client weighs at most 8.9 kB, minified and compressed, beside socket.io-client", async () => {
+  it("./client weighs at most 8.5 kB, minified and compressed, beside socket.io-client", async () => {
     const { text } = await bundle("client/index");
-    expect(gzipSync(text).byteLength).toBeLessThanOrEqual(8900);
+    expect(gzipSync(text).byteLength).toBeLessThanOrEqual(8500);
   });
 });

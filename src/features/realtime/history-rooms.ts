@@ -25,8 +25,8 @@ interface Reader {
   readonly places: Map<string, Place>;
   /** Those it is out of until they are reviewed, and until where it has them. */
   readonly suspended: Map<string, Position>;
-  /** Those its client was asked to join again. */
-  readonly awaited: Set<string>;
+  /** Those its client was asked to join again, and whether it has tried. */
+  readonly awaited: Map<string, "first try" | "tried">;
 }
 
 /** What a {@link HistoryRooms} works with. */
@@ -87,16 +87,19 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
 
   /** Takes a socket out of a topic until it is reviewed. */
   suspend(socket: AppSocket<App>, topic: string): void {
-    const awaited = this.awaits(socket, topic);
+    const awaited = this.#readers.get(socket)?.awaited.has(topic);
     const position = this.leave(socket, topic);
     const reader = this.#readers.get(socket);
     if (position) reader?.suspended.set(topic, position);
-    if (awaited) reader?.awaited.add(topic);
+    if (awaited) reader?.awaited.set(topic, "tried");
   }
 
-  /** Whether a socket was asked to join a topic again. */
-  awaits(socket: AppSocket<App>, topic: string): boolean {
-    return this.#readers.get(socket)?.awaited.has(topic) ?? false;
+  /** Whether a socket that joins a topic was asked to join it again, and whether this is its first try. */
+  asked(socket: AppSocket<App>, topic: string): "first try" | "tried" | undefined {
+    const { awaited } = this.#readers.get(socket) ?? {};
+    const asked = awaited?.get(topic);
+    if (asked) awaited?.set(topic, "tried");
+    return asked;
   }
 
   /** This node can't go on: all that read positions are asked to join again. */
@@ -199,7 +202,7 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   }
 
   #newReader(socket: object): Reader {
-    const reader: Reader = { places: new Map(), suspended: new Map(), awaited: new Set() };
+    const reader: Reader = { places: new Map(), suspended: new Map(), awaited: new Map() };
     this.#readers.set(socket, reader);
     return reader;
   }
@@ -207,7 +210,7 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   #ask(socket: Pick<Socket, "id" | "rooms" | "leave">, reader: Reader, topics: readonly string[]): void {
     for (const topic of topics) {
       reader.places.delete(topic);
-      reader.awaited.add(topic);
+      reader.awaited.set(topic, "first try");
       for (const room of innerRoomsOf(topic, socket.rooms))
         if (isPositioned(topic, room)) moveRooms(this.#options.log, () => socket.leave(room));
     }

@@ -1,7 +1,10 @@
 import { EventError } from "../../wire/event-error.js";
 
-/** What the first join of a topic costs, and one of a topic that the socket is in already: it draws a snapshot and a list of members. */
-const COST = { first: 1, again: 10 } as const;
+/**
+ * What a join costs that this server has asked for, the first join of a topic, and one of a topic that the socket is in already: it draws
+ * a snapshot and a list of members.
+ */
+const COST = { asked: 0, first: 1, again: 10 } as const;
 
 /** How much comes back in a second. */
 const PER_SECOND = 10;

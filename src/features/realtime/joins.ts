@@ -341,8 +341,8 @@ export class Joins<App extends AppServer = Server> {
         if (entry) this.#undeclared(socket, topic, entry);
         throw undeclared();
       }
-      const again = entry !== undefined && !entrance.awaits(socket, topic);
-      this.#limitOf(socket.id).take(again ? "again" : "first");
+      const asked = entrance.asked(socket, topic);
+      this.#limitOf(socket.id).take(asked === "first try" ? "asked" : entry && !asked ? "again" : "first");
       const last = entry?.attempts.at(-1);
       if (last?.shared === said) return { shares: last };
       if (!entry && known.size >= topicsPerSocket) {
@@ -350,8 +350,8 @@ export class Joins<App extends AppServer = Server> {
           details: { max: topicsPerSocket },
         });
       }
-      const asked = { raw: input, known: presence, shared: said };
-      return this.#part(topic, entry ?? this.#entry(socket.id, topic), matched, asked);
+      const request = { raw: input, known: presence, shared: said };
+      return this.#part(topic, entry ?? this.#entry(socket.id, topic), matched, request);
     } catch (error) {
       return { error };
     }

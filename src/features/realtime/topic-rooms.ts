@@ -25,8 +25,8 @@ export interface Entrance<App extends AppServer> {
   leave(socket: AppSocket<App>, topic: string): Position | undefined;
   /** The same, for a while: when it comes back by a review, it is given what it missed. */
   suspend(socket: AppSocket<App>, topic: string): void;
-  /** Whether this socket was asked to join the topic again. */
-  awaits(socket: AppSocket<App>, topic: string): boolean;
+  /** Whether this socket, which joins the topic, was asked to join it again, and whether this is its first try. */
+  asked(socket: AppSocket<App>, topic: string): "first try" | "tried" | undefined;
 }
 
 /**

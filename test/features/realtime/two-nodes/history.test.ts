@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { createClient } from "socket-ingress/client";
 import { createEmitter, MemoryTopicLog, topic, type HistorySettings } from "socket-ingress/realtime";
 import { memoryCluster } from "socket-ingress/testing";
 import { isSoak, rounds } from "../../../fixtures/soak.js";
@@ -16,6 +17,9 @@ const declare: NonNullable<DoorOptions["before"]> = (_manager, realtime) => {
   realtime.topics.define("short", { public: true, history: { keep: 10, maxAgeMs: 60_000 } });
   realtime.topics.define("plain", { public: true });
 };
+
+const declareMany: NonNullable<DoorOptions["before"]> = (_manager, realtime) =>
+  realtime.topics.define("many:{n}", { public: true, history });
 
 describe("topics with history on two nodes", () => {
   it("have their pushes reach the clients of the other node once, with plain events for those that read no positions", async () => {
@@ -91,6 +95,34 @@ describe("topics with history on two nodes", () => {
     );
     await (nodes.doors[0] as Door).realtime.emitSocket("said", 5, { topics: ["all", "post"] });
     for (const each of readers) await each.until(5);
+  });
+
+  it("are joined again as often as the server asks for it, by a client that is in as many as it may be", async () => {
+    const log = new SharedLog();
+    const topicsPerSocket = 50;
+    await using nodes = await startNodes(1, { log, topicsPerSocket, before: declareMany });
+    const { realtime, served } = nodes.doors[0] as Door;
+    const socket = served.client();
+    const answers: unknown[] = [];
+    const ask = socket.emitWithAck.bind(socket);
+    socket.emitWithAck = async (event, ...args) => {
+      const answer: unknown = await ask(event, ...args);
+      answers.push(answer);
+      return answer;
+    };
+    const client = createClient(socket);
+    const onGap = vi.fn<() => void>();
+    const names = Array.from({ length: topicsPerSocket }, (_, i) => `many:${i}`);
+    const joins = names.map((name) => client.joinTopic(name, { onGap }));
+    socket.connect();
+    await Promise.all(joins);
+    await realtime.emitSocket("said", 0, topic("many:0"));
+    for (let time = 1; time <= 6; time++) {
+      log.inner = new MemoryTopicLog();
+      await realtime.emitSocket("said", time, topic("many:0"));
+      await vi.waitFor(() => expect(onGap).toHaveBeenCalledTimes(time * topicsPerSocket), within);
+    }
+    expect(JSON.stringify(answers)).not.toContain("RATE_LIMITED");
   });
 
   it("are refused with the log in memory, at setup and when they are declared later", async () => {

@@ -5,7 +5,6 @@ import { holdsBinary, unsendable } from "../wire/sendable.js";
 import { isThenable } from "../wire/values.js";
 import type { AudienceData } from "./audience.js";
 import type { Cluster, NodeMessage, Reach } from "./cluster.js";
-import { unloggable } from "../wire/sendable.js";
 import { type CaughtUp, LogFollower } from "./log-follower.js";
 import { type HistoryOf, loggedPush, type LoggedPush } from "./logged-push.js";
 import { MemoryTopicLog } from "./memory-topic-log.js";

@@ -1,4 +1,4 @@
-import { EventError } from "../../wire/event-error.js";
+import { withoutStack } from "../../wire/event-error.js";
 
 /** What the first join of a topic costs, and one of a topic that the socket is in already: it draws a snapshot and a list of members. */
 const COST = { first: 1, again: 10 } as const;
@@ -29,7 +29,7 @@ export class JoinLimit {
     const missing = COST[kind] - this.#left;
     if (missing > 0) {
       const retryAfterMs = Math.ceil((missing / PER_SECOND) * 1_000);
-      throw new EventError("RATE_LIMITED", "this connection joins topics too often", { retryAfterMs });
+      throw withoutStack("RATE_LIMITED", "this connection joins topics too often", { retryAfterMs });
     }
     this.#left -= COST[kind];
   }

@@ -48,6 +48,7 @@ const all = [
   "growth",
   "features",
   "presence",
+  "topics",
   "chaos",
 ];
 /** It takes long and measures no time: it runs where it is named. */

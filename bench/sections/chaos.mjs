@@ -35,7 +35,8 @@ export const render = (results) => `## Chaos
 \`kill -9\`, stopped with SIGSTOP for five seconds, and Redis (\`appendonly yes\`, \`appendfsync always\`) is ended and started again. A run is
 green when every push that was taken in arrived in order, once, or its gap was told; no call ran twice; presence was right within 10 s; no
 process ended that was not killed; and no rejection was left unhandled. A push counts as taken in once its node has said so; a call is
-answered, or TIMEOUT where its node died in the middle of it, or OVERLOADED where Redis was away and nobody ran it.
+answered, or TIMEOUT where its node died in the middle of it, INTERNAL where its work, which notes itself in Redis, could not, or
+OVERLOADED where Redis was away and nobody ran it.
 
 ${table(
   [
@@ -48,7 +49,9 @@ ${table(
     ["gaps told", (row) => row.gaps],
     ["calls", (row) => row.calls],
     ["TIMEOUT", (row) => row.timeouts],
+    ["INTERNAL", (row) => row.internal],
     ["OVERLOADED", (row) => row.overloaded],
+    ["ghosts of a killed node, ms", (row) => row.ghostsMs],
   ],
   results,
 )}

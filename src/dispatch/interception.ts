@@ -101,8 +101,8 @@ class Interception implements Promise<unknown> {
 
 /**
  * One interceptor around what is inside it. If it returns nothing, what came from `next()` is the reply: a forgotten `return` must
- * not cost the caller the answer (decision 0011). Where neither the interceptor nor what is inside
- * returns a promise, none is made (decision 0042).
+ * not cost the caller the answer (decision 0011). Where neither the interceptor nor what is inside returns a promise, none is made (decision
+ * 0042).
  */
 export function intercepted(inner: Invoke, interceptor: AnyInterceptor): Invoke {
   return (context, args, count) => {

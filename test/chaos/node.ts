@@ -38,7 +38,7 @@ const quietly = (channel: string, message: string): Promise<number> => {
 Object.assign(forAdapter, { publish: quietly });
 const httpServer = createServer();
 const io = new Server(httpServer, {
-  adapter: createAdapter(forAdapter, { blockTimeInMs: 100, heartbeatInterval: 1_000, heartbeatTimeout: 3_000 }),
+  adapter: createAdapter(forAdapter, { blockTimeInMs: 100 }),
   pingInterval: 1_000,
   pingTimeout: 1_500,
 });

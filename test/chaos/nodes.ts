@@ -41,6 +41,11 @@ export class Nodes implements AsyncDisposable {
     return nodes;
   }
 
+  /** Where a node itself listens. */
+  urlOf(node: number): string {
+    return `http://127.0.0.1:${this.#place(node).port}`;
+  }
+
   /** Have a node push. One that is ended or stopped meanwhile may or may not have taken it. */
   push(node: number, n: number, topics: string[]): void {
     const { process } = this.#place(node);

@@ -307,7 +307,8 @@ it("detach leaves no listener on the engine, nor on a connection that is in no n
   await app.ingress.detach();
   expect(conn?.listenerCount("data")).toBe(1);
   expect(["connection", "flush", "drain"].map((event) => engine.listenerCount(event))).toEqual(
-    before.map((count, i) => (i < 2 ? count - 1 : count)),
+    // Frames are read there, and merged.
+    before.map((count, i) => count - ([1, 2][i] ?? 0)),
   );
   expect(await client.connect()).toMatchObject({ admitted: true });
 });

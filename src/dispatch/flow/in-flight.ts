@@ -71,35 +71,42 @@ export interface FlowLimits {
  * run as may. A client can open many namespaces on one transport, so a limit per socket would be none.
  */
 export class Flow {
-  /** Queues of sockets whose `connection` subscribers are not done. */
-  readonly kept: Set<Fifo<Waiting>> = new Set();
-  /** Events that wait for a lane of a subscriber, or behind it, and hold no place meanwhile (decision 0010). */
-  readonly parked: Set<Context> = new Set();
-  readonly #max: number;
-  readonly #maxPending: number;
+  readonly #limits: FlowLimits;
   /** Told when events start to wait, and when none does any more. */
-  readonly #onSaturation: (saturated: boolean) => void;
+  readonly #onSaturation: (flow: Flow, saturated: boolean) => void;
   #running = 0;
-  #resuming = new Fifo<Resuming>();
-  #waiting = new Fifo<Waiting>();
+  // Every connection has a flow, and few ever wait: each of these is made when it is first needed.
+  #kept: Set<Fifo<Waiting>> | undefined = undefined;
+  #parked: Set<Context> | undefined = undefined;
+  #resuming: Fifo<Resuming> | undefined = undefined;
+  #waiting: Fifo<Waiting> | undefined = undefined;
   #saturated = false;
 
-  constructor({ maxInFlight, maxPending }: FlowLimits, onSaturation: (saturated: boolean) => void) {
-    this.#max = maxInFlight;
-    this.#maxPending = maxPending;
+  constructor(limits: FlowLimits, onSaturation: (flow: Flow, saturated: boolean) => void) {
+    this.#limits = limits;
     this.#onSaturation = onSaturation;
+  }
+
+  /** Queues of sockets whose `connection` subscribers are not done. */
+  get kept(): Set<Fifo<Waiting>> {
+    return (this.#kept ??= new Set());
+  }
+
+  /** Events that wait for a lane of a subscriber, or behind it, and hold no place meanwhile (decision 0010). */
+  get parked(): Set<Context> {
+    return (this.#parked ??= new Set());
   }
 
   /** How many events wait. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting?.length ?? 0;
   }
 
   /** Whether as many events of this transport wait as may: for a place, a lane, or the `connection` subscribers of their socket. */
   get full(): boolean {
-    let pending = this.#waiting.length + this.parked.size;
-    for (const queue of this.kept) pending += queue.length;
-    return pending >= this.#maxPending;
+    let pending = this.waiting + (this.#parked?.size ?? 0);
+    for (const queue of this.#kept ?? []) pending += queue.length;
+    return pending >= this.#limits.maxPending;
   }
 
   /** Whether the next event has to wait. */
@@ -109,7 +116,7 @@ export class Flow {
 
   /** A run takes a place. The event that goes beyond the limit is never the one that asks: it has been stopped before. */
   take(): void {
-    if (++this.#running >= this.#max) this.#update();
+    if (++this.#running >= this.#limits.maxInFlight) this.#update();
   }
 
   /** A run gives its place back: it is over, or waits for a lane. */
@@ -121,23 +128,23 @@ export class Flow {
 
   /** Wait for a place, before all events that have not started. */
   resume(waiting: Resuming): void {
-    if (this.#running < this.#max) {
+    if (this.#running < this.#limits.maxInFlight) {
       this.take();
       waiting.start();
       return;
     }
-    this.#resuming.push(waiting);
+    (this.#resuming ??= new Fifo()).push(waiting);
   }
 
   /** Wait for a place, in order of arrival. */
   wait(waiting: Waiting): void {
-    this.#waiting.push(waiting);
+    (this.#waiting ??= new Fifo()).push(waiting);
     this.#update();
   }
 
   /** Takes out the events that fit. */
   takeOut(fits: (event: Waiting) => boolean): Waiting[] {
-    const taken = this.#waiting.take(fits);
+    const taken = this.#waiting?.take(fits) ?? [];
     this.#update();
     return taken;
   }
@@ -145,20 +152,21 @@ export class Flow {
   /** Nothing that waits will start any more. Tells what was lost. */
   cut(): CutEvent[] {
     const cut: CutEvent[] = [];
-    for (const queue of [this.#resuming, this.#waiting] as Fifo<Resuming>[]) cut.push(...cutAll(queue));
+    for (const queue of [this.#resuming, this.#waiting] as (Fifo<Resuming> | undefined)[])
+      if (queue !== undefined) cut.push(...cutAll(queue));
     this.#update();
     return cut;
   }
 
   #next(): void {
-    while (this.#running < this.#max) {
-      const resumed = this.#resuming.shift();
+    while (this.#running < this.#limits.maxInFlight) {
+      const resumed = this.#resuming?.shift();
       if (resumed !== undefined) {
         this.#running++;
         resumed.start();
         continue;
       }
-      const next = this.#waiting.shift();
+      const next = this.#waiting?.shift();
       if (next === undefined) break;
       next.start();
     }
@@ -166,10 +174,10 @@ export class Flow {
   }
 
   #update(): void {
-    const saturated = this.#running >= this.#max || this.#waiting.length > 0;
+    const saturated = this.#running >= this.#limits.maxInFlight || this.waiting > 0;
     if (saturated === this.#saturated) return;
     this.#saturated = saturated;
-    this.#onSaturation(saturated);
+    this.#onSaturation(this, saturated);
   }
 }
 

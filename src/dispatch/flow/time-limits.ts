@@ -61,8 +61,9 @@ export class TimeLimit {
     const mustLook = this.#timer === undefined && this.#ms !== Infinity;
     item.since = mustLook || this.#isExact ? performance.now() : -1;
     if (mustLook) this.#lookAgain(item.since);
-    // Fake timers that leave the clock alone, as node:test's do: no look would find that anything's time is over.
-    if (setTimeout !== realTimeout && performance.now === realNow && this.#ms !== Infinity) this.#time(item);
+    // Fake timers that leave the clock alone, as node:test's do: no look would find that anything's time is over. A spy is none.
+    if (setTimeout !== realTimeout && performance.now === realNow && this.#ms !== Infinity && !("mock" in setTimeout))
+      this.#time(item);
   }
 
   remove(item: Limited): void {

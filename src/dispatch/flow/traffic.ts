@@ -59,6 +59,13 @@ export class Traffic {
     options.before.onAny = (any) => (this.attention += any ? 1 : -1);
   }
 
+  /** One for all flows: every connection has a flow. */
+  readonly #onSaturation = (flow: Flow, saturated: boolean): void => {
+    this.attention += saturated ? 1 : -1;
+    if (saturated) this.#saturated.add(flow);
+    else this.#saturated.delete(flow);
+  };
+
   /** Whether new events are answered `SHUTTING_DOWN`. */
   get draining(): boolean {
     return this.#draining;
@@ -221,12 +228,7 @@ export class Traffic {
     if (conn === undefined) return this.#loose;
     let flow = this.#flows.get(conn);
     if (flow === undefined) {
-      const made = new Flow(this.#options, (saturated) => {
-        this.attention += saturated ? 1 : -1;
-        if (saturated) this.#saturated.add(made);
-        else this.#saturated.delete(made);
-      });
-      flow = made;
+      flow = new Flow(this.#options, this.#onSaturation);
       this.#flows.set(conn, flow);
     }
     return flow;

@@ -393,12 +393,9 @@ export class Joins<App extends AppServer = Server> {
     besides: readonly Promise<unknown>[],
     answer: () => boolean,
   ): Promise<void> {
-    const { signal } = manner.context;
-    const abort = (): void => {
-      for (const part of parts) this.#giveUp(manner, part, signal.reason);
-    };
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
+    const unwatch = whenAborted(manner.context, (reason) => {
+      for (const part of parts) this.#giveUp(manner, part, reason);
+    });
     await Promise.all([...parts.map((part) => this.#decide(manner, part)), ...besides]);
     await this.#enter(manner, parts);
     // Nothing is awaited between the state of presence and the answer: what changes after this arrives after it.
@@ -409,7 +406,7 @@ export class Joins<App extends AppServer = Server> {
       if (heard) this.#admitted(part);
       else this.#fail(manner, part, withoutStack("TIMEOUT", "no answer in time"));
     }
-    signal.removeEventListener("abort", abort);
+    unwatch();
     for (const part of parts) this.#over(manner.context.socket, part);
   }
 
@@ -501,8 +498,10 @@ export class Joins<App extends AppServer = Server> {
 
   #admitted({ entry, attempt, verdict }: Part<App>): void {
     entry.state = "in";
+    // What is kept holds on to nothing that only the join needed.
+    const { socket, matched, input, grant, user, session } = verdict as Verdict<App>; // it was decided
     // Of another application's type here, since what is in a map can't say whose it is; it is given back to its own definition alone.
-    entry.admission = verdict as unknown as Admission<never>;
+    entry.admission = { socket, matched, input, grant, user, session } as unknown as Admission<never>;
     entry.verdicts++;
     attempt.succeed();
   }
@@ -520,7 +519,7 @@ export class Joins<App extends AppServer = Server> {
   }
 
   #over(socket: AppSocket<App>, { topic, entry, attempt, error }: Part<App>): void {
-    entry.attempts = entry.attempts.filter((other) => other !== attempt);
+    entry.attempts = entry.attempts.length === 1 ? NONE : entry.attempts.filter((other) => other !== attempt);
     attempt.fail(error);
     this.#forget(socket.id, topic, entry);
   }
@@ -639,6 +638,26 @@ export class Joins<App extends AppServer = Server> {
     // The application's types say what it sends; our own events are none of them.
     (socket as unknown as { emit(event: string, payload: unknown): void }).emit(event, payload);
   }
+}
+
+/**
+ * Calls back when the event is given up, unless that is ended before. A signal is half of what a topic takes of memory, so it is read only
+ * if the answer is not there by the next turn.
+ *
+ * @returns the function that ends it
+ */
+function whenAborted(context: { readonly signal: AbortSignal }, fn: (reason: unknown) => void): () => void {
+  let signal: AbortSignal | undefined;
+  const abort = (): void => fn(signal?.reason);
+  const next = setImmediate(() => {
+    signal = context.signal;
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  });
+  return () => {
+    clearImmediate(next);
+    signal?.removeEventListener("abort", abort);
+  };
 }
 
 /** Whether its client thinks that it is in. */

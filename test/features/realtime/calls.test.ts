@@ -203,6 +203,19 @@ describe("a call", () => {
     expect(await ran.promise).toBe(7);
   });
 
+  it("is one event to beforeEvent, which is told its request id, however often it is repeated", async () => {
+    await using door = await open();
+    const asked: unknown[] = [];
+    door.ingress.beforeEvent(({ event, requestId }) => void (event === "pay" && asked.push(requestId)));
+    door.ingress.subscribe("pay", () => ({ receipt: 1 }));
+    const client = await door.enter({ user: "ada" });
+    const replies = [client.call("r1", "pay"), client.call("r1", "pay")];
+    expect(await Promise.all(replies)).toEqual([{ receipt: 1 }, { receipt: 1 }]);
+    expect(await client.call("r1", "pay")).toEqual({ receipt: 1 });
+    expect(await client.socket.emitWithAck("pay")).toEqual({ receipt: 1 });
+    expect(asked).toEqual(["r1", undefined]);
+  });
+
   it("passes middleware of socket.use under its own name", async () => {
     const seen: unknown[] = [];
     await using door = await open({

@@ -17,6 +17,7 @@ export const slow = [
   "test/socket-io/recover-after-asking.test.ts",
   "test/**/*postgres*.test.ts", // PostgreSQL
   "test/repo/examples.test.ts", // every example, started and ended several times
+  "test/promises/package.test.ts", // a build of everything, and programs that use it
   "test/repo/skipped.test.ts", // a run inside the run
   "test/repo/compiles.test.ts", // a program of everything that the documents show and that must not compile
 ];

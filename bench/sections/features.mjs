@@ -1,8 +1,9 @@
 /** What each thing that can be asked for costs, one at a time. */
 import { alternate, serve } from "../measure/measure.mjs";
-import { onOneServer } from "../measure/rows.mjs";
+import { start } from "../measure/processes.mjs";
+import { attempt, onOneServer } from "../measure/rows.mjs";
 import { pairedRatio, spread } from "../measure/statistics.mjs";
-import { figure, ratio, table } from "../measure/table.mjs";
+import { figure, figures, ratio, table } from "../measure/table.mjs";
 import { events } from "../load/workload.mjs";
 import { measureGroups } from "./dispatch.mjs";
 
@@ -15,6 +16,27 @@ const namespaces = {
   "/conc": { concurrency: 10 },
   "/inte": { use: "pass" },
 };
+
+/** What each kind of refusal takes beside an answer, a process for each round. */
+async function measureRefusals({ rounds, log }) {
+  const runs = [];
+  for (let round = 0; round < rounds; round++) {
+    const measured = await attempt("refusals", log, async () => {
+      const child = await start("measure/refusals.mjs", [], ["--no-warnings"]);
+      try {
+        return await child.ask("measure");
+      } finally {
+        await child.stop();
+      }
+    });
+    if (measured !== undefined) runs.push(measured);
+  }
+  return (runs[0] ?? []).map(({ name }, index) => ({
+    name,
+    ns: spread(runs.map((run) => run[index].ns)),
+    ratio: spread(runs.map((run) => run[index].ns / run[0].ns)),
+  }));
+}
 
 /** Measures each feature in process, and end to end where it is a matter of a subscription. */
 export async function run({ load, rounds, windows, log }) {
@@ -57,11 +79,11 @@ export async function run({ load, rounds, windows, log }) {
       feature: wanted.find((feature) => `/${feature}`.startsWith(namespace)),
       ratio: spread(ratios[namespace]),
     });
-  return { inProcess, endToEnd };
+  return { inProcess, endToEnd, refusals: await measureRefusals({ rounds, log }) };
 }
 
 /** The section of RESULTS.md. */
-export const render = ({ inProcess, endToEnd }) => `## The price of each feature
+export const render = ({ inProcess, endToEnd, refusals = [] }) => `## The price of each feature
 
 One subscriber, one thing asked for at a time, against the same subscriber of ours with nothing asked for, in turns in one process;
 an interceptor makes a promise. Diagnostics are on while somebody subscribes to the tracing channel (which, in that row, the case
@@ -89,5 +111,17 @@ ${table(
     ["ratio", (row) => ratio(row.ratio)],
   ],
   endToEnd,
+)}
+
+What a refusal takes, from the decoded packet to the acknowledgement's call, in process. An error that is thrown takes about a microsecond
+by itself, and a stack that is collected many (decision 0045); of invalid input the schema's part is counted, too.
+
+${table(
+  [
+    ["", (row) => row.name],
+    ["ns", (row) => figures(row.ns)],
+    ["x answer", (row) => ratio(row.ratio)],
+  ],
+  refusals,
 )}
 `;

@@ -1,4 +1,5 @@
 import type { ManagerDescription, SubscriptionDescription } from "socket-ingress";
+import type { TopicDescription } from "socket-ingress/realtime";
 
 /**
  * Who runs at which event, in that order and within which limits: a line for each event, and what the program is built on after its own.
@@ -14,6 +15,20 @@ export function eventTable({ events, builtIn }: ManagerDescription, timeoutMs: n
   const handlers = grouped(builtIn, ({ handler }) => handler);
   const others = [...handlers].map(([handler, rows]) => `  ${handler}: ${rows.map(({ event }) => event).join(", ")}`);
   return [...lines, ...(others.length > 0 ? ["", "  built in", ...others] : [])].join("\n");
+}
+
+/** Who may join which topics, and what these have. */
+export function topicTable(topics: readonly TopicDescription[]): string {
+  const lines = topics.map(({ pattern, policy, input, presence, history }) => {
+    const said = [
+      policy === "public" ? "public" : "asks at join",
+      input && "input",
+      presence && "presence",
+      history !== undefined && `history (${history.keep} pushes, ${history.maxAgeMs / 1_000} s)`,
+    ];
+    return `  ${pattern}: ${said.filter((word) => word !== false).join(", ")}`;
+  });
+  return ["  topics", ...lines].join("\n");
 }
 
 function grouped<Row, Key>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {

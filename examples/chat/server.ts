@@ -8,7 +8,7 @@ import { Realtime } from "socket-ingress/realtime";
 import { listen, portFromEnvironment } from "../page/listen.js";
 import { servePage } from "../page/serve-page.js";
 import type { App } from "./app.js";
-import { eventTable } from "./event-table.js";
+import { eventTable, topicTable } from "./event-table.js";
 import { FaultsHandler } from "./faults-handler.js";
 import { ModerationHandler } from "./moderation-handler.js";
 import { RoomsController } from "./rooms-controller.js";
@@ -43,4 +43,5 @@ await manager.boot();
 manager.shutdownOnSignals(); // SIGINT, SIGTERM: finish what runs, then close
 
 const url = await listen(httpServer, port);
-console.log(`${eventTable(manager.describe(), manager.ingress.timeoutMs)}\n\nlistening on ${url}`);
+const events = eventTable(manager.describe(), manager.ingress.timeoutMs);
+console.log(`${events}\n\n${topicTable(realtime.topics.describe())}\n\nlistening on ${url}`);

@@ -26,7 +26,10 @@ export interface ClientSocket {
   /** Whoever makes its connections, as socket.io-client's Manager. */
   readonly io?: ClientManager;
   /** Emits what may be dropped while the connection can't take it. */
-  readonly volatile?: { emit(event: string, ...args: any[]): unknown };
+  readonly volatile?: {
+    /** Emits, or drops it. */
+    emit(event: string, ...args: any[]): unknown;
+  };
   /** Connects again. Without it, a connection that the server ended or refused is not tried again. */
   connect?(): unknown;
   /** The listeners of an event. Without it, pushes of topics with a history are heard by {@link Client.on} alone. */

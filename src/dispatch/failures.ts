@@ -1,4 +1,4 @@
-import { EventError } from "../wire/event-error.js";
+import { type EventError, withoutStack } from "../wire/event-error.js";
 import type { ErrorCode } from "../wire/codes.js";
 import type { Failure } from "../wire/failure.js";
 
@@ -18,22 +18,22 @@ export const refusals: Readonly<Record<"overloaded" | "shuttingDown" | "unknownE
 
 /** The server is going away. */
 export function shuttingDown(message: string = refusals.shuttingDown.error.message): EventError {
-  return new EventError("SHUTTING_DOWN", message);
+  return withoutStack("SHUTTING_DOWN", message);
 }
 
 /** Nobody answered within the time limit. */
 export function timedOut(): EventError {
-  return new EventError("TIMEOUT", "no answer in time");
+  return withoutStack("TIMEOUT", "no answer in time");
 }
 
 /** The client has gone before there was an answer. */
 export function clientGone(): EventError {
-  return new EventError("DISCONNECTED", "the client is gone");
+  return withoutStack("DISCONNECTED", "the client is gone");
 }
 
 /** A `connect` subscriber said `false`. */
 export function notAllowed(): EventError {
-  return new EventError("FORBIDDEN", "this connection is not allowed");
+  return withoutStack("FORBIDDEN", "this connection is not allowed");
 }
 
 /** The same failure without what may have made it impossible to send. */

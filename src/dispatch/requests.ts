@@ -5,7 +5,7 @@ import { toFailure } from "../wire/to-failure.js";
 import type { Traffic } from "./flow/traffic.js";
 import type { Acknowledge } from "./reply.js";
 import type { Repeats } from "../events/repeats.js";
-import { EventError } from "../wire/event-error.js";
+import { withoutStack } from "../wire/event-error.js";
 import { isFailure } from "../wire/failure.js";
 import { REQUEST_ID_MAX } from "../wire/requests.js";
 
@@ -66,7 +66,7 @@ export class Requests {
       if (typeof requestId !== "string" || requestId === "" || requestId.length > REQUEST_ID_MAX) {
         const message = `expected a string of 1 to ${REQUEST_ID_MAX} characters`;
         const issues = [{ path: ["requestId"], message }];
-        throw new EventError("INVALID_INPUT", "the request id does not fit", { details: { issues } });
+        throw withoutStack("INVALID_INPUT", "the request id does not fit", { details: { issues } });
       }
       return repeats({ socket, event: entry.event, args: caller.args, requestId }, async () => run(requestId));
     };

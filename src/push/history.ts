@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
-import { holdsBinary, unsendable } from "../wire/sendable.js";
+import { unloggable } from "../wire/sendable.js";
 import { isThenable } from "../wire/values.js";
 import type { AudienceData } from "./audience.js";
 import type { Cluster, NodeMessage, Reach } from "./cluster.js";
-import { unloggable } from "../wire/sendable.js";
 import { type CaughtUp, LogFollower } from "./log-follower.js";
 import { type HistoryOf, loggedPush, type LoggedPush } from "./logged-push.js";
 import { MemoryTopicLog } from "./memory-topic-log.js";
@@ -118,7 +117,7 @@ export class History {
       if (options[option] !== undefined && options[option] !== false)
         throw new TypeError(`"${event}": a ${option} push to topic ${topic}, which has a history, can't be kept`);
     }
-    const reason = unsendable(payload) ?? (holdsBinary(payload) ? "it holds binary data" : undefined);
+    const reason = unloggable(payload);
     if (reason !== undefined)
       throw new TypeError(`"${event}": a push to topic ${topic}, which has a history, can't be kept: ${reason}`);
     if (this.#alone) return undefined;

@@ -11,7 +11,7 @@ import type { IngressState } from "../dispatch/ingress-state.js";
 import { endRecovery } from "./recover-after-asking.js";
 import { writeLog } from "../lifecycle/log.js";
 import type { TransportNamespaces } from "./transport-namespaces.js";
-import { EventError } from "../wire/event-error.js";
+import { type EventError, withoutStack } from "../wire/event-error.js";
 import type { Failure } from "../wire/failure.js";
 
 /** What Socket.IO sends as `connect_error`: `message`, and `data` as it is. */
@@ -88,7 +88,7 @@ export class Admission {
     if (!namespaces.enter(socket)) {
       // Not refused: an honest client would give up, and one whose transport ends comes back by itself.
       socket.conn.close(true);
-      return notAsked(socket, next, new EventError("CONFLICT", "this connection is being admitted already"));
+      return notAsked(socket, next, withoutStack("CONFLICT", "this connection is being admitted already"));
     }
     if (!this.wanted) {
       namespaces.decided(socket, true);

@@ -10,6 +10,13 @@ export interface EventErrorOptions {
   retryAfterMs?: number;
   /** What led to it; for the log, never sent. */
   cause?: unknown;
+  /**
+   * Whether it collects a stack, which takes longer than all else about answering an event. `false` is for what clients can bring about as
+   * often as they like (decision 0045).
+   *
+   * @default true
+   */
+  stack?: boolean;
 }
 
 /**
@@ -46,11 +53,21 @@ export class EventError extends Error {
         `EventError: retryAfterMs must be a number of milliseconds from 0, got ${describeValue(retryAfterMs)}`,
       );
     }
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    const withCause = "cause" in options ? { cause: options.cause } : undefined;
+    const { stackTraceLimit } = Error;
+    // Not assigned: where `Error` is frozen (`--frozen-intrinsics`) that throws.
+    if (options.stack === false) Reflect.set(Error, "stackTraceLimit", 0);
+    super(message, withCause);
+    if (options.stack === false) Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
     this.code = code;
     this.details = options.details;
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** An {@link EventError} of our own that answers a client, as often as it likes: without a stack (decision 0045). */
+export function withoutStack(code: string, message: string, options?: Omit<EventErrorOptions, "stack">): EventError {
+  return new EventError(code, message, { ...options, stack: false });
 }
 
 /** Whether `thrown` is an {@link EventError}. Total: `instanceof` throws on a revoked proxy. */

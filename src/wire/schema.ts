@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { EventError } from "./event-error.js";
+import { type EventError, withoutStack } from "./event-error.js";
 
 /** One thing that is wrong with an input: where, and what. */
 export interface InputIssue {
@@ -29,5 +29,5 @@ function readSegment(segment: PropertyKey | StandardSchemaV1.PathSegment): strin
 
 /** The refusal of an input that does not fit. */
 export function invalidInput(issues: InputIssue[]): EventError {
-  return new EventError("INVALID_INPUT", "the input does not fit", { details: { issues } });
+  return withoutStack("INVALID_INPUT", "the input does not fit", { details: { issues } });
 }

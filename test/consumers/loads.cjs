@@ -50,13 +50,18 @@ async function clientsUnderstandEachOther() {
 }
 
 void (async () => {
-  const { ServiceManager } = require("socket-ingress");
+  const { ServiceManager, SocketIngress } = require("socket-ingress");
   const line = () => {};
   const quiet = { trace: line, debug: line, info: line, warn: line, error: line, fatal: line, child: () => quiet };
   const { Server } = require("socket.io");
   new ServiceManager(new Server(), { logger: quiet });
   assert.ok(!loaded("/pino/"), "pino is loaded for a server that has a logger");
-  new ServiceManager(new Server());
+  const ingress = new SocketIngress();
+  assert.ok(!loaded("/pino/"), "pino is loaded before there is a line to write");
+  ingress.subscribe("fail", () => {
+    throw new Error("the default logger writes this line");
+  });
+  await ingress.dispatch("fail", {});
   assert.ok(loaded("/pino/"), "the default logger is pino");
   await doorsAreTheSame();
   await halvesMeet();

@@ -364,6 +364,26 @@ describe("concurrency, per socket or per key", () => {
     expect(order).toEqual([0, 2]);
   });
 
+  it("what the package refuses collects no stack, whatever of an event was too much", async () => {
+    const ingress = new SocketIngress();
+    const errors: Error[] = [];
+    ingress.subscribeErrorDefault((error) => errors.push(error as Error));
+    ingress.subscribe("lane", () => new Promise(() => undefined), { concurrency: 1, queueMax: 0, timeoutMs: 5 });
+    ingress.subscribe("oldest", () => new Promise(() => undefined), {
+      concurrency: 1,
+      queueMax: 1,
+      overflow: "dropOldest",
+      timeoutMs: 5,
+    });
+    ingress.subscribe("input", () => 1, { input: z.object({ id: z.number() }) });
+    const events = ["lane", "lane", "oldest", "oldest", "oldest", "input"];
+    const replies = await Promise.all(events.map((event) => ingress.dispatch(event, {}, "no object")));
+    const codes = ["TIMEOUT", "OVERLOADED", "TIMEOUT", "OVERLOADED", "TIMEOUT", "INVALID_INPUT"];
+    expect(replies.map(codeOf)).toEqual(codes);
+    expect(errors.map((error) => (error as EventError).code).sort()).toEqual([...codes].sort());
+    expect(errors.filter(({ stack }) => stack?.includes("\n    at "))).toEqual([]);
+  });
+
   it("events beyond queueMax are refused with OVERLOADED", async () => {
     const ingress = quiet();
     const { run, open } = gated();

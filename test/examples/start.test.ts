@@ -116,6 +116,7 @@ describe("npm start", () => {
       expect(own).toContain("  whoami      rooms.whoami");
       expect(own.filter((line) => /ingress:|realtime|[{}']/.test(line))).toEqual([]);
       expect(builtIn[0]).toMatch(/^  realtime: .*ingress:join, ingress:leave/);
+      expect(builtIn.slice(1, 4)).toEqual(["", "  topics", "  room:{id}: asks at join, presence"]);
       expect(err).toBe("");
     },
   );

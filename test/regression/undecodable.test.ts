@@ -1,9 +1,9 @@
 import * as msgpack from "socket.io-msgpack-parser";
-import * as ofSocketIo from "socket.io-parser";
 import { describe, expect, it } from "vitest";
 import { topic, user } from "socket-ingress/realtime";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 import { type Client, type Door, open } from "../features/realtime/door.js";
+import { defaultParser } from "../../src/testing/socket-io-parts.js";
 
 // What Socket.IO encodes and a client's decoder refuses: its connection ended with `parse error`, without a line in the log, and of a
 // push everybody's did. Replies are held over all transports by `test/promises/parity`.
@@ -93,9 +93,10 @@ describe("with a parser of the application's own", () => {
   });
 
   it("its decoder is asked how many attachments it takes", async () => {
+    const ofSocketIo = defaultParser();
     class Decoder extends ofSocketIo.Decoder {
       constructor() {
-        super({ maxAttachments: 20 } as never);
+        super({ maxAttachments: 20 });
       }
     }
     const parser = { ...ofSocketIo, Decoder };

@@ -11,6 +11,28 @@ describe("an EventError", () => {
     expect("cause" in new EventError("CONFLICT", "taken")).toBe(false);
   });
 
+  it("has a stack unless it is told to have none, and what is made after it has one again", () => {
+    const frames = (error: Error): number => error.stack?.match(/\n {4}at /g)?.length ?? 0;
+    const before = Error.stackTraceLimit;
+    expect(frames(new EventError("FORBIDDEN", "no", { stack: false }))).toBe(0);
+    expect(Error.stackTraceLimit).toBe(before);
+    expect(frames(new EventError("FORBIDDEN", "no"))).toBeGreaterThan(0);
+    expect(new EventError("FORBIDDEN", "no", { stack: false, details: 1 })).toMatchObject({
+      message: "no",
+      details: 1,
+    });
+  });
+
+  it("without a stack can be made where `Error` is frozen", () => {
+    const { stackTraceLimit } = Error;
+    Object.defineProperty(Error, "stackTraceLimit", { writable: false });
+    try {
+      expect(new EventError("FORBIDDEN", "no", { stack: false }).code).toBe("FORBIDDEN");
+    } finally {
+      Object.defineProperty(Error, "stackTraceLimit", { writable: true, value: stackTraceLimit });
+    }
+  });
+
   it.each([
     [[""], /code must be a non-empty string, got ""/],
     [[undefined], /code must be a non-empty string, got undefined/],

@@ -4,7 +4,7 @@ import type { Invoke, Subscription } from "../subscription.js";
 import type { Context } from "../context.js";
 import { refusals } from "../failures.js";
 import type { LaneTurn } from "./lane-turn.js";
-import { EventError } from "../../wire/event-error.js";
+import { type EventError, withoutStack } from "../../wire/event-error.js";
 
 /** How many runs of one subscriber may overlap, and what becomes of the others. */
 export interface LaneLimits {
@@ -77,11 +77,11 @@ export class Lanes {
     const waiting = (lane.waiting ??= []);
     if (waiting.length >= this.#limits.queueMax) {
       const oldest = this.#limits.overflow === "dropOldest" ? waiting.shift() : undefined;
-      if (oldest === undefined) throw new EventError("OVERLOADED", "too many events of this kind are waiting");
-      oldest.refuse(new EventError("OVERLOADED", "a newer event took the place of this one"));
+      if (oldest === undefined) throw withoutStack("OVERLOADED", "too many events of this kind are waiting");
+      oldest.refuse(withoutStack("OVERLOADED", "a newer event took the place of this one"));
     }
     // What is dispatched from inside an event is part of that.
-    if (flow.full && !context.nested) throw new EventError("OVERLOADED", refusals.overloaded.error.message);
+    if (flow.full && !context.nested) throw withoutStack("OVERLOADED", refusals.overloaded.error.message);
     return new Promise<void>((resolve, reject) => {
       const waiter: Waiter = {
         grant: () => {

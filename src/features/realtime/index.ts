@@ -94,7 +94,7 @@ export type { Names, Target, TargetOptions } from "../../push/target.js";
 export type { LeftContext, LeftReason, TopicContext } from "./topic-context.js";
 export type { ParamsOf } from "./topic-pattern.js";
 export { Topics } from "./topics.js";
-export type { HistorySettings, MatchedTopic, PresenceInfo, TopicDefinition } from "./topics.js";
+export type { HistorySettings, MatchedTopic, PresenceInfo, TopicDefinition, TopicDescription } from "./topics.js";
 export { MemoryWaitingRoom } from "./groups/waiting-room.js";
 export type { WaitingRoom } from "./groups/waiting-room.js";
 export type { Awaitable } from "../../wire/values.js";

@@ -1,4 +1,4 @@
-import { EventError } from "../../wire/event-error.js";
+import { withoutStack } from "../../wire/event-error.js";
 
 /**
  * What a join costs that this server has asked for, the first join of a topic, and one of a topic that the socket is in already: it draws
@@ -32,7 +32,7 @@ export class JoinLimit {
     const missing = COST[kind] - this.#left;
     if (missing > 0) {
       const retryAfterMs = Math.ceil((missing / PER_SECOND) * 1_000);
-      throw new EventError("RATE_LIMITED", "this connection joins topics too often", { retryAfterMs });
+      throw withoutStack("RATE_LIMITED", "this connection joins topics too often", { retryAfterMs });
     }
     this.#left -= COST[kind];
   }

@@ -5,7 +5,7 @@ import type { Logger } from "../../lifecycle/logger.js";
 import { idsOf } from "../../push/rooms.js";
 import type { Position } from "../../push/topic-log.js";
 import { passes } from "../../wire/codes.js";
-import { EventError, isEventError } from "../../wire/event-error.js";
+import { type EventError, isEventError, withoutStack } from "../../wire/event-error.js";
 import { invalidInput, readIssues } from "../../wire/schema.js";
 import { parserOf, undecodable } from "../../wire/sendable.js";
 import { describeValue, isThenable, printable } from "../../wire/values.js";
@@ -220,7 +220,7 @@ export class Joins<App extends AppServer = Server> {
         const outcome = shared.get(topic) ?? resultOf(part as Part<App> | { error: unknown });
         // Lost again before it could be answered.
         if (shared.has(topic) && "joined" in outcome && this.#sockets.get(socket.id)?.get(topic)?.state !== "in")
-          return { error: new EventError("CONFLICT", "the topic was lost meanwhile") };
+          return { error: withoutStack("CONFLICT", "the topic was lost meanwhile") };
         return outcome;
       });
       const heard = answer(outcomes);
@@ -334,7 +334,7 @@ export class Joins<App extends AppServer = Server> {
     const { topics, topicsPerSocket, entrance } = this.#options;
     try {
       const known = this.#sockets.get(socket.id);
-      if (!known) throw new EventError("CONFLICT", "the connection ended");
+      if (!known) throw withoutStack("CONFLICT", "the connection ended");
       const entry = known.get(topic);
       const matched = topics.match(topic);
       if (!matched) {
@@ -346,7 +346,7 @@ export class Joins<App extends AppServer = Server> {
       const last = entry?.attempts.at(-1);
       if (last?.shared === said) return { shares: last };
       if (!entry && known.size >= topicsPerSocket) {
-        throw new EventError("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
+        throw withoutStack("CONFLICT", `a connection can join ${topicsPerSocket} topics at once`, {
           details: { max: topicsPerSocket },
         });
       }
@@ -404,7 +404,7 @@ export class Joins<App extends AppServer = Server> {
     const heard = answer();
     for (const part of joined.keys()) {
       if (heard) this.#admitted(part);
-      else this.#fail(manner, part, new EventError("TIMEOUT", "no answer in time"));
+      else this.#fail(manner, part, withoutStack("TIMEOUT", "no answer in time"));
     }
     unwatch();
     for (const part of parts) this.#over(manner.context.socket, part);
@@ -577,7 +577,7 @@ export class Joins<App extends AppServer = Server> {
 
   /** Time is up, or the client is gone: nobody waits for the policy any longer. */
   #giveUp(manner: Manner<App>, { topic, entry, attempt }: Part<App>, reason: unknown): void {
-    const { code, message } = isEventError(reason) ? reason : new EventError("TIMEOUT", "no answer in time");
+    const { code, message } = isEventError(reason) ? reason : withoutStack("TIMEOUT", "no answer in time");
     const cancelled = new Cancelled(code, message);
     attempt.cancel(cancelled);
     if (!(isIn(entry) && manner.keeps(cancelled))) this.#refuse(manner.context.socket, topic, entry, cancelled);
@@ -593,7 +593,7 @@ export class Joins<App extends AppServer = Server> {
     const was = isIn(entry);
     const at = this.#out(socket, topic, entry, "refused");
     if (!was || !socket.connected) return;
-    const { code, message } = isEventError(error) ? error : new EventError("INTERNAL", "the server failed");
+    const { code, message } = isEventError(error) ? error : withoutStack("INTERNAL", "the server failed");
     this.#tellEvicted(socket, { topic, code, message }, at);
   }
 
@@ -695,15 +695,15 @@ async function validated(
 
 function check({ cancelled }: Attempt, { connected }: { readonly connected: boolean }): void {
   if (cancelled) throw cancelled;
-  if (!connected) throw new EventError("CONFLICT", "the connection ended");
+  if (!connected) throw withoutStack("CONFLICT", "the connection ended");
 }
 
 function notAllowed(): EventError {
-  return new EventError("FORBIDDEN", "you may not join this topic");
+  return withoutStack("FORBIDDEN", "you may not join this topic");
 }
 
 function undeclared(): EventError {
-  return new EventError("FORBIDDEN", "this topic can't be joined");
+  return withoutStack("FORBIDDEN", "this topic can't be joined");
 }
 
 /** Whether a refusal passes; what was not meant for the client is `INTERNAL`. */

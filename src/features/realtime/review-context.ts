@@ -2,7 +2,7 @@ import { longestTimerMs } from "../../wire/values.js";
 import type { EventContext } from "../../events/event-context.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Logger } from "../../lifecycle/logger.js";
-import { EventError } from "../../wire/event-error.js";
+import { withoutStack } from "../../wire/event-error.js";
 
 /**
  * What a topic's policy is given when it is asked again without an event: there is nobody to answer and nothing to stop. It takes no
@@ -37,7 +37,7 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
       if (this.socket.connected) this.socket.once("disconnect", this.#abort);
       else this.#abort();
       if (this.#timeoutMs <= longestTimerMs) {
-        const late = (): void => this.#controller?.abort(new EventError("TIMEOUT", "no answer in time"));
+        const late = (): void => this.#controller?.abort(withoutStack("TIMEOUT", "no answer in time"));
         this.#timer = setTimeout(late, this.#timeoutMs);
         this.#timer.unref();
       }
@@ -59,5 +59,5 @@ export class ReviewContext<App extends AppServer> implements EventContext<App> {
     this.socket.off("disconnect", this.#abort);
   }
 
-  readonly #abort = (): void => this.#controller?.abort(new EventError("DISCONNECTED", "the client is gone"));
+  readonly #abort = (): void => this.#controller?.abort(withoutStack("DISCONNECTED", "the client is gone"));
 }

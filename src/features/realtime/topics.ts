@@ -85,6 +85,20 @@ export type PresenceInfo<App extends AppServer, Params, Input> = (
   input: Input,
 ) => unknown;
 
+/** Who may join the topics of one pattern, and what they have, for whoever reads a table of them. */
+export interface TopicDescription {
+  /** The pattern, as it was declared. */
+  readonly pattern: string;
+  /** Who decides about a join: `public` for everybody, else the topic's own `join`. */
+  readonly policy: "public" | "join";
+  /** Whether a schema checks what a join says. */
+  readonly input: boolean;
+  /** Whether those who join are present to each other. */
+  readonly presence: boolean;
+  /** How much of its pushes is kept, if it has a history. */
+  readonly history: Readonly<Required<HistorySettings>> | undefined;
+}
+
 /** A definition as it is kept: the parameters are those of the topic it matched. */
 interface Defined<App extends AppServer> {
   readonly pattern: TopicPattern;
@@ -132,8 +146,7 @@ export class Topics<App extends AppServer = Server> {
   readonly [histories]: Histories = {
     any: () => this.#defined.some(({ definition }) => definition.history !== undefined),
     of: (topic) => {
-      const settings = this.match(topic)?.definition.history;
-      return settings && { keep: settings.keep ?? 1_000, maxAgeMs: settings.maxAgeMs ?? 3_600_000 };
+      return keptOf(this.match(topic)?.definition);
     },
     beforeDefine: undefined,
   };
@@ -179,6 +192,17 @@ export class Topics<App extends AppServer = Server> {
     };
   }
 
+  /** The policy of each pattern, in the order in which they are asked about a topic. */
+  describe(): TopicDescription[] {
+    return this.#defined.map(({ pattern, definition }) => ({
+      pattern: pattern.source,
+      policy: definition.public === true ? "public" : "join",
+      input: definition.input !== undefined,
+      presence: definition.presence !== undefined && definition.presence !== false,
+      history: keptOf(definition),
+    }));
+  }
+
   /** The definition for a topic and its parameters, or `undefined` if the server declared none. */
   match(topic: string): MatchedTopic<App> | undefined {
     for (const { pattern, definition } of this.#defined) {
@@ -187,6 +211,11 @@ export class Topics<App extends AppServer = Server> {
     }
     return undefined;
   }
+}
+
+/** How much is kept of the topics of a definition; `undefined` if they have no history. */
+function keptOf({ history }: Pick<TopicDefinition, "history"> = {}): Required<HistorySettings> | undefined {
+  return history && { keep: history.keep ?? 1_000, maxAgeMs: history.maxAgeMs ?? 3_600_000 };
 }
 
 /** @throws TypeError naming what does not fit */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { EventError } from "socket-ingress";
 import { group, players, session, socket, topic, user } from "socket-ingress/realtime";
 import { roomOf } from "../../../src/push/rooms.js";
@@ -46,6 +47,19 @@ describe("joining a topic", () => {
     const reply = await client.join("broken");
     expect(code(reply)).toBe("INTERNAL");
     expect(JSON.stringify(reply)).not.toContain("1234");
+  });
+
+  it("is told with its policy, in the order in which patterns are asked", async () => {
+    await using door = await open();
+    const { topics } = door.realtime;
+    const undefine = topics.define("room:{id}", { join: () => true, presence: true, input: z.string() });
+    topics.define("room:lobby", { public: true, presence: false, history: { keep: 5 } });
+    const none = { input: false, presence: false, history: undefined };
+    const lobby = { ...none, pattern: "room:lobby", policy: "public", history: { keep: 5, maxAgeMs: 3_600_000 } };
+    const room = { ...none, pattern: "room:{id}", policy: "join", input: true, presence: true };
+    expect(topics.describe()).toEqual([lobby, room]);
+    undefine();
+    expect(topics.describe()).toEqual([lobby]);
   });
 
   it("twice delivers once", async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "../../../lifecycle/logger.js";
 import { isForgotten } from "../../../wire/codes.js";
-import { EventError } from "../../../wire/event-error.js";
+import { type EventError, withoutStack } from "../../../wire/event-error.js";
 import { isFailure } from "../../../wire/failure.js";
 import type { CallKey, CallStore, CallTimes, Claim } from "./call-store.js";
 
@@ -122,14 +122,14 @@ export class RunOnce {
         case "other":
           throw usedForOther();
         case "died":
-          throw new EventError(
+          throw withoutStack(
             "TIMEOUT",
             "the server that ran this call is gone; the work may or may not have been done",
           );
         case "unkept":
-          throw new EventError("TIMEOUT", "this call was answered, and the answer is not kept any more");
+          throw withoutStack("TIMEOUT", "this call was answered, and the answer is not kept any more");
         case "running":
-          if (this.#closed) throw new EventError("SHUTTING_DOWN", "this server is shutting down");
+          if (this.#closed) throw withoutStack("SHUTTING_DOWN", "this server is shutting down");
           await this.#pause(lookMs);
       }
     }
@@ -140,7 +140,7 @@ export class RunOnce {
       return await this.#options.store.claim(keyOf(running), running.digest, this.#options);
     } catch (cause) {
       this.#options.logger.error({ err: cause }, "the store of calls can't be reached; callers are told to come back");
-      throw new EventError("OVERLOADED", "who runs this call can't be told at the moment", {
+      throw withoutStack("OVERLOADED", "who runs this call can't be told at the moment", {
         retryAfterMs: 1_000,
         cause,
       });
@@ -229,5 +229,5 @@ function digestOf(event: string, args: readonly unknown[]): string {
 }
 
 function usedForOther(): EventError {
-  return new EventError("CONFLICT", "this request id was used for another event, or with other arguments");
+  return withoutStack("CONFLICT", "this request id was used for another event, or with other arguments");
 }

@@ -2,7 +2,7 @@ import type { Server } from "socket.io";
 import type { EventContext } from "../../../events/event-context.js";
 import type { AppServer } from "../../../events/subscriber.js";
 import { Audience } from "../../../push/audience.js";
-import { EventError } from "../../../wire/event-error.js";
+import { withoutStack } from "../../../wire/event-error.js";
 import { describeValue } from "../../../wire/values.js";
 import { readId, type Identity } from "../identity.js";
 import type { Dropouts } from "./dropout.js";
@@ -73,7 +73,7 @@ export class Groups<App extends AppServer = Server> {
     }
     if (typeof who === "string") return grouping.wait(userId("waitForGroup", who), options);
     const { user } = this.#source.identityOf(who.socket);
-    if (user === undefined) throw new EventError("UNAUTHENTICATED", "only a user can be in a group");
+    if (user === undefined) throw withoutStack("UNAUTHENTICATED", "only a user can be in a group");
     return grouping.wait(user, { ...options, signal: options.signal ?? who.signal });
   }
 

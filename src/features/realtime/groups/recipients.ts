@@ -1,5 +1,5 @@
 import { andThen, type Awaitable, describeValue } from "../../../wire/values.js";
-import { EventError } from "../../../wire/event-error.js";
+import { withoutStack } from "../../../wire/event-error.js";
 import { Audience, group, players, user } from "../../../push/audience.js";
 import type { IdentifiedSocket } from "../identity.js";
 import type { Place } from "./memberships.js";
@@ -52,7 +52,7 @@ export function otherInGroup(context: Asking, id?: string): RelativeRecipients {
       const others = members.filter((member) => member !== me);
       const [other] = others;
       if (others.length === 1 && other !== undefined) return user(other);
-      throw new EventError("CONFLICT", `there must be exactly one other in the group, there are ${others.length}`);
+      throw withoutStack("CONFLICT", `there must be exactly one other in the group, there are ${others.length}`);
     }),
   );
 }
@@ -87,7 +87,7 @@ function relative(
   return {
     resolve: (source) => {
       const me = source.userOf(context.socket);
-      if (me === undefined) throw new EventError("UNAUTHENTICATED", "only a user is in a group or a session");
+      if (me === undefined) throw withoutStack("UNAUTHENTICATED", "only a user is in a group or a session");
       return andThen(source.places(me), (places) => make(me, pick(places, kind, id), source));
     },
   };
@@ -98,9 +98,9 @@ function pick(places: readonly Place[], kind: Place["kind"], id: string | undefi
   const [place] = mine;
   const word = kind === "group" ? "group" : "session";
   if (place === undefined) {
-    if (id === undefined) throw new EventError("NOT_FOUND", `you are in no ${word}`);
-    throw new EventError("FORBIDDEN", `you are not in this ${word}`);
+    if (id === undefined) throw withoutStack("NOT_FOUND", `you are in no ${word}`);
+    throw withoutStack("FORBIDDEN", `you are not in this ${word}`);
   }
-  if (mine.length > 1) throw new EventError("CONFLICT", `you are in several ${word}s`);
+  if (mine.length > 1) throw withoutStack("CONFLICT", `you are in several ${word}s`);
   return place;
 }

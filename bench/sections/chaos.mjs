@@ -14,6 +14,7 @@ async function once() {
   let text = "";
   child.stdout.on("data", (chunk) => (text += chunk));
   const code = await new Promise((resolve) => child.once("exit", resolve));
+  if (code !== 0) process.stderr.write(text);
   const line = /^chaos: (\{.*\})$/m.exec(text)?.[1];
   return { green: code === 0, ...(line === undefined ? {} : JSON.parse(line)) };
 }

@@ -66,6 +66,10 @@ process.on("message", ({ push: { n, topics } }: Wanted) => {
   );
 });
 
+// The adapter drops the promise of its subscription, too: nothing is broken before that is there.
+const { uid } = io.of("/").adapter as unknown as { readonly uid: string };
+while ((await forLog.pubSubChannels(`*${uid}*`)).length === 0) await delay(20);
+
 httpServer.listen(0, "127.0.0.1");
 await once(httpServer, "listening");
 tell({ port: (httpServer.address() as AddressInfo).port });

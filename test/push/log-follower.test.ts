@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { LogFollower } from "../../src/push/log-follower.js";
 import { MemoryTopicLog } from "../../src/push/memory-topic-log.js";
 import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "../../src/push/topic-log.js";
@@ -117,6 +117,88 @@ describe("a node that follows the log", () => {
     log.failing = false;
     await one.follower.push([topic("a")], said("2"));
     await expect.poll(() => two.got).toEqual(["1", "2"]);
+  });
+
+  it("a log that can't be read at the start is asked again until it can, and until the follower is closed", async () => {
+    const log = new LateLog();
+    log.failing = true;
+    const [first, second] = [...nodes(log, 1), ...nodes(log, 1)] as [Node, Node];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(first.follower.position).toBeUndefined();
+    second.follower.close();
+    log.failing = false;
+    await expect.poll(() => first.follower.position).toBeDefined();
+    expect(second.follower.position).toBeUndefined();
+    await first.follower.push([topic("a")], said("1"));
+    expect(first.got).toEqual(["1"]);
+  });
+
+  it("a log in the process that throws at the start is asked again as well", async () => {
+    const log = new MemoryTopicLog();
+    const head = vi.spyOn(log, "head").mockImplementationOnce(() => {
+      throw new Error("not yet");
+    });
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    expect(head.mock.calls.length).toBeGreaterThan(1);
+  });
+
+  it("an entry that can't be delivered is logged, and those after it are delivered", async () => {
+    const log = recordingLog();
+    const got: unknown[] = [];
+    const follower = new LogFollower({
+      log: new MemoryTopicLog(),
+      logger: log,
+      tell: () => undefined,
+      onEntry: (entry) => {
+        if (entry.n === 1) throw new Error("no room");
+        got.push(texts([entry])[0]);
+      },
+      onGap: () => undefined,
+    });
+    open.push(follower);
+    void follower.push([topic("a")], said("1"));
+    void follower.push([topic("a")], said("2"));
+    expect(got).toEqual(["2"]);
+    expect(log.lines.map(({ message }) => message)).toContain("an entry of the log could not be delivered");
+  });
+
+  it("an append that fails rejects, and those behind it keep their order", async () => {
+    const log = new LateLog();
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    log.failing = true;
+    const lost = node.follower.push([topic("a")], said("lost"));
+    await expect(lost).rejects.toThrow("the log is down");
+    log.failing = false;
+    await Promise.all(["1", "2", "3"].map(async (text) => node.follower.push([topic("a")], said(text))));
+    expect(node.got).toEqual(["1", "2", "3"]);
+  });
+
+  it("a hole in a log that can't be read is mended once it can", async () => {
+    const log = new LateLog();
+    const [node, other] = nodes(log, 2, () => undefined) as [Node, Node];
+    await expect.poll(() => [node.follower.position, other.follower.position].includes(undefined)).toBe(false);
+    await other.follower.push([topic("a")], said("1"));
+    const second = await other.follower.push([topic("a")], said("2"));
+    log.failing = true;
+    node.follower.heard(second);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(node.got).toEqual([]);
+    log.failing = false;
+    await expect.poll(() => node.got).toEqual(["1", "2"]);
+  });
+
+  it("hears nothing any more once it is closed, and closing it again does nothing", async () => {
+    const log = new LateLog();
+    const [node, other] = nodes(log, 2) as [Node, Node];
+    await expect.poll(() => [node.follower.position, other.follower.position].includes(undefined)).toBe(false);
+    node.follower.close();
+    node.follower.close();
+    await other.follower.push([topic("a")], said("1"));
+    expect([node.got, other.got]).toEqual([[], ["1"]]);
+    await node.follower.push([topic("a")], said("2"));
+    expect(node.got).toEqual([]);
   });
 
   it("gives a member that comes back what it missed, and the live entries go on from there", async () => {

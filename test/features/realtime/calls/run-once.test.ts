@@ -89,6 +89,22 @@ describe("a call with a request id", () => {
     expect(run).not.toHaveBeenCalled();
   });
 
+  it("that throws is not run again, and a store that can't keep that is logged", async () => {
+    const log = recordingLog();
+    const store = new MemoryCallStore();
+    const calls = new RunOnce({ store, logger: log, windowMs: 60_000, leaseMs: 30_000 });
+    const fails = vi.fn(() => Promise.reject(new Error("broken")));
+    await expect(calls.run(key, "pay", [], fails)).rejects.toThrow("broken");
+    await expect(calls.run(key, "pay", [], fails)).rejects.toMatchObject({ code: "TIMEOUT" });
+    expect(fails).toHaveBeenCalledOnce();
+    vi.spyOn(store, "answer").mockImplementation(() => {
+      throw new Error("disk full");
+    });
+    expect(await calls.run({ ...key, requestId: "s" }, "pay", [], async () => 1)).toBe(1);
+    await calls.close();
+    expect(log.lines.map(({ message }) => message)).toEqual(["the store of calls can't be written"]);
+  });
+
   it("is taken along by whoever logs in while it runs", async () => {
     const calls = node();
     const answer = deferred<unknown>();

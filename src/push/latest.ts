@@ -25,8 +25,12 @@ export class Latest {
   readonly #namespace: Namespace;
   readonly #waiting = new WeakMap<Connection, Map<string, { readonly id: string; readonly push: LatestPush }>>();
 
-  constructor(namespace: Namespace) {
+  readonly #onError: (event: string, error: unknown) => void;
+
+  /** @param onError is told what can't be sent after all */
+  constructor(namespace: Namespace, onError: (event: string, error: unknown) => void) {
     this.#namespace = namespace;
+    this.#onError = onError;
   }
 
   /**
@@ -65,7 +69,12 @@ export class Latest {
       end();
       for (const { id, push } of kept.values()) {
         const socket = this.#namespace.sockets.get(id);
-        if (socket !== undefined && push.isFor(socket)) socket.emit(push.event, ...push.payload);
+        try {
+          if (socket !== undefined && push.isFor(socket)) socket.emit(push.event, ...push.payload);
+        } catch (error) {
+          // From inside Engine.IO, where nobody catches it.
+          this.#onError(push.event, error);
+        }
       }
     };
     const onClose = (): void => end();

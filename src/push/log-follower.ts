@@ -171,7 +171,8 @@ export class LogFollower {
       if (this.#state === "closed") return;
       this.#epoch = epoch;
       this.#n = n;
-      for (const ahead of this.#ahead.keys()) if (ahead <= n) this.#ahead.delete(ahead);
+      // What was heard meanwhile may be of a log that is no more.
+      for (const [ahead, entry] of this.#ahead) if (ahead <= n || entry.epoch !== epoch) this.#ahead.delete(ahead);
       this.#state = "following";
       this.#deliver();
     };

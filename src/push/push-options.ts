@@ -17,7 +17,7 @@ export interface PushOptions {
    */
   latest?: string;
   /**
-   * Have clients say that it has arrived, before their listeners are called: those with the client door do. Each socket is asked,
+   * Have clients say that it has arrived: those with the client door do, after their listeners were called. Each socket is asked,
    * so it is for a user rather than for a crowd.
    */
   receipts?: ReceiptOptions;

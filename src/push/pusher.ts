@@ -2,11 +2,11 @@ import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
 import type { AudienceData } from "./audience.js";
 import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
-import { Latest } from "./latest.js";
+import { Latest, type LatestPush } from "./latest.js";
 import { type PushOptions, type Receipts, receiptsTimeoutMs } from "./push-options.js";
 import { RECEIVED } from "../wire/receipts.js";
 import { candidates, compile, matches } from "./audience-plan.js";
-import { type Parser, parserOf, undecodable } from "../wire/sendable.js";
+import { holdsBinary, type Parser, parserOf, undecodable } from "../wire/sendable.js";
 
 interface FilteredPush extends NodeMessage {
   readonly kind: "push";
@@ -65,7 +65,7 @@ export class Pusher {
     this.#cluster = cluster;
     this.#log = log;
     this.#parser = parserOf(namespace.server);
-    this.#latest = new Latest(namespace);
+    this.#latest = new Latest(namespace, (event, error) => this.#failed(event, error));
     cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
       this.#emitHere(data, event, payload, volatile),
     );
@@ -203,7 +203,12 @@ export class Pusher {
   #latestHere({ data, event, payload, key }: LatestMessage): number {
     const ids = this.socketsHere(data);
     const isFor = ({ rooms }: { readonly rooms: ReadonlySet<string> }): boolean => matches(data, rooms);
-    const ready = ids.filter((id) => !this.#latest.keep(id, key, { event, payload, isFor }));
+    let kept: LatestPush | undefined;
+    const ready = ids.filter((id) => {
+      // What is said is what it is now, though it may be sent later.
+      kept ??= { event, payload: copyOf(payload, this.#parser), isFor };
+      return !this.#latest.keep(id, key, kept);
+    });
     if (ready.length > 0) this.#namespace.local.to(ready).emit(event, ...payload);
     return ids.length;
   }
@@ -214,8 +219,14 @@ export class Pusher {
     const asked = sockets.map(
       (socket) =>
         new Promise<boolean>((resolve) => {
+          const answer = (received: boolean) => () => {
+            socket.off("disconnect", gone);
+            resolve(received);
+          };
+          const gone = answer(false);
+          socket.on("disconnect", gone);
           socket.emit(event, ...payload);
-          socket.timeout(timeoutMs).emit(RECEIVED, (error: unknown) => resolve(error === null));
+          socket.timeout(timeoutMs).emit(RECEIVED, (error: unknown) => answer(error === null)());
         }),
     );
     const answers = await Promise.all(asked);
@@ -239,6 +250,16 @@ export class Pusher {
   #failed(event: string, error: unknown): void {
     this.#failures++;
     this.#log.error({ err: error, push: event }, "a push could not be sent");
+  }
+}
+
+/** Data as it is now: what its encoder would make of it, as far as that can be had without it. */
+function copyOf(payload: readonly unknown[], parser: Parser | undefined): readonly unknown[] {
+  try {
+    if (parser === undefined && !holdsBinary(payload)) return JSON.parse(JSON.stringify(payload)) as unknown[];
+    return structuredClone(payload);
+  } catch {
+    return payload;
   }
 }
 

@@ -262,8 +262,12 @@ function emitter(socket: Socket): EventEmitter {
 function observer(binding: NamespaceBinding): (this: Socket, event: unknown) => void {
   return markOwn(function (this: Socket, event: unknown): void {
     // Not a rest parameter: it would be an array for every event, and only few need to look.
-    if (event === REQUEST) binding.announce(this, arguments[1], arguments[2]);
-    else binding.observe(this, event, arguments[arguments.length - 1]);
+    if (event === REQUEST) {
+      binding.announce(this, arguments[1], arguments[2]);
+      // Nobody needs an answer; but whoever asks for one has it, such as a client whose socket retries what is not acknowledged.
+      const ack: unknown = arguments[arguments.length - 1];
+      if (typeof ack === "function") ack();
+    } else binding.observe(this, event, arguments[arguments.length - 1]);
   }, "observer");
 }
 

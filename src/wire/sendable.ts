@@ -22,7 +22,7 @@ export function parserOf(server: { readonly _opts?: unknown } | undefined): Pars
  * Whether there is anything in a value that travels beside its text. Every reply is asked this, so it is no more than that: it
  * throws what reading the value throws, as encoding would.
  */
-export function holdsBinary(value: unknown): boolean {
+export function holdsBinary(value: unknown, isAsked = false): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
@@ -33,7 +33,9 @@ export function holdsBinary(value: unknown): boolean {
   }
   if (isBinary(value)) return true;
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === "function") return !(value instanceof Date) && holdsBinary(toJSON.call(value));
+  // Once, as encoders do: it may return itself, or something like itself.
+  if (!isAsked && typeof toJSON === "function")
+    return !(value instanceof Date) && holdsBinary(toJSON.call(value), true);
   for (const key in value) {
     const part: unknown = (value as Record<string, unknown>)[key];
     if (typeof part === "object" && part !== null && holdsBinary(part)) return true;
@@ -88,7 +90,7 @@ function reasonOf(value: unknown, tally: Tally): string | undefined {
   }
 }
 
-function look(value: unknown, tally: Tally, depth: number): string | undefined {
+function look(value: unknown, tally: Tally, depth: number, isAsked = false): string | undefined {
   if (typeof value === "bigint" || Object.prototype.toString.call(value) === "[object BigInt]")
     return "it holds a BigInt";
   if (typeof value === "symbol") return "it holds a symbol";
@@ -101,7 +103,7 @@ function look(value: unknown, tally: Tally, depth: number): string | undefined {
   // A circle is found by its depth too.
   if (depth > DEPTH_MAX) return `it is circular or nested deeper than ${DEPTH_MAX}`;
   const { toJSON, _placeholder: placeholder } = value as { toJSON?: unknown; _placeholder?: unknown };
-  if (typeof toJSON === "function") return look(toJSON.call(value), tally, depth + 1);
+  if (!isAsked && typeof toJSON === "function") return look(toJSON.call(value), tally, depth + 1, true);
   if (placeholder === true) tally.placeholders++;
   for (const part of Array.isArray(value) ? value : Object.values(value)) {
     const reason = look(part, tally, depth + 1);

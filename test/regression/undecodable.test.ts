@@ -110,3 +110,15 @@ describe("with a parser of the application's own", () => {
     expect(client.connected).toBe(true);
   });
 });
+
+it("a value whose toJSON gives something with a toJSON is sent, as Socket.IO alone sends it", async () => {
+  class Row {
+    readonly a = 1;
+    toJSON(): this {
+      return this;
+    }
+  }
+  await using app = await serveIngress();
+  app.ingress.subscribe("row", () => new Row());
+  expect(await (await app.connect()).emitWithAck("row")).toEqual({ a: 1 });
+});

@@ -33,7 +33,7 @@ it.each<[string, unknown]>([
     "a toJSON without end",
     {
       toJSON() {
-        return this;
+        return { again: this };
       },
     },
   ],

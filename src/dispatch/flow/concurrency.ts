@@ -75,13 +75,13 @@ export class Lanes {
   #wait(lane: Lane, context: Context, turn: LaneTurn): Promise<void> {
     const flow = context.state.traffic.flowOf(context.socket);
     const waiting = (lane.waiting ??= []);
+    // First: nobody's event gives way to one that is refused all the same. What is dispatched from inside an event is part of that.
+    if (flow.full && !context.nested) throw withoutStack("OVERLOADED", refusals.overloaded.error.message);
     if (waiting.length >= this.#limits.queueMax) {
       const oldest = this.#limits.overflow === "dropOldest" ? waiting.shift() : undefined;
       if (oldest === undefined) throw withoutStack("OVERLOADED", "too many events of this kind are waiting");
       oldest.refuse(withoutStack("OVERLOADED", "a newer event took the place of this one"));
     }
-    // What is dispatched from inside an event is part of that.
-    if (flow.full && !context.nested) throw withoutStack("OVERLOADED", refusals.overloaded.error.message);
     return new Promise<void>((resolve, reject) => {
       const waiter: Waiter = {
         grant: () => {

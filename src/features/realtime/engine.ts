@@ -103,7 +103,12 @@ export class Engine<App extends AppServer = Server> {
     this.cluster = new Cluster(namespace, log);
     this.pusher = new Pusher(namespace, this.cluster, log);
     this.#learned = options.learns ? new LearnedHistories(this.cluster, options.topicLog !== undefined) : undefined;
-    this.#rooms = new HistoryRooms<App>({ namespace, log, history: () => this.history });
+    this.#rooms = new HistoryRooms<App>({
+      namespace,
+      log,
+      history: () => this.history,
+      onReplay: (socketId, frames) => this.joins.charge(socketId, frames),
+    });
     this.history = new History({
       namespace,
       cluster: this.cluster,

@@ -33,6 +33,8 @@ interface Reader {
 export interface HistoryRoomsOptions {
   readonly namespace: Namespace;
   readonly log: Logger;
+  /** Told how many pushes a socket is sent again. */
+  readonly onReplay: (socketId: string, frames: number) => void;
   /** Asked late: it tells of gaps by this. */
   readonly history: () => History;
 }
@@ -162,10 +164,13 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     const has = (room: string): boolean => socket.rooms.has(room) || entered.has(room);
     const fresh = returning.filter(({ topic }) => !reader.places.has(topic));
     const { frames, gaps } = replayOf(missed, fresh, reader.places, has);
+    if (frames.length > 0) this.#options.onReplay(socket.id, frames.length);
     for (const { n, event, args } of frames) this.#tell(socket, AT, n, event, ...args);
     const [epoch, n] = missed.position;
     for (const { topic, variant, from } of returning) {
-      const known = reader.places.get(topic)?.since;
+      const place = reader.places.get(topic);
+      // What another variant was shown since then is not what this one missed.
+      const known = place?.variant === variant ? place?.since : undefined;
       const since = known ?? (from === undefined || gaps.includes(topic) ? n : from[1]);
       reader.places.set(topic, { since, variant });
       reader.suspended.delete(topic);

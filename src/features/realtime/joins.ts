@@ -458,15 +458,23 @@ export class Joins<App extends AppServer = Server> {
       entering.push({ topic, variant: verdict?.variant, still });
     }
     if (entering.length === 0) return;
-    try {
-      await this.#options.entrance.enter(socket, entering, manner.at);
-    } catch (error) {
-      for (const part of decided(parts)) this.#fail(manner, part, error);
-      return;
-    }
+    const entered = this.#entered(socket, entering, manner.at);
+    // Each for itself: a log that can't be read keeps nobody beyond the time limit.
+    const waiting = decided(parts).map(async (part) => {
+      try {
+        await part.attempt.wait(entered);
+      } catch (error) {
+        this.#fail(manner, part, error);
+      }
+    });
+    await Promise.all(waiting);
     // Those that fail leave in the turn of the answer: a client that reads positions is in until it hears of it.
     const failures = await Promise.all(decided(parts).map((part) => this.#snapshot(manner, part)));
     for (const fail of failures) fail?.();
+  }
+
+  async #entered(socket: AppSocket<App>, entering: readonly Entering[], at: At): Promise<void> {
+    await this.#options.entrance.enter(socket, entering, at);
   }
 
   async #snapshot(manner: Manner<App>, part: Part<App>): Promise<(() => void) | undefined> {
@@ -532,6 +540,11 @@ export class Joins<App extends AppServer = Server> {
       presence.enter(topic, user, socket.id, info);
     }
     return presence.answer(topic, known);
+  }
+
+  /** A join was answered with so many pushes that were missed. */
+  charge(socketId: string, frames: number): void {
+    this.#limitOf(socketId).charge(frames);
   }
 
   #limitOf(socketId: string): JoinLimit {

@@ -37,7 +37,7 @@ export const render = (results) => `## Chaos
 green when every push that was taken in arrived in order, once, or its gap was told; no call ran twice; presence was right within 10 s; no
 process ended that was not killed; and no rejection was left unhandled. A push counts as taken in once its node has said so; a call is
 answered, or TIMEOUT where its node died in the middle of it, INTERNAL where its work, which notes itself in Redis, could not, or
-OVERLOADED where Redis was away and nobody ran it.
+OVERLOADED where Redis was away and nobody could say who runs it.
 
 ${table(
   [

@@ -125,14 +125,10 @@ needs("redis")("three nodes on one Redis, of which one or the other is killed, s
         const runs = await client.sCard(ran(id));
         if (outcome === id) expect({ id, runs }).toEqual({ id, runs: 1 });
         else {
-          // The node died in the middle of it, or Redis was away: then the work could not be noted, or was not begun.
+          // The node died in the middle of it; or Redis was away: then the work could not be noted, or nobody could say who runs it.
           const code = outcome instanceof EventFailure ? outcome.code : outcome;
-          const most = new Map<unknown, number>([
-            ["TIMEOUT", 1],
-            ["INTERNAL", 1],
-            ["OVERLOADED", 0],
-          ]);
-          expect({ id, code, runs: Math.min(runs, most.get(code) ?? -1) }).toEqual({ id, code, runs });
+          expect(["TIMEOUT", "INTERNAL", "OVERLOADED"]).toContain(code);
+          expect({ id, runs }).toEqual({ id, runs: Math.min(runs, 1) });
         }
       }
 

@@ -138,7 +138,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
     },
     onConnect: () => each(pending, (entry) => entry.sent || entry.send()),
     onDisconnect() {
-      failEach((entry) => entry.sent, new EventFailure("DISCONNECTED", "the connection went before the answer came"));
+      failEach((entry) => entry.sent, new EventFailure("DISCONNECTED", "the connection went before the answer"));
     },
     onRefused(failure) {
       failEach((entry) => !entry.sent, failure);

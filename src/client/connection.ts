@@ -69,9 +69,10 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
     const now = { connected, reason, willRetry };
     return (last = keyOf(now) === keyOf(last) && last ? last : now);
   };
+  /** What was told last: whoever asks in between must keep nobody from being told. */
+  let told = status();
   const changed = (): void => {
-    const before = last;
-    if (status() !== before) onStatus(status());
+    if (keyOf(told) !== keyOf((told = status()))) onStatus(told);
   };
   const end = (failure: EventFailure, again = failure.retryAfterMs !== undefined): void => {
     // Not where Socket.IO's client connects by itself, or is told to by somebody else.
@@ -80,7 +81,6 @@ export function createConnection(socket: ClientSocket, { onEnded, onStatus }: Co
     changed();
     onEnded(failure, status().willRetry);
   };
-  status();
 
   return {
     status,

@@ -48,10 +48,10 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
   /** Has everyone hear an event that came inside a frame of ours, whoever they subscribed with. */
   const hand = (event: string, args: unknown[]): void => {
     if (!socket.listeners) pushes.tell(event, ...args);
-    else for (const fn of socket.listeners(event)) guarded(logger, label(event), fn, ...args);
+    else for (const fn of [...socket.listeners(event)]) guarded(logger, label(event), fn.bind(socket), ...args);
   };
   const malformed = (name: string, ...frame: unknown[]): void =>
-    logger.warn(`socket-ingress: the server sent a malformed "${name}", which is ignored`, ...frame);
+    logger.warn(`socket-ingress: the server sent a malformed "${name}"`, ...frame);
   const attachOurs = <Name extends keyof Frames>(name: Name, fn: (frame: Frames[Name]) => void): (() => void) =>
     attach(name, (frame: unknown) => (isFrame(name, frame) ? fn(frame) : malformed(name, frame)));
   const pushes = createSubscribers<unknown[]>(logger, label, (event) =>

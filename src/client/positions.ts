@@ -13,8 +13,8 @@ const TOO_OLD: Position = ["", 0];
 export interface PositionEvents {
   /** A push arrived. */
   onPush(event: string, args: unknown[]): void;
-  /** Pushes to this topic were missed, and are not to be had any more. */
-  onGap(topic: string): void;
+  /** Pushes to these topics were missed, and are not to be had any more. */
+  onGaps(topics: string[]): void;
 }
 
 /** Where a client is in the log, one position for all of its topics, and where each topic was lost that waits to come back. */
@@ -25,8 +25,6 @@ export interface Positions {
   follows(topic: string): boolean;
   /** The topic is out until it is joined again; what is pushed since `at` is to be had then. */
   lose(topic: string, at?: Position): void;
-  /** The topic is in again: the connection brought it back, with all that was missed. */
-  resume(topic: string): void;
   /** The topic is left: joined again, it is new. */
   forget(topic: string): void;
   /** A push, or a position; returns whether it could be read. */
@@ -36,7 +34,7 @@ export interface Positions {
 const isNames = areAll(isText) as (value: unknown) => value is string[];
 
 /** Makes the positions of one client, which follows nothing. */
-export function createPositions({ onPush, onGap }: PositionEvents): Positions {
+export function createPositions({ onPush, onGaps }: PositionEvents): Positions {
   let at: Position | undefined;
   /** Topics with a history. One that is `following` is where the client is; the others wait to come back, from where they were lost. */
   const places = new Map<string, Position | "following">();
@@ -64,14 +62,14 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
     else for (const [topic, where] of places) if (where !== "following") places.set(topic, TOO_OLD);
     return true;
   };
-  const readPush = (n: number, event: unknown, args: unknown[]): boolean => {
+  const readPush = (n: number, event: unknown, ...args: unknown[]): boolean => {
     if (!isText(event)) return false;
     if (!isNew(n)) return true;
     if (at && n > at[1]) at = [at[0], n];
     onPush(event as string, offsets ? args.slice(0, -1) : args);
     return true;
   };
-  const readPosition = ([epoch, n]: Position, [topics, gaps, ...more]: unknown[]): boolean => {
+  const readPosition = ([epoch, n]: Position, topics: unknown, gaps: unknown, ...more: unknown[]): boolean => {
     if (!isNames(topics) || !isNames(gaps)) return false;
     offsets = more.length > 0;
     // A log that was restored may be behind what was known, which only those who are in can know better.
@@ -81,7 +79,7 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
       at = [epoch, n];
     }
     for (const topic of topics) place(topic, "following");
-    for (const topic of gaps) onGap(topic);
+    onGaps(gaps);
     return true;
   };
 
@@ -94,15 +92,13 @@ export function createPositions({ onPush, onGap }: PositionEvents): Positions {
     lose(topic, lostAt = at) {
       if (lostAt && places.get(topic) === "following") place(topic, lostAt);
     },
-    resume(topic) {
-      if (places.has(topic)) place(topic, "following");
-    },
     forget(topic) {
-      if (places.delete(topic)) settle();
+      places.delete(topic);
+      settle();
     },
     onFrame: (first, ...rest) =>
       typeof first === "number"
-        ? readPush(first, rest[0], rest.slice(1))
-        : isVersion(first) && readPosition(first, rest),
+        ? readPush(first, ...(rest as [unknown]))
+        : isVersion(first) && readPosition(first, ...(rest as [unknown, unknown])),
   };
 }

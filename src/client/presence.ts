@@ -90,11 +90,7 @@ export function createPresence(logger: ClientLogger): Presence {
       const changes = early.get(topic) ?? [];
       early.delete(topic);
       if (news === undefined) return;
-      if (!isNews(news))
-        return logger.warn(
-          `socket-ingress: the server sent a malformed presence of "${topic}", which is ignored`,
-          news,
-        );
+      if (!isNews(news)) return logger.warn(`socket-ingress: the server sent a malformed presence of "${topic}"`, news);
       // What is different from what was forgotten meanwhile says nothing.
       const before = known.get(topic);
       if (!before && !news.state && news.count === undefined) return;

@@ -100,13 +100,20 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
   const topics = new Map<string, Topic>();
   const positions = createPositions({
     onPush,
-    onGap(name) {
-      const topic = topics.get(name);
-      if (topic) topic.gap = true;
-      // Else when the join is answered, behind `onJoined`.
-      if (topic && !topic.request) tellGap(topic);
+    onGaps(names) {
+      const missed = [...topics.values()].filter(({ name }) => names.includes(name));
+      for (const topic of missed) {
+        topic.gap = true;
+        // Else when the join is answered, behind `onJoined`.
+        if (!topic.request) tellGap(topic);
+      }
+      if (missed.some(({ request }) => !request)) onMissed();
     },
   });
+  /** Whether the server knows by this connection, or by one that it has recovered, that positions are read here. */
+  let reads = false;
+  /** What Socket.IO brings back of an earlier connection has holes: nothing is heard until the server says that it has lost its place. */
+  let deaf = false;
   let closed = false;
   let ended: EventFailure | undefined;
 
@@ -209,16 +216,15 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
 
   const onJoined = ({ topic, from, shares, at }: Asked, { snapshot, presence: news }: Joined): void => {
     const { name } = topic;
-    const anew = from !== "in" || topic.state === "doubted";
-    topic.state = topic.state === "doubted" ? "unsure" : "in";
+    const doubted = topic.state === "doubted";
+    topic.state = doubted ? "unsure" : "in";
     topic.pauses.reset();
     presence.joined(name, news);
-    const whole = at !== true && !topic.gap;
-    topic.whole = whole;
+    const whole = (topic.whole = at !== true && !topic.gap);
     for (const share of shares) {
       if (!topic.shares.has(share)) continue;
       const { joined: rejoined } = share;
-      if (anew || !rejoined) {
+      if (from !== "in" || doubted || !rejoined) {
         tell(topic, share, "onJoined", { snapshot, rejoined, recovered: rejoined && whole });
         if (snapshot !== undefined) tell(topic, share, "onSnapshot", snapshot);
       }
@@ -339,16 +345,17 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
     },
     onConnect(recovered) {
       ended = undefined;
+      deaf = reads &&= recovered;
       for (const topic of topics.values()) {
         topic.pauses.reset();
         if (!recovered) topic.state = "out";
         // What it said is forgotten there, and it is out.
         else if (topic.state === "in" && inputOf([...topic.shares]) !== undefined) topic.state = "out";
-        else if (topic.state === "in") positions.resume(topic.name);
       }
       return settle(...topics.values());
     },
     onDisconnect() {
+      deaf = true;
       for (const topic of topics.values()) {
         positions.lose(topic.name);
         if (topic.request === undefined) continue;
@@ -373,10 +380,13 @@ export function createTopics({ socket, calls, presence, logger, onMissed, onPush
       presence.forget(name);
       void step(topic);
     },
-    onFrame: positions.onFrame,
+    onFrame: (...frame) => deaf || (positions.onFrame(...frame) && (reads = true)),
     onLostPlace() {
-      // One that waits for its position is told it after this.
-      const lost = [...topics.values()].filter(({ name }) => positions.follows(name));
+      deaf = false;
+      // One that waits for its position is told it after this. What a recovered connection brought back is in, and was lost.
+      const lost = [...topics.values()].filter(
+        ({ name, state }) => positions.of(name) !== true && (state === "in" || positions.follows(name)),
+      );
       for (const topic of lost) takeOut(topic, "unsure");
       rejoin(...lost);
     },
@@ -402,7 +412,7 @@ function readAnswer(answer: unknown): Joined | EventFailure {
   if (answer instanceof EventFailure) return answer;
   if (isFailure(answer)) return fromFailure(answer);
   if (isRecord(answer) && !("error" in answer)) return answer;
-  return fromFailure({ error: { code: "INTERNAL", message: "the server gave no answer to a join" } });
+  return fromFailure({ error: { code: "INTERNAL", message: "no answer to a join" } });
 }
 
 function asFailure(error: unknown): EventFailure {

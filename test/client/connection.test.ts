@@ -301,3 +301,15 @@ describe("over real sockets", () => {
     expect(statuses.at(-1)).toMatchObject({ connected: false, willRetry: false });
   });
 });
+
+it("tells of a connection also if somebody has asked for the status in that moment", () => {
+  const socket = new FakeSocket();
+  const asking: { client?: Client } = {};
+  // From before the client, and so called before it.
+  socket.on("connect", () => void asking.client?.status);
+  asking.client = createClient(socket);
+  const told: boolean[] = [];
+  asking.client.onStatus(({ connected }) => told.push(connected));
+  socket.connect();
+  expect(told).toEqual([false, true]);
+});

@@ -114,3 +114,30 @@ it.each([[{}], [{ connectionStateRecovery: {} }]])(
     expect([ours.mock.calls, theirs.mock.calls, signalled.mock.calls.length]).toEqual([[["hi"]], [["hi"]], 1]);
   },
 );
+
+it("has listeners of the socket hear pushes of a topic with history as they hear others", async () => {
+  const { app, realtime } = await served(10);
+  await using _app = app;
+  const client = createClient<App>(await app.connect());
+  await client.joinTopic("t");
+  await client.joinTopic("plain");
+  const heard: string[] = [];
+  for (const topic of ["plain", "t"]) {
+    heard.length = 0;
+    client.socket.once("said", (n: number) => heard.push(`once ${n}`));
+    const off = client.on("said", (n) => {
+      heard.push(`off ${n}`);
+      off();
+    });
+    const behind = client.on("word", (text) => heard.push(text));
+    const last = (n: number): unknown => heard.push(`behind ${n}`);
+    client.socket.on("said", last);
+    void realtime.emitSocket("said", 1, { topic });
+    void realtime.emitSocket("said", 2, { topic });
+    void realtime.emitSocket("word", "end", { topic });
+    await vi.waitFor(() => expect(heard).toContain("end"));
+    expect(heard).toEqual(["once 1", "off 1", "behind 1", "behind 2", "end"]);
+    client.socket.off("said", last);
+    behind();
+  }
+});

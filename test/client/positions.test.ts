@@ -131,6 +131,47 @@ describe("a client that reads positions", () => {
     }
   });
 
+  it("runs the refetches once when a gap is told that nobody asked for: a review after a login", async () => {
+    const stage = await following("a", "b");
+    const fetched = vi.fn<() => void>();
+    stage.client.refetchOnSocket("said", fetched);
+    stage.socket.push(AT, ["e", 9], ["a", "b"], ["a", "b"]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([stage.gaps, fetched.mock.calls.length]).toEqual([["a", "b"], 1]);
+  });
+
+  it("takes nothing that a recovery brings back for its position, and joins again when the server says so", async () => {
+    const stage = await following("a");
+    const { socket } = stage;
+    for (const _twice of [1, 2]) {
+      socket.drop();
+      socket.push(AT, 8, "said", "brought back");
+      socket.connect({ recovered: true });
+      socket.push(AT, ["e", 9], ["a"], []);
+      socket.push(AT, 10, "said", "brought back");
+      expect([socket.take(), stage.got]).toEqual([[], []]);
+    }
+    socket.push("ingress:gap", () => {});
+    for (const n of [6, 8, 10]) socket.push(AT, n, "said", n);
+    socket.push(AT, ["e", 10], ["a"], []);
+    expect(await answer(stage)).toEqual(["a", ["e", 5]]);
+    expect([stage.got, stage.gaps]).toEqual([[6, 8, 10], []]);
+  });
+
+  it("hears a connection that was recovered before the server knew that it reads positions", async () => {
+    const socket = FakeSocket.connected();
+    const stage: Stage = { socket, client: createClient<any>(socket), logger: recordingLogger(), got: [], gaps: [] };
+    stage.client.on("said", (value) => stage.got.push(value));
+    void stage.client.joinTopic("a");
+    socket.take();
+    socket.drop();
+    socket.connect({ recovered: true });
+    socket.push(AT, ["e", 5], ["a"], []);
+    expect(await answer(stage)).toEqual(["a", true]);
+    socket.push(AT, 6, "said", 6);
+    expect(stage.got).toEqual([6]);
+  });
+
   it("whose join is still thought about when the server loses its place asks again behind the answer", async () => {
     const stage = await following("a");
     void stage.client.joinTopic("b");

@@ -23,7 +23,7 @@ import type { TopicLog } from "../../push/topic-log.js";
 import { type CallsOptions, callsOf } from "./calls/calls-options.js";
 import type { RunOnce } from "./calls/run-once.js";
 import { ReviewContext } from "./review-context.js";
-import { historyRoom, idsOf, isOurs, moveRooms, roomOf } from "../../push/rooms.js";
+import { historyRoom, idsOf, isOurs, moveRooms, READERS, roomOf } from "../../push/rooms.js";
 import { LearnedHistories, tellHistories } from "./learned-histories.js";
 import { HistoryRooms } from "./history-rooms.js";
 import { histories, type Topics } from "./topics.js";
@@ -304,9 +304,10 @@ export class Engine<App extends AppServer = Server> {
     if (socket.recovered) {
       this.#rooms.recovered(socket);
       // What tells of a topic with history by plain events stays, too: nobody could tell of what is missed.
-      const kept = new Set(
-        idsOf("topic", socket.rooms).flatMap((id) => [roomOf("topic", id), historyRoom("events", id)]),
-      );
+      const kept = new Set([
+        READERS,
+        ...idsOf("topic", socket.rooms).flatMap((id) => [roomOf("topic", id), historyRoom("events", id)]),
+      ]);
       for (const room of [...socket.rooms])
         if (isOurs(room) && !kept.has(room)) moveRooms(this.#options.log, () => socket.leave(room));
     }

@@ -5,9 +5,10 @@ import type { History } from "../../push/history.js";
 import type { CaughtUp } from "../../push/log-follower.js";
 import {
   historyRoom,
+  idsOf,
   innerRoomsOf,
   moveRooms,
-  positionedTopics,
+  READERS,
   type Reading,
   roomOf,
   variantRoom,
@@ -28,6 +29,9 @@ interface Reader {
   /** Those its client was asked to join again, and whether it has tried. */
   readonly awaited: Map<string, "first try" | "tried">;
 }
+
+/** What a socket that is asked to join again is seen by. */
+type Asking = Pick<Socket, "id" | "rooms" | "leave">;
 
 /** What a {@link HistoryRooms} works with. */
 export interface HistoryRoomsOptions {
@@ -61,10 +65,15 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     this.#options.namespace.off("connection", this.recovered);
   }
 
-  /** A connection is there, perhaps with the rooms of one before: what Socket.IO gives back does not hold all that the log does. */
-  readonly recovered = (socket: Pick<Socket, "id" | "recovered" | "rooms" | "leave">): void => {
-    const topics = socket.recovered ? positionedTopics(socket.rooms) : [];
-    if (topics.length > 0) this.#ask(socket, this.#newReader(socket), topics);
+  /**
+   * A connection is there, perhaps with the rooms of one before: what Socket.IO gives back does not hold all that the log does. Whoever
+   * reads positions is asked, also if its topics are in no room of their history: it may have gone before it joined them again.
+   */
+  readonly recovered = (socket: Asking & Pick<Socket, "recovered">): void => {
+    if (!socket.recovered || !socket.rooms.has(READERS) || this.#readers.has(socket)) return;
+    const history = this.#options.history();
+    const topics = idsOf("topic", socket.rooms).filter((topic) => history.of(topic) !== undefined);
+    this.#ask(socket, this.#newReader(socket), topics);
   };
 
   /** Lets a socket into topics, and sends it what it missed of them. */
@@ -120,6 +129,8 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     at: At | undefined,
   ): Promise<void> {
     const history = this.#options.history();
+    // Before the first frame with a position.
+    moveRooms(this.#options.log, () => socket.join(READERS));
     for (;;) {
       const coming = this.#coming(reader, logged, at);
       const froms = coming.flatMap(({ from }) => (from ? [from] : []));
@@ -212,14 +223,15 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
     return reader;
   }
 
-  #ask(socket: Pick<Socket, "id" | "rooms" | "leave">, reader: Reader, topics: readonly string[]): void {
+  #ask(socket: Asking, reader: Reader, topics: readonly string[]): void {
     for (const topic of topics) {
       reader.places.delete(topic);
       reader.awaited.set(topic, "first try");
       for (const room of innerRoomsOf(topic, socket.rooms))
         if (isPositioned(topic, room)) moveRooms(this.#options.log, () => socket.leave(room));
     }
-    this.#tell(socket, GAP);
+    // What asks for an acknowledgement is not kept for a recovery. Said to an earlier connection it would come before what that was sent.
+    this.#tell(socket, GAP, () => undefined);
   }
 
   // By way of the room and on this node, as live pushes go: with recovery `socket.emit` may take the way of an adapter's stream, and

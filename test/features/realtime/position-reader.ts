@@ -75,16 +75,29 @@ export function readPositions(
     returning.catch(() => undefined); // told to who waits
   };
 
-  // Not at "disconnect": what the client still had of the last connection is told between the two.
+  // What Socket.IO brings back has holes: from "disconnect" on nothing is heard until it is known what is asked for again.
+  let deaf = false;
+  let reads = false;
+  socket.on("disconnect", () => {
+    deaf = true;
+    lose();
+  });
   socket.on("connect", () => {
     asking = 0;
+    reads &&= socket.recovered;
+    deaf = reads;
+    if (!deaf) again();
+  });
+  socket.on("ingress:gap", () => {
+    deaf = false;
     again();
   });
-  socket.on("ingress:gap", again);
   socket.on("ingress:evicted", ({ topic, at }: Evicted) => {
     if (topics.has(topic)) topics.set(topic, at ?? true);
   });
   socket.on("ingress:at", (...frame: unknown[]) => {
+    if (deaf) return;
+    reads = true;
     frames.push(frame);
     const [n, ...rest] = frame;
     if (typeof n === "number") {

@@ -128,6 +128,19 @@ describe("a push of which only the newest counts", () => {
     await client.poll();
     expect(client.packets.at(-1)).toBe('42["price",{"price":1}]');
   });
+
+  it("binary data in it, too", async () => {
+    await using door = await open();
+    const client = await RawPolling.open(door.served.url);
+    await client.post(['40{"user":"ann"}']);
+    await client.poll();
+    const pixels = new Uint8Array([1, 2, 3]);
+    await door.realtime.emitSocket("frame", { pixels }, user("ann"), { latest: "f" });
+    pixels.fill(9);
+    await client.poll();
+    await client.poll();
+    expect(client.packets.slice(-2)).toEqual(['451-["frame",{"pixels":{"_placeholder":true,"num":0}}]', "bAQID"]);
+  });
 });
 
 it("a receipt is waited for no longer than the socket is there", async () => {

@@ -51,6 +51,26 @@ describe("the call store in memory", () => {
     expect(store.stats.requests).toBeLessThanOrEqual(1);
   });
 
+  it("what is carried to an identity that has requests of its own is counted once, and bounded there", () => {
+    const store = new MemoryCallStore({ maxPerIdentity: 3 });
+    const times = { leaseMs: 1_000, windowMs: 60_000 };
+    const done = (identity: string, requestId: string): void => {
+      const claim = store.claim({ identity, requestId }, "d", times);
+      if (claim.kind === "run") store.answer({ identity, requestId }, claim.token, '"ok"', times);
+    };
+    for (const requestId of ["1", "2", "3"]) done("guest", requestId);
+    for (const requestId of ["3", "4"]) done("ada", requestId);
+    store.carry("guest", "ada");
+    store.carry("guest", "ada");
+    store.carry("ada", "ada");
+    expect(store.stats).toEqual({ requests: 3, bytes: 3 * 8 });
+    expect(store.claim({ identity: "ada", requestId: "2" }, "d", times).kind).toBe("answered");
+    store.carry("nobody", "eve");
+    store.carry("ada", "eve");
+    expect(store.claim({ identity: "eve", requestId: "2" }, "d", times).kind).toBe("answered");
+    expect(store.stats.requests).toBe(3);
+  });
+
   it("a bound of 0 is a TypeError", () => {
     expect(() => new MemoryCallStore({ maxBytes: 0 })).toThrow(
       /MemoryCallStore: maxBytes must be a whole number from 1, got 0/,

@@ -51,7 +51,7 @@ export function innerRoomsOf(topic: string, rooms: Iterable<string>): string[] {
  * The room of all sockets that read positions of topics with history. Nothing is sent to it: it comes back with a connection that
  * Socket.IO recovers, and says what kind of a reader that was, whatever topics it is in.
  */
-export const READERS = `${ownPrefix}n`;
+export const READERS: string = `${ownPrefix}n`;
 
 /** The ids of all rooms of one kind among those of a socket. */
 export function idsOf(kind: RoomKind, rooms: Iterable<string>): string[] {

@@ -127,5 +127,5 @@ function refusal(error: unknown): EventFailure {
   const code: unknown = said?.code;
   return typeof code === "string"
     ? fromFailure({ error: { message, ...said, code } })
-    : new EventFailure("DISCONNECTED", `the server refused the connection; nothing was sent: ${message}`);
+    : new EventFailure("DISCONNECTED", `refused; nothing was sent: ${message}`);
 }

@@ -79,8 +79,9 @@ export class HistoryRooms<App extends AppServer> implements Entrance<App> {
   /** Lets a socket into topics, and sends it what it missed of them. */
   enter(socket: AppSocket<App>, topics: readonly Entering[], at: At | undefined): Awaitable<void> {
     const history = this.#options.history();
-    const reader = this.#readerOf(socket, at);
     const logged = topics.filter(({ topic }) => history.of(topic) !== undefined);
+    // Nothing to be kept in mind of a socket: most never join a topic with a history.
+    const reader = at === null && logged.length === 0 ? undefined : this.#readerOf(socket, at);
     if (reader === undefined || logged.length === 0) return this.#rooms(socket, topics, logged, "events");
     return this.#comeBack(socket, reader, topics, logged, at);
   }

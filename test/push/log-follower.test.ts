@@ -16,9 +16,13 @@ const texts = (entries: readonly LoggedEntry[]): unknown[] => entries.map(({ ren
 class LateLog implements TopicLog {
   inner: TopicLog = new MemoryTopicLog();
   failing = false;
+  failures = 0;
   async #later<T>(value: () => T): Promise<T> {
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.failing) throw new Error("the log is down");
+    if (this.failing) {
+      this.failures++;
+      throw new Error("the log is down");
+    }
     return value();
   }
   append(topics: readonly TopicHistory[], entry: TopicEntry): Promise<LoggedEntry> {
@@ -123,7 +127,7 @@ describe("a node that follows the log", () => {
     const log = new LateLog();
     log.failing = true;
     const [first, second] = [...nodes(log, 1), ...nodes(log, 1)] as [Node, Node];
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => log.failures).toBeGreaterThanOrEqual(2);
     expect(first.follower.position).toBeUndefined();
     second.follower.close();
     log.failing = false;
@@ -183,7 +187,7 @@ describe("a node that follows the log", () => {
     const second = await other.follower.push([topic("a")], said("2"));
     log.failing = true;
     node.follower.heard(second);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => log.failures).toBeGreaterThan(0);
     expect(node.got).toEqual([]);
     log.failing = false;
     await expect.poll(() => node.got).toEqual(["1", "2"]);

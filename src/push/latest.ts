@@ -17,14 +17,16 @@ export interface LatestPush {
   readonly isFor: (socket: Socket) => boolean;
 }
 
+/** What waits for one connection, by socket, event and key. */
+type Kept = Map<string, { readonly id: string; readonly push: LatestPush }>;
+
 /**
  * Pushes of which only the newest counts, for connections that are behind: one that can't be written to at the moment keeps the newest of
  * each key, and is sent what is kept when it can be written to.
  */
 export class Latest {
   readonly #namespace: Namespace;
-  readonly #waiting = new WeakMap<Connection, Map<string, { readonly id: string; readonly push: LatestPush }>>();
-
+  readonly #waiting = new WeakMap<Connection, Kept>();
   readonly #onError: (event: string, error: unknown) => void;
 
   /** @param onError is told what can't be sent after all */
@@ -47,7 +49,7 @@ export class Latest {
     // With the lengths in front, no two triples spell the same.
     const name = `${id.length}:${id}${push.event.length}:${push.event}${key}`;
     if (waiting === undefined) {
-      const kept = new Map([[name, { id, push }]]);
+      const kept: Kept = new Map([[name, { id, push }]]);
       this.#waiting.set(connection, kept);
       this.#await(connection, kept);
       return true;
@@ -57,12 +59,12 @@ export class Latest {
     return true;
   }
 
-  #await(connection: Connection, kept: ReadonlyMap<string, { readonly id: string; readonly push: LatestPush }>): void {
+  #await(connection: Connection, kept: Kept): void {
     const { transport } = connection;
     const end = (): void => {
       transport.off("ready", onWritable);
       connection.off("upgrade", onWritable);
-      connection.off("close", onClose);
+      connection.off("close", end);
       this.#waiting.delete(connection);
     };
     const onWritable = (): void => {
@@ -77,10 +79,9 @@ export class Latest {
         }
       }
     };
-    const onClose = (): void => end();
     // Engine.IO's own listener, which writes what else waits, is before this one.
     transport.on("ready", onWritable);
     connection.on("upgrade", onWritable);
-    connection.on("close", onClose);
+    connection.on("close", end);
   }
 }

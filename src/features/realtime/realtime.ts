@@ -166,7 +166,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * With `{ count: true }` as the last argument it resolves to whom it reached; `{ sockets: 0, nodes: 0 }` means nobody was there. With
    * `{ receipts: {} }` it also tells how many of their clients said that it arrived.
    *
-   * @throws TypeError at once if an option does not fit, or the topic has a history and can't keep such a push; at once if the event is Socket.IO's own or the target says nothing; a target is never everyone by mistake
+   * @throws TypeError at once if the event is Socket.IO's own, the target says nothing (it is never everyone by mistake), an option does not
+   * fit, or the target has a topic with a history, which can't keep such a push
    */
   emitSocket<Event extends PushEvent<App>>(
     event: Event,

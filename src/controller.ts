@@ -2,11 +2,11 @@ import type { Server } from "socket.io";
 import { ControllerHandler } from "./events/controller-handler.js";
 import type { AppServer, CallbackForm, InputSchema, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
-import { asPart, type Part, subjectOf } from "./events/managed.js";
+import { asPart, type Declared, type Part, subjectOf } from "./events/managed.js";
 import { readOption } from "./events/option-table.js";
 import { afterStart, beforeStop, Service, type ServiceHealth } from "./service.js";
 import { use } from "./events/subscribe-options.js";
-import { subscribeAll } from "./events/subscriber-list.js";
+import { subscribeAll, type SubscriberOwner } from "./events/subscriber-list.js";
 
 /** The {@link ServiceHealth} of a controller. */
 export interface ControllerHealth extends ServiceHealth {
@@ -47,7 +47,10 @@ export abstract class Controller<App extends AppServer = Server, State extends o
   #appHost: Host<App> | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
 
-  /** Declare the events. Called once, when they are first asked for. */
+  /**
+   * Declare the events. Called once, when the controller starts, after its `onStart`, or when its `handler` is read before that. Whoever asks
+   * for its health or a description of the manager before is told what would be declared then, which is not kept.
+   */
   abstract buildEvents(handler: ControllerHandler<App>): void;
 
   /**
@@ -56,16 +59,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
    * @throws TypeError naming the controller and what it declares wrongly
    */
   get handler(): ControllerHandler<App> {
-    if (this.#handler === undefined) {
-      const handler = new ControllerHandler<App>(
-        subjectOf(this, "Controller"),
-        new Map(Object.entries(this.schemas ?? {})),
-      );
-      this.buildEvents(handler);
-      handler.seal();
-      this.#handler = handler;
-    }
-    return this.#handler;
+    return (this.#handler ??= this.#build());
   }
 
   /** The server it serves, or the manager's before that; `undefined` while there is none. */
@@ -80,7 +74,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
 
   /** How it is, with the events it declares. */
   override health(): ControllerHealth {
-    return { ...super.health(), events: this.handler.events };
+    return { ...super.health(), events: (this.#handler ?? this.#build()).events };
   }
 
   /** @internal */
@@ -92,7 +86,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
 
   /** @internal */
   override [asPart](): Part {
-    return { ...super[asPart](), kind: "controller" };
+    return { ...super[asPart](), kind: "controller", declared: () => this.#declared() };
   }
 
   /** @internal */
@@ -102,14 +96,7 @@ export abstract class Controller<App extends AppServer = Server, State extends o
     if (ingress === undefined) {
       throw new Error(`${subject}: its events have no ingress to go through; register it with a ServiceManager`);
     }
-    const owner = {
-      name: this.name,
-      namespace: this.namespace,
-      self: this,
-      use: readOption(subject, "use", use, this.use),
-      callback: this.callback,
-    };
-    this.#unsubscribe = subscribeAll(ingress, owner, this.handler.entries);
+    this.#unsubscribe = subscribeAll(ingress, this.#owner(subject), this.handler.entries);
   }
 
   /** @internal */
@@ -117,5 +104,30 @@ export abstract class Controller<App extends AppServer = Server, State extends o
     const unsubscribe = this.#unsubscribe;
     this.#unsubscribe = undefined;
     await unsubscribe?.();
+  }
+
+  #build(): ControllerHandler<App> {
+    const handler = new ControllerHandler<App>(
+      subjectOf(this, "Controller"),
+      new Map(Object.entries(this.schemas ?? {})),
+    );
+    this.buildEvents(handler);
+    handler.seal();
+    return handler;
+  }
+
+  #owner(subject: string): SubscriberOwner {
+    return {
+      name: this.name,
+      namespace: this.namespace,
+      self: this,
+      use: readOption(subject, "use", use, this.use),
+      callback: this.callback,
+    };
+  }
+
+  #declared(): Declared | undefined {
+    if (this.registered) return undefined;
+    return { owner: this.#owner(subjectOf(this, "Controller")), entries: (this.#handler ?? this.#build()).entries };
   }
 }

@@ -4,7 +4,16 @@ import type { HandlerEvents } from "./events/event-map.js";
 import type { Arrival } from "./events/arrival.js";
 import type { AppServer, CallbackForm, Interceptor } from "./events/subscriber.js";
 import { bindHost, type Host } from "./events/host.js";
-import { asPart, checkHost, type Part, subjectOf, tellDrain } from "./events/managed.js";
+import {
+  asPart,
+  builtIn,
+  checkHost,
+  type Declared,
+  declares,
+  type Part,
+  subjectOf,
+  tellDrain,
+} from "./events/managed.js";
 import { readOption } from "./events/option-table.js";
 import type { Logger } from "./lifecycle/logger.js";
 import { defaultLogger } from "./lifecycle/default-logger.js";
@@ -14,13 +23,7 @@ import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { type Key, Registry } from "./lifecycle/registry.js";
 import { SocketIngress } from "./socket-ingress.js";
 import { beforeEvent, use } from "./events/subscribe-options.js";
-import {
-  checkEntries,
-  readEventMap,
-  subscribeAll,
-  type SubscriberEntry,
-  type SubscriberOwner,
-} from "./events/subscriber-list.js";
+import { checkEntries, readEventMap, subscribeAll, type SubscriberEntry } from "./events/subscriber-list.js";
 
 /**
  * A class that owns some events: it says which in `events`, and has a method for each.
@@ -215,7 +218,13 @@ export abstract class Handler<App extends AppServer = Server> {
       start: async () => this.setup(),
       drain: (signal) => this[tellDrain](signal),
       stop: () => this.teardown(),
+      declared: () => (this.registered ? undefined : this[declares]()),
     };
+  }
+
+  /** @internal */
+  [declares](): Declared {
+    return this.#wiring(subjectOf(this, "Handler"));
   }
 
   /** @internal */
@@ -246,13 +255,14 @@ export abstract class Handler<App extends AppServer = Server> {
     return ingress?.io === io ? ingress : SocketIngress.of(io);
   }
 
-  #wiring(subject: string): { readonly owner: SubscriberOwner; readonly entries: readonly SubscriberEntry[] } {
+  #wiring(subject: string): Declared {
     const owner = {
       name: this.name,
       namespace: this.namespace,
       self: this,
       use: readOption(subject, "use", use, this.use),
-      callback: this.callback,
+      // The clients of a door of ours know one form, whatever the application's own callers are answered in.
+      callback: this.callback ?? (builtIn in this ? "reply" : undefined),
       beforeEvent: readOption(subject, "beforeEvent", beforeEvent, this.beforeEvent),
     };
     const entries = this.#entries(subject);

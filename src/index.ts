@@ -30,6 +30,10 @@ export type { ControllerHealth } from "./controller.js";
 export type { ControllerEventOptions, ControllerHandler } from "./events/controller-handler.js";
 export type { ErrorInfo, ErrorSubscriber } from "./dispatch/error-subscribers.js";
 export type { Arrival, BeforeEvent } from "./events/arrival.js";
+export type { BeforeEventDescription } from "./dispatch/before-events.js";
+export type { InputDescription } from "./events/input-description.js";
+export type { Belongings } from "./events/managed.js";
+export type { Place } from "./lifecycle/observer.js";
 export type { EventContext } from "./events/event-context.js";
 export type { EventMap, HandlerEvents } from "./events/event-map.js";
 export type {
@@ -45,6 +49,7 @@ export type {
   ReplyOf,
   ReservedEvents,
   SchemaArgs,
+  ServesAs,
   SubscribableEvent,
   SubscribeOptions,
   Subscriber,
@@ -56,7 +61,7 @@ export type { IngressCounters } from "./dispatch/counters.js";
 export type { SocketIngressOptions } from "./socket-io/ingress-options.js";
 export type { Logger, LogLine } from "./lifecycle/logger.js";
 export type { HandlerHealth, HealthFailure, ManagerHealth, ManagerStatus } from "./manager/health.js";
-export type { ManagerDescription, PartDescription } from "./manager/description.js";
+export type { FeatureDescription, ManagerDescription, PartDescription } from "./manager/description.js";
 export type { Owner } from "./lifecycle/cleanups.js";
 export { token } from "./lifecycle/registry.js";
 export type { Key, ProvideOptions, Registry, Token, WaitForOptions } from "./lifecycle/registry.js";
@@ -71,7 +76,7 @@ export type { ShutdownFailure, ShutdownOptions, ShutdownReport } from "./manager
 export type { ShutdownSignalOptions } from "./manager/shutdown-signals.js";
 export type { WriteCoalescingOptions } from "./socket-io/write-coalescing.js";
 export { SocketIngress } from "./socket-ingress.js";
-export type { DispatchInit, DrainReport } from "./socket-ingress.js";
+export type { DispatchInit, DrainReport, IngressSettings } from "./socket-ingress.js";
 export type { SubscriptionDescription } from "./dispatch/subscriptions.js";
 export { errorCodes } from "./wire/codes.js";
 export type { ErrorCode } from "./wire/codes.js";

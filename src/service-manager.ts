@@ -3,7 +3,7 @@ import type { Server } from "socket.io";
 import { Bus } from "./lifecycle/bus.js";
 import { Connections } from "./socket-io/connections.js";
 import type { Controller } from "./controller.js";
-import type { AppServer } from "./events/subscriber.js";
+import type { AppServer, ServesAs } from "./events/subscriber.js";
 import type { Handler } from "./handler.js";
 import type { CheckedEvents } from "./events/event-map.js";
 import { describeManager, type ManagerDescription } from "./manager/description.js";
@@ -12,6 +12,7 @@ import { Lifecycle } from "./lifecycle/lifecycle.js";
 import { defaultLogger } from "./lifecycle/default-logger.js";
 import { writeLog } from "./lifecycle/log.js";
 import type { Logger } from "./lifecycle/logger.js";
+import { observer } from "./lifecycle/observer.js";
 import type { PartKind } from "./events/managed.js";
 import { flag, oneOf, type Option, option, readOptions, split } from "./events/option-table.js";
 import { type Key, type ProvideOptions, Registry, type WaitForOptions } from "./lifecycle/registry.js";
@@ -108,7 +109,7 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
    * Make a manager for `io`, which may also be attached later.
    * @throws TypeError naming what does not fit.
    */
-  constructor(io?: App, options: ServiceManagerOptions<App> = {}) {
+  constructor(io?: App | ServesAs<App>, options: ServiceManagerOptions<App> = {}) {
     const [own, ofIngress] = split(managerOptions, options);
     const { onStartFailure, closeServer, ingress, httpServers } = readOptions("ServiceManager", managerOptions, own);
     const { logger = defaultLogger(), ...rest }: SocketIngressOptions = ofIngress;
@@ -125,8 +126,10 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     this.log = logger;
     this.bus = new Bus(logger);
     this.#parts = new ManagedParts(this.registry, logger);
-    if (io !== undefined) this.attach(io);
+    // Who serves as one is one.
+    if (io !== undefined) this.attach(io as App);
     else if (this.ingress.io) this.#watch(this.ingress.io);
+    observer()?.made(this);
   }
 
   /** The attached server, if there is one. */
@@ -240,9 +243,9 @@ export class ServiceManager<App extends AppServer = Server> implements AsyncDisp
     return managerHealth(this.#status, this.#parts, this.#connections?.closed === true);
   }
 
-  /** What there is and who listens to what, in order. */
+  /** What there is and who listens to what, in order. Before the first boot it tells what is declared, and starts nothing. */
   describe(): ManagerDescription {
-    return describeManager(this.#parts, this.ingress);
+    return describeManager(this.#parts, this.ingress, this.#status !== "idle");
   }
 
   /**

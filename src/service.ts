@@ -341,6 +341,7 @@ export abstract class Service<State extends object = object> implements Owner, A
       start: () => this.start(),
       drain: (signal) => this[tellDrain](signal),
       stop: () => this.stop(),
+      declared: () => undefined,
     };
   }
 

@@ -1,3 +1,4 @@
+import { type ErrorPlace, tellError } from "./events/error-telling.js";
 import { type Repeats, setRepeats } from "./events/repeats.js";
 import { describeValue } from "./wire/values.js";
 import type { Server, Socket } from "socket.io";
@@ -34,8 +35,13 @@ import { namespacePattern } from "./events/namespace-pattern.js";
 import { defaultLogger } from "./lifecycle/default-logger.js";
 import type { Owner } from "./lifecycle/cleanups.js";
 import { buildPipeline } from "./dispatch/pipeline.js";
+import type { BeforeEventDescription } from "./dispatch/before-events.js";
+import type { Declared } from "./events/managed.js";
 import {
   askAs,
+  describeWith,
+  identityOf,
+  optionsOf,
   readSubscription,
   subscribeAs,
   type SubscriberIdentity,
@@ -44,9 +50,10 @@ import {
 import { asksBeforeRecovery } from "./socket-io/recover-after-asking.js";
 import { ServerBinding } from "./socket-io/server-binding.js";
 import { among, atLeast, readOptions } from "./events/option-table.js";
+import { transports, type TransportWatch } from "./events/transports.js";
 import { eventDefaults, type EventDefaults, owner, priority } from "./events/subscribe-options.js";
 import { Subscription } from "./dispatch/subscription.js";
-import { detailsOf, type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
+import { type Ingredients, type SubscriptionDescription, Subscriptions } from "./dispatch/subscriptions.js";
 import { shuttingDown } from "./dispatch/failures.js";
 import { toFailure } from "./wire/to-failure.js";
 
@@ -66,6 +73,26 @@ export interface DispatchInit<App extends AppServer = Server> {
 export interface DrainReport {
   /** What did not finish in time. */
   readonly cut: CutEvent[];
+}
+
+/** What holds for all events of an ingress; an event may say otherwise where it can. */
+export type IngressSettings = Pick<
+  Required<SocketIngressOptions>,
+  | "reply"
+  | "timeoutMs"
+  | "maxInFlight"
+  | "maxPending"
+  | "maxNamespaces"
+  | "maxArguments"
+  | "admitTimeoutMs"
+  | "unknownEvents"
+>;
+
+/** Who listens to what in an ingress, who is asked before, and what holds for all. */
+export interface IngressDescription {
+  readonly events: SubscriptionDescription[];
+  readonly beforeEvents: BeforeEventDescription[];
+  readonly settings: IngressSettings;
 }
 
 /**
@@ -126,6 +153,14 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   /** The server it is attached to. */
   get io(): App | undefined {
     return this.#io;
+  }
+
+  /**
+   * When a client whose connection Socket.IO recovers is sent what it missed: never, where recovery is off or there is no server; after the
+   * `connect` subscribers have let it in, with {@link recoverAfterAsking}; before they are asked, without.
+   */
+  get recovers(): "none" | "afterAsking" | "beforeAsking" {
+    return this.#io === undefined ? "none" : recoveryOf(this.#io);
   }
 
   /** How long a subscriber may take unless its event says otherwise, in milliseconds. */
@@ -207,9 +242,20 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
   }
 
   /** @internal */
-  [setRepeats](repeats: Repeats<App>): () => void {
+  [setRepeats](namespace: string, repeats: Repeats<App>): () => void {
     // What an ingress is given for its own application's sockets is called with no others.
-    return this.#state.requests.set(repeats as Repeats);
+    return this.#state.requests.set(namespace, repeats as Repeats);
+  }
+
+  /** @internal */
+  [tellError](error: unknown, place: ErrorPlace): void {
+    const { code } = toFailure(error).error;
+    this.#errors.tell(error, { ...place, code, socketId: undefined, socket: undefined, args: [] });
+  }
+
+  /** @internal */
+  get [transports](): TransportWatch {
+    return this.#server.transports;
   }
 
   /** @internal */
@@ -315,6 +361,37 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     return bufferedBytesOf(socket.conn as unknown as Connection); // as the emitter it is
   }
 
+  /** @internal */
+  [describeWith](declared: readonly Declared[]): IngressDescription {
+    const subscriptions = this.#subscriptions.copy();
+    const asked: Subscription[] = [];
+    for (const { owner, entries, asks } of declared) {
+      const own = owner.beforeEvent && { fn: owner.beforeEvent, method: "beforeEvent", priority: priority.fallback };
+      for (const one of [own, asks])
+        if (one !== undefined) asked.push(toBeAsked(one.fn, one.priority, identityOf(owner, one.method)));
+      for (const { event, fn, method, options } of entries) {
+        const made = this.#make(event, fn, optionsOf(owner, options), identityOf(owner, method));
+        subscriptions.add(made.subscription, made.madeOf);
+      }
+    }
+    const { reply, timeoutMs, maxInFlight, maxPending, maxNamespaces, maxArguments, admitTimeoutMs, unknownEvents } =
+      this.#options;
+    return {
+      events: subscriptions.describe(),
+      beforeEvents: this.#state.before.describe(asked),
+      settings: {
+        reply,
+        timeoutMs,
+        maxInFlight,
+        maxPending,
+        maxNamespaces,
+        maxArguments,
+        admitTimeoutMs,
+        unknownEvents,
+      },
+    };
+  }
+
   /**
    * Who listens to what, and within which limits: by namespace and event, in the order in which they run. What the doors of this package
    * listen to themselves is among it, marked as `builtIn`.
@@ -369,25 +446,11 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     options: object,
     identity: SubscriberIdentity | undefined,
   ): () => Promise<void> {
-    const by = identity === undefined ? "subscribe" : identity.handler;
-    const { name, subject, options: checked, pattern } = readSubscription(by, event, options, this.#defaults);
-    if (typeof fn !== "function")
-      throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
+    const { subscription, madeOf } = this.#make(event, fn, options, identity);
+    const { event: name, pattern } = subscription;
+    const { options: checked, use } = madeOf;
     if (name === "connect" && this.#io !== undefined) this.#checkRecovery(this.#io);
-    const subscription = new Subscription({
-      event: name,
-      pattern,
-      priority: checked.priority,
-      guard: checked.guard,
-      errorFirst: checked.callback === "errorFirst",
-      handler: identity?.handler,
-      method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
-      timeoutMs: checked.timeoutMs,
-    });
-    subscription.invoke = buildPipeline(subscription, fn as AnySubscriber, identity?.self, {
-      ...checked,
-      use: [...this.#options.use, ...(identity?.use ?? []), ...checked.use],
-    });
+    subscription.invoke = buildPipeline(subscription, madeOf.fn, madeOf.self, { ...checked, use });
     let forget: unknown;
     const off = async (): Promise<void> => {
       const left = this.#remove(subscription);
@@ -400,28 +463,42 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     // The owner first: one that refuses leaves nothing behind.
     forget = checked.owner?.addCleanup(off);
     this.#attachLent();
-    this.#subscriptions.add(subscription, detailsOf(checked, identity?.self));
+    this.#subscriptions.add(subscription, madeOf);
     this.#server.serve(pattern);
     this.#server.update(name);
     return off;
+  }
+
+  /** A subscription that nothing runs yet, and what it is made of. */
+  #make(
+    event: unknown,
+    fn: unknown,
+    options: object,
+    identity: SubscriberIdentity | undefined,
+  ): { readonly subscription: Subscription; readonly madeOf: Ingredients } {
+    const by = identity === undefined ? "subscribe" : identity.handler;
+    const { name, subject, options: checked, pattern } = readSubscription(by, event, options, this.#defaults);
+    if (typeof fn !== "function")
+      throw new TypeError(`${subject}: a subscriber must be a function, got ${describeValue(fn)}`);
+    const subscription = new Subscription({
+      event: name,
+      pattern,
+      priority: checked.priority,
+      guard: checked.guard,
+      errorFirst: checked.callback === "errorFirst",
+      handler: identity?.handler,
+      method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
+      timeoutMs: checked.timeoutMs,
+    });
+    const use = [...this.#options.use, ...(identity?.use ?? []), ...checked.use];
+    return { subscription, madeOf: { options: checked, fn: fn as AnySubscriber, self: identity?.self, use } };
   }
 
   #beforeEvent(fn: unknown, options: object, identity: SubscriberIdentity | undefined): () => Promise<void> {
     const subject = identity === undefined ? "beforeEvent" : `${identity.handler}, beforeEvent`;
     if (typeof fn !== "function") throw new TypeError(`${subject} expects a function, got ${describeValue(fn)}`);
     const read = readOptions(subject, { priority, owner }, options);
-    const asked = new Subscription({
-      event: "",
-      pattern: namespacePattern("/", subject),
-      priority: read.priority,
-      guard: true,
-      errorFirst: false,
-      handler: identity?.handler,
-      method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
-      timeoutMs: Infinity,
-    });
-    asked.plain = fn as AnyBeforeEvent;
-    asked.self = identity?.self;
+    const asked = toBeAsked(fn as AnyBeforeEvent, read.priority, identity);
     let forget: unknown;
     const off = async (): Promise<void> => {
       const left = this.#state.before.remove(asked) ? this.#leaveIfUnused() : undefined;
@@ -467,13 +544,35 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
 
   /** What was missed leaves before anybody can be asked (decision 0012). `_opts` is a getter without documentation (decision 0014). */
   #checkRecovery(io: Server): void {
-    if (this.#options.recovery === "askAgain" || !io._opts.connectionStateRecovery || asksBeforeRecovery(io)) return;
+    if (this.#options.recovery === "askAgain" || recoveryOf(io) !== "beforeAsking") return;
     throw new Error(
       "connectionStateRecovery is on and there are `connect` subscribers: Socket.IO sends a recovered client what it missed before " +
         "they can be asked. Give the server an adapter: recoverAfterAsking(...), switch recovery off, or accept that with the option " +
         'recovery: "askAgain".',
     );
   }
+}
+
+/** Who is asked about each event, kept as a subscriber is. */
+function toBeAsked(fn: AnyBeforeEvent, priority: number, identity: SubscriberIdentity | undefined): Subscription {
+  const asked = new Subscription({
+    event: "",
+    pattern: namespacePattern("/", "beforeEvent"),
+    priority,
+    guard: true,
+    errorFirst: false,
+    handler: identity?.handler,
+    method: identity?.method ?? (fn.name === "" ? undefined : fn.name),
+    timeoutMs: Infinity,
+  });
+  asked.plain = fn;
+  asked.self = identity?.self;
+  return asked;
+}
+
+function recoveryOf(io: Server): "none" | "afterAsking" | "beforeAsking" {
+  if (!io._opts.connectionStateRecovery) return "none";
+  return asksBeforeRecovery(io) ? "afterAsking" : "beforeAsking";
 }
 
 function isServer(value: unknown): value is Server {

@@ -281,6 +281,16 @@ describe("a handler that is wired wrongly throws at setup, naming what, and a se
       (h) => void (h["events"] = { good: "beat", heartbeat: "baet" }),
       /event "heartbeat" names the method "baet", which Heart does not have; it has beat, onSetup, onTeardown/,
     ],
+    [
+      "a method of every handler",
+      (h) => void (h["events"] = { x: "teardown" }),
+      /names the method "teardown", which is every/,
+    ],
+    [
+      "a method that takes the place of one of every handler",
+      (h) => Object.assign(h, { stop: () => "stopped", events: { stop: "stop" } }),
+      /event "stop" names the method "stop", which is every handler's own; give yours another name/,
+    ],
     ["a method of Object", (h) => void (h["events"] = { x: "toString" }), /names the method "toString"/],
     [
       "a value that is nothing",

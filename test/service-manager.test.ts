@@ -785,6 +785,10 @@ describe("health and describe", () => {
         expect.objectContaining({ event: "shout", handler: "shout", method: "onShout" }),
       ],
       builtIn: [],
+      beforeEvents: [],
+      features: [],
+      booted: true,
+      settings: expect.objectContaining({ reply: "last", timeoutMs: 30_000, maxInFlight: 100, maxPending: 1_000 }),
     });
     await manager.shutdown();
   });

@@ -58,6 +58,13 @@ function deferred<T = void>() {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+it("a service that no manager has logs by the default logger, under its name", () => {
+  const { log } = new Recorder();
+  const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  log.warn("told");
+  expect(write.mock.calls.join()).toContain("told");
+});
+
 describe("starting and stopping", () => {
   it("runs onStart and onStop once each, however often it is asked", async () => {
     const { service } = fixture();

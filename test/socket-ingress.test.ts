@@ -667,7 +667,10 @@ describe("describe", () => {
       guard: false,
       handler: undefined,
       method: undefined,
-      input: false,
+      input: undefined,
+      readsArguments: false,
+      output: false,
+      use: [],
       timeoutMs: 30_000,
       concurrency: Infinity,
       keyed: false,
@@ -675,6 +678,8 @@ describe("describe", () => {
       overflow: "reject",
       callback: "reply",
       builtIn: false,
+      owner: undefined,
+      source: undefined,
     };
     expect(ingress.describe()).toEqual([
       { ...standard, namespace: "/", event: "a", order: 1 },
@@ -690,7 +695,7 @@ describe("describe", () => {
     ingress.on("a", () => 1, { ...limits, guard: true, key: () => "k", input: z.string(), callback: "errorFirst" });
     ingress.on("b", () => 1, { timeoutMs: 10 });
     expect(ingress.describe()).toMatchObject([
-      { ...limits, guard: true, keyed: true, input: true, callback: "errorFirst", timeoutMs: 5_000 },
+      { ...limits, guard: true, keyed: true, input: [{ type: "string" }], callback: "errorFirst", timeoutMs: 5_000 },
       { concurrency: Infinity, queueMax: 7, overflow: "reject", timeoutMs: 10 },
     ]);
   });

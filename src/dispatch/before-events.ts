@@ -1,11 +1,29 @@
 import type { Socket } from "socket.io";
 import type { Arrival } from "../events/arrival.js";
+import { Refused } from "../events/refused.js";
 import type { Context } from "./context.js";
 import type { Subscription } from "./subscription.js";
+import { isBuiltIn } from "./subscriptions.js";
 import type { Logger } from "../lifecycle/logger.js";
+import { type Place, placeOf } from "../lifecycle/observer.js";
+import type { Failure } from "../wire/failure.js";
 import { isEventError } from "../wire/event-error.js";
 import { isThenable } from "../wire/values.js";
 import { toFailure } from "../wire/to-failure.js";
+
+/** One row of the list of those who are asked about each event that a client sends. */
+export interface BeforeEventDescription {
+  /** The handler it belongs to. */
+  readonly handler: string | undefined;
+  /** The name of the method or function. */
+  readonly method: string | undefined;
+  /** Lower is asked first. */
+  readonly priority: number;
+  /** Whether it belongs to a door of this package, such as `limits`, and not to the application. */
+  readonly builtIn: boolean;
+  /** Where its function is written; known to the command line only. */
+  readonly source: Place | undefined;
+}
 
 /** Who is asked once for each event that a client sends, in order. Lists are replaced, never changed. */
 export class BeforeEvents {
@@ -20,7 +38,7 @@ export class BeforeEvents {
 
   add(one: Subscription): void {
     // A stable sort keeps the order of those with equal priorities.
-    this.#become([...this.#asked, one].sort((a, b) => a.priority - b.priority));
+    this.#become([...this.#asked, one].sort(byPriority));
   }
 
   /** From now on it is not asked any more. False if it was removed before. */
@@ -29,6 +47,17 @@ export class BeforeEvents {
     one.active = false;
     this.#become(this.#asked.filter((other) => other !== one));
     return true;
+  }
+
+  /** Who is asked, and who would be beside them, in order. */
+  describe(others: readonly Subscription[]): BeforeEventDescription[] {
+    return [...this.#asked, ...others].sort(byPriority).map(({ handler, method, priority, plain, self }) => ({
+      handler,
+      method,
+      priority,
+      builtIn: isBuiltIn(self),
+      source: placeOf(plain),
+    }));
   }
 
   /** Removes all of them. */
@@ -49,6 +78,10 @@ export class BeforeEvents {
   }
 }
 
+function byPriority(a: Subscription, b: Subscription): number {
+  return a.priority - b.priority;
+}
+
 function ask(
   asked: readonly Subscription[],
   from: number,
@@ -61,6 +94,7 @@ function ask(
     context.subscription = one;
     try {
       const result = one.plain?.call(one.self, arrival as never, undefined);
+      if (result instanceof Refused) return refuse(result.error, context, result.failure);
       if (isThenable(result)) return wait(result, asked, i, context, arrival);
     } catch (thrown) {
       return refuse(thrown, context);
@@ -80,7 +114,8 @@ async function wait(
   const one = asked[index] as Subscription; // as in `ask`
   one.enter();
   try {
-    await result;
+    const refused = await result;
+    if (refused instanceof Refused) return context.finished ? false : refuse(refused.error, context, refused.failure);
   } catch (thrown) {
     // Given up meanwhile: it has been answered.
     return context.finished ? false : refuse(thrown, context);
@@ -91,8 +126,7 @@ async function wait(
 }
 
 /** The caller is told; the error subscribers, where there is no caller, or where it is a fault. */
-function refuse(thrown: unknown, context: Context): false {
-  const failure = toFailure(thrown);
+function refuse(thrown: unknown, context: Context, failure: Failure = toFailure(thrown)): false {
   if (!context.asks || !isEventError(thrown)) context.state.errors.tellOf(thrown, failure.error.code, context);
   context.refuse(failure);
   context.finish();

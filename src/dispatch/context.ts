@@ -78,9 +78,9 @@ export class Context implements EventContext<Server> {
   }
 
   /** A context for what a server does by itself, such as telling of a connection. */
-  static of(entry: EventEntry, socket: Socket, done?: (context: Context) => void): Context {
+  static of(entry: EventEntry, socket: Socket, done: (context: Context) => void): Context {
     const context = new Context(entry, socket, undefined, 0, undefined);
-    if (done !== undefined) context.done = done;
+    context.done = done;
     return context;
   }
 

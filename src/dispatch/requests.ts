@@ -18,13 +18,14 @@ export class Requests {
   readonly #ids = new WeakMap<Acknowledge, unknown>();
   /** How many acknowledgements may have an id: those that middleware kept stay counted. */
   #paired = 0;
-  #repeats: Repeats | undefined;
+  /** Who decides about repeated events, by the name of the namespace. */
+  readonly #repeats = new Map<string, Repeats>();
 
-  /** Takes who decides about repeated events. */
-  set(repeats: Repeats): () => void {
-    this.#repeats = repeats;
+  /** Takes who decides about repeated events of a namespace. */
+  set(namespace: string, repeats: Repeats): () => void {
+    this.#repeats.set(namespace, repeats);
     return () => {
-      if (this.#repeats === repeats) this.#repeats = undefined;
+      if (this.#repeats.get(namespace) === repeats) this.#repeats.delete(namespace);
     };
   }
 
@@ -35,7 +36,7 @@ export class Requests {
 
   /** A client said how it calls its next event of this name. */
   announce(socket: Socket, requestId: unknown, event: unknown): void {
-    if (this.#repeats !== undefined) this.#announced.set(socket, { event, requestId });
+    if (this.#repeats.has(socket.nsp.name)) this.#announced.set(socket, { event, requestId });
   }
 
   /** An event arrived: it has the id that was announced, if it is the one. */
@@ -50,7 +51,7 @@ export class Requests {
 
   /** Has an event with a request id answered. False if it has none, and is to run as any other. */
   answer(entry: EventEntry, socket: Socket, given: unknown, shape: Shape, ack: Acknowledge, traffic: Traffic): boolean {
-    const repeats = this.#repeats;
+    const repeats = this.#repeats.get(socket.nsp.name);
     if (!this.#ids.has(ack) || repeats === undefined) return false;
     const requestId = this.#ids.get(ack);
     this.#ids.delete(ack);

@@ -188,7 +188,7 @@ interface HandlerEntry<App extends AppServer> extends EventOptions<App> {
   /** The name of a method, or a function. */
   run: Runnable<App>;
   /** A schema for the first argument, or one for each. */
-  input?: InputSchema | readonly StandardSchemaV1[];
+  input?: InputSchema | readonly (StandardSchemaV1 | undefined)[]; // an EventMap has it optional for an optional argument
 }
 
 type Runnable<App extends AppServer> = string | ((this: any, context: EventContext<App>, ...args: any[]) => unknown);

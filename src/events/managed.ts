@@ -1,6 +1,8 @@
 import { describeValue } from "../wire/values.js";
 import { isKey, type Key } from "../lifecycle/registry.js";
+import type { AnyBeforeEvent } from "./arrival.js";
 import type { Host } from "./host.js";
+import type { SubscriberEntry, SubscriberOwner } from "./subscriber-list.js";
 
 /** What a manager can be given. */
 export type PartKind = "service" | "handler" | "controller";
@@ -17,7 +19,33 @@ export interface Part {
   /** Tell it that a shutdown begins. */
   drain(signal: AbortSignal): Promise<unknown>;
   stop(): Promise<void>;
+  /**
+   * What it will subscribe when it starts; nothing once it has, or if it has no events.
+   *
+   * @throws what its class threw, where it has to start before it can say
+   */
+  declared(): Declared | undefined;
 }
+
+/** What a handler or controller subscribes when it starts. */
+export interface Declared {
+  readonly owner: SubscriberOwner;
+  readonly entries: readonly SubscriberEntry[];
+  /** Who it has asked before each event, beside the owner's own `beforeEvent`. */
+  readonly asks?: { readonly fn: AnyBeforeEvent; readonly method: string; readonly priority: number } | undefined;
+}
+
+/** The method by which a handler says what it subscribes. */
+export const declares: unique symbol = Symbol("socket-ingress.declares");
+
+/**
+ * The method by which what stands behind a door of this package says what it has beside events, such as topics and queues: lists by what
+ * their members are. The core does not know what they are; it hands them on.
+ */
+export const has: unique symbol = Symbol("socket-ingress.has");
+
+/** What a feature has, by what it is: `topics`, `queues`, `documents`, `rates`. */
+export type Belongings = Readonly<Record<string, readonly object[]>>;
 
 /** The method by which a handler, service or controller is told that a shutdown begins; it tells those it has adopted. */
 export const tellDrain: unique symbol = Symbol("socket-ingress.tellDrain");
@@ -41,6 +69,14 @@ export function subjectOf(target: object, base: string): string {
   const own = target.constructor.name || base;
   if (typeof name === "string" && name.trim() !== "") return `${own} "${name}"`;
   throw new TypeError(`${own}: name must be a non-blank string, a field of the class; got ${describeValue(name)}`);
+}
+
+/** What something is called for whoever reads a table: as {@link subjectOf}, and by its class alone if it has no name. */
+export function titleOf(target: unknown): string | undefined {
+  if (typeof target !== "object" || target === null) return undefined;
+  const { name } = target as { name?: unknown };
+  const own = target.constructor?.name ?? "Object";
+  return typeof name === "string" && name.trim() !== "" ? `${own} "${name}"` : own;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { asRecord, checkNames } from "../wire/option-names.js";
 import { describeValue, longestTimerMs } from "../wire/values.js";
 
 /** An option: what holds where nobody gives it, what fits, and how a message says so. */
@@ -28,10 +29,7 @@ export function readOptions<Table extends OptionTable>(
   fallbacks: Partial<Options<Table>> = {},
 ): Options<Table> {
   const given = asRecord(subject, options);
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(table, name)) continue;
-    throw new TypeError(`${subject}: there is no option "${name}"; there are ${Object.keys(table).join(", ")}`);
-  }
+  checkNames(subject, given, Object.keys(table));
   const read: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const standard = (fallbacks as Record<string, unknown>)[name] ?? option.fallback;
@@ -79,8 +77,13 @@ export function duration(fallback: number): Option<number> {
   return option(
     fallback,
     `milliseconds from 1 to ${longestTimerMs}, or Infinity for no limit`,
-    (value) => value === Infinity || (typeof value === "number" && value >= 1 && value <= longestTimerMs),
+    (value) => value === Infinity || isPeriod(value),
   );
+}
+
+/** The same where there is always a limit, as of what is done again and again. */
+export function period(fallback: number): Option<number> {
+  return option(fallback, `milliseconds from 1 to ${longestTimerMs}`, isPeriod);
 }
 
 /** A whole number from `least`, or `Infinity` for no limit. */
@@ -97,6 +100,10 @@ export function atLeast(fallback: number, least: number): Option<number> {
   return option(fallback, `a number from ${least} up`, (value) => typeof value === "number" && value >= least);
 }
 
+function isPeriod(value: unknown): boolean {
+  return typeof value === "number" && value >= 1 && value <= longestTimerMs;
+}
+
 /** True or false. */
 export function flag(fallback: boolean): Option<boolean> {
   return option(fallback, "true or false", (value) => typeof value === "boolean");
@@ -107,13 +114,6 @@ export function oneOf<Word extends string>(first: Word, ...others: Word[]): Opti
   const words: readonly unknown[] = [first, ...others];
   const expects = words.map((word) => JSON.stringify(word)).join(" or ");
   return option(first, expects, (value) => words.includes(value));
-}
-
-/** Options are an object, whoever forgot the types. */
-export function asRecord(subject: string, options: unknown): Record<string, unknown> {
-  if (typeof options === "object" && options !== null && !Array.isArray(options))
-    return options as Record<string, unknown>;
-  throw new TypeError(`${subject}: options must be an object, got ${describeValue(options)}`);
 }
 
 /** The error of an option that does not fit. */

@@ -21,5 +21,5 @@ export type Repeats<App extends AppServer = AppServer> = (
   run: () => Promise<unknown>,
 ) => Promise<unknown>;
 
-/** Where an ingress takes a {@link Repeats}, and gives back how to take it away. Without one, request ids are ignored. */
+/** Where an ingress takes a {@link Repeats} for a namespace, and gives back how to take it away. Without one, request ids are ignored there. */
 export const setRepeats: unique symbol = Symbol("socket-ingress.setRepeats");

@@ -1,4 +1,5 @@
 import type { setRepeats } from "./repeats.js";
+import type { transports, TransportWatch } from "./transports.js";
 import { type Repeats } from "./repeats.js";
 import { forbiddenEvents, reservedEvents } from "../wire/event-names.js";
 import { describeValue } from "../wire/values.js";
@@ -24,6 +25,9 @@ export const subscribeAs: unique symbol = Symbol("socket-ingress.subscribeAs");
 /** The method of an ingress that has somebody asked before each event, with an identity; for the classes of this package. */
 export const askAs: unique symbol = Symbol("socket-ingress.askAs");
 
+/** The method of an ingress that says who listens to what, and who would if some others did, too; for the manager. */
+export const describeWith: unique symbol = Symbol("socket-ingress.describeWith");
+
 /** The ingress, as far as handlers and controllers need it to subscribe. */
 export interface SubscribingIngress<App extends AppServer> {
   /** The server it is attached to. */
@@ -39,7 +43,9 @@ export interface SubscribingIngress<App extends AppServer> {
    */
   [askAs](fn: AnyBeforeEvent, options: object, identity: SubscriberIdentity): () => Promise<void>;
   /** @internal */
-  [setRepeats](repeats: Repeats<App>): () => void;
+  [setRepeats](namespace: string, repeats: Repeats<App>): () => void;
+  /** @internal */
+  readonly [transports]: TransportWatch;
 }
 
 /** One subscriber of a handler or controller, before it is subscribed. */
@@ -73,16 +79,15 @@ export function subscribeAll<App extends AppServer>(
   owner: SubscriberOwner,
   entries: readonly SubscriberEntry[],
 ): () => Promise<void> {
-  const { name: handler, self, use, beforeEvent } = owner;
+  const { beforeEvent } = owner;
   const offs: (() => Promise<void>)[] = [];
   const endAll = async (): Promise<void> => {
     await Promise.all(offs.splice(0).map((off) => off()));
   };
-  const identify = (method: string): SubscriberIdentity => ({ self, handler, method, use });
   try {
-    if (beforeEvent !== undefined) offs.push(ingress[askAs](beforeEvent, {}, identify("beforeEvent")));
+    if (beforeEvent !== undefined) offs.push(ingress[askAs](beforeEvent, {}, identityOf(owner, "beforeEvent")));
     for (const { event, fn, method, options } of entries) {
-      offs.push(ingress[subscribeAs](event, fn, optionsOf(owner, options), identify(method)));
+      offs.push(ingress[subscribeAs](event, fn, optionsOf(owner, options), identityOf(owner, method)));
     }
   } catch (thrown) {
     void endAll();
@@ -100,8 +105,13 @@ export function checkEntries(owner: SubscriberOwner, entries: readonly Subscribe
   for (const { event, options } of entries) checkEntry(owner.name, event, optionsOf(owner, options));
 }
 
+/** Who an owner's subscriber is. */
+export function identityOf({ name: handler, self, use }: SubscriberOwner, method: string): SubscriberIdentity {
+  return { self, handler, method, use };
+}
+
 /** What an event says, and what its owner says for all events. */
-function optionsOf({ namespace, callback }: SubscriberOwner, options: object): object {
+export function optionsOf({ namespace, callback }: SubscriberOwner, options: object): object {
   return { namespace, callback, ...options };
 }
 
@@ -171,7 +181,16 @@ function readRun(subject: string, self: object, run: unknown): { fn: AnySubscrib
       `${subject} names the method ${describeValue(run)}, which ${self.constructor.name} does not have; ${known}`,
     );
   }
+  if (run in baseOf(self))
+    throw new TypeError(`${subject} names the method "${run}", which is every handler's own; give yours another name`);
   return { fn: fn as AnySubscriber, method: run };
+}
+
+/** The prototype of the last class before Object, which is ours (Handler). */
+function baseOf(self: object): object {
+  let proto = Object.getPrototypeOf(self) as object;
+  while (isBelowBase(proto)) proto = Object.getPrototypeOf(proto) as object;
+  return proto;
 }
 
 /** The methods a class and those between it and its base declare, for the message about a misspelt one. */

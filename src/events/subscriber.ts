@@ -18,6 +18,18 @@ import type {
 /** Any Socket.IO server, whatever its events: `Server` is invariant in them, so that only `any` matches every one. */
 export type AppServer = Server<any, any, any, any>;
 
+/** Where a {@link ServesAs} says it. */
+declare const servesAs: unique symbol;
+
+/**
+ * What a server is that has more than Socket.IO's, such as the test kit's: what is made for it is made for this `Server<...>`. It is there
+ * for the compiler alone, which would take the server's whole type for the application's.
+ */
+export interface ServesAs<App> {
+  /** Nothing is there when it runs. */
+  readonly [servesAs]: App;
+}
+
 /** The sockets of an application's server. */
 export type AppSocket<App extends AppServer> = Socket<
   ListenEventsOf<App>,

@@ -22,7 +22,7 @@ export interface ShutdownOptions {
   /**
    * How many connections are closed at once, so that a fleet of clients does not come back at once elsewhere.
    *
-   * @default all
+   * @default Infinity, all of them
    */
   readonly batch?: number;
   /**
@@ -120,8 +120,9 @@ export async function shutDown(subject: ShutdownSubject, options: CheckedShutdow
     return outcome.kind === "late" && (await othersWereLate) ? new Deadline(DRAIN_MS).settle(one) : outcome;
   });
   // Awaited together and once: an event that awaits this shutdown is found by it, and not waited for.
-  const [{ cut }] = await Promise.all([draining, started]);
-  othersEnded(deadline.remainingMs === 0);
+  const [{ cut }, start] = await Promise.all([draining, started]);
+  // By what became of them: a timer may be a little early, when the clock says that something is left.
+  othersEnded(cut.length > 0 || start.kind === "late" || deadline.remainingMs === 0);
   await drained;
   end.abort(new DOMException("the shutdown goes on", "AbortError"));
   parts.abandonStart();

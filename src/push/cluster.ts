@@ -1,5 +1,6 @@
 import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
+import { packed, unpacked } from "./node-bytes.js";
 
 /** What one node says to the others. Nodes trust each other; clients can't reach this. */
 export interface NodeMessage {
@@ -33,6 +34,9 @@ type Listener = (message: never) => unknown;
 type Acknowledge = (error: Error | null, answers: unknown[] | undefined) => void;
 
 const EVENT = "ingress:realtime";
+
+/** How long answers are waited for at most, in milliseconds. Adapters have limits of their own; that of Redis forgets a question it can't count for. */
+const ASK_MAX_MS = 60_000;
 
 /**
  * The other nodes of one namespace, over the adapter's server-side events. With the in-memory adapter there are none, and
@@ -73,25 +77,29 @@ export class Cluster {
    */
   async tell(message: NodeMessage, whom: "fresh" | "known" = "fresh"): Promise<void> {
     const peers = whom === "known" && this.#known !== undefined ? this.#known : await this.#peers();
-    if (peers !== "none") this.#send([EVENT, message], () => undefined);
+    if (peers !== "none") this.#send(message, () => undefined);
   }
 
-  /** Asks all other nodes and waits for their answers, as long as the adapter does. Never rejects. */
+  /** Asks all other nodes and waits for their answers, as long as the adapter does, and for a minute at most. Never rejects. */
   async ask<T>(message: NodeMessage): Promise<Answers<T>> {
     const peers = await this.#peers();
     if (peers === "none") return { answers: [], complete: true };
     if (peers === "unknown") {
       // Whom to wait for can't be known, but what is to be done there is not left undone.
-      this.#send([EVENT, message], () => undefined);
+      this.#send(message, () => undefined);
       return { answers: [], complete: false };
     }
     return new Promise((resolve) => {
+      const fail = (): void => acknowledge(new Error("no answer"), []);
+      const limit = setTimeout(fail, ASK_MAX_MS);
+      limit.unref();
       const acknowledge: Acknowledge = (error, given = []) => {
+        clearTimeout(limit);
         // A node that failed answers nothing.
-        const answers = given.filter((answer) => answer !== undefined && answer !== null) as T[];
+        const answers = given.filter((answer) => answer !== undefined && answer !== null).map(unpacked) as T[];
         resolve({ answers, complete: error === null && answers.length === given.length });
       };
-      this.#send([EVENT, message, acknowledge], () => resolve({ answers: [], complete: false }));
+      this.#send(message, fail, acknowledge);
     });
   }
 
@@ -119,12 +127,13 @@ export class Cluster {
 
   // Through the adapter and not `namespace.serverSideEmit`, which drops the adapter's promise: a Redis that is down would be an
   // unhandled rejection.
-  #send(packet: unknown[], failed: () => void): void {
+  #send(message: NodeMessage, failed: () => void, ...acknowledge: Acknowledge[]): void {
     const onError = (error: unknown): void => {
       this.#log.error({ err: error }, "the adapter could not reach the other nodes");
       failed();
     };
     try {
+      const packet = [EVENT, packed(message), ...acknowledge];
       Promise.resolve(this.#namespace.adapter.serverSideEmit(packet) as unknown).catch(onError);
     } catch (error) {
       onError(error);
@@ -134,7 +143,7 @@ export class Cluster {
   readonly #receive = (message: NodeMessage, acknowledge?: (answer: unknown) => void): void => {
     this.#known = "some";
     this.#onOther();
-    void this.#answer(message).then((answer) => acknowledge?.(answer));
+    void this.#answer(unpacked(message) as NodeMessage).then((answer) => acknowledge?.(answer));
   };
 
   async #answer(message: NodeMessage): Promise<unknown> {
@@ -144,7 +153,7 @@ export class Cluster {
       this.#log.warn({ kind: message?.kind }, "another node says what this version does not know; it is ignored");
     }
     try {
-      return await listener?.(message as never);
+      return packed(await listener?.(message as never));
     } catch (error) {
       this.#log.error({ err: error, kind: message?.kind }, "a message of another node failed");
       return undefined;

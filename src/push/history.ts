@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Namespace } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
 import { unloggable } from "../wire/sendable.js";
-import { isThenable } from "../wire/values.js";
+import { type Awaitable, isThenable } from "../wire/values.js";
 import type { AudienceData } from "./audience.js";
 import type { Cluster, NodeMessage, Reach } from "./cluster.js";
 import { type CaughtUp, LogFollower } from "./log-follower.js";
@@ -36,6 +36,26 @@ interface EntryMessage extends NodeMessage {
 }
 
 const readings: readonly Reading[] = ["positions", "events"];
+
+/** The options of a push that does not wait for a log. */
+const unkept = ["local", "volatile", "latest", "receipts"] as const;
+
+/** Whose a log is that can't be divided. */
+const namespaces = new WeakMap<TopicLog, string>();
+
+/**
+ * The log of a namespace (decision 0089).
+ *
+ * @throws Error if it is that of another namespace, whose pushes would reach the members of topics of the same name here
+ */
+export function logOf(log: TopicLog, namespace: string): TopicLog {
+  if (log.of) return log.of(namespace);
+  const owner = namespaces.get(log) ?? namespace;
+  if (owner !== namespace)
+    throw new Error(`Realtime: the log is that of the namespace ${owner} already; give ${namespace} a log of its own`);
+  namespaces.set(log, namespace);
+  return log;
+}
 
 /**
  * Says whether topics may have a history in this log.
@@ -112,14 +132,15 @@ export class History {
   ): Promise<Reach | undefined> | undefined {
     const push = this.#options.enabled() ? loggedPush(data, this.#options.historyOf) : undefined;
     if (push === undefined) return undefined;
-    const topic = push.topics.map(({ topic: name }) => `"${name}"`).join(", ");
-    for (const option of ["local", "volatile", "latest", "receipts"] as const) {
-      if (options[option] !== undefined && options[option] !== false)
-        throw new TypeError(`"${event}": a ${option} push to topic ${topic}, which has a history, can't be kept`);
+    const refuse = (what: string, why = ""): TypeError => {
+      const topics = push.topics.map(({ topic }) => `"${topic}"`).join(", ");
+      return new TypeError(`"${event}": a ${what} to topic ${topics}, which has a history, can't be kept${why}`);
+    };
+    for (const option of unkept) {
+      if (options[option] !== undefined && options[option] !== false) throw refuse(`${option} push`);
     }
     const reason = unloggable(payload);
-    if (reason !== undefined)
-      throw new TypeError(`"${event}": a push to topic ${topic}, which has a history, can't be kept: ${reason}`);
+    if (reason !== undefined) throw refuse("push", `: ${reason}`);
     if (this.#alone) return undefined;
     const pushed = this.#push(push, data, event, payload, options.count === true);
     pushed.catch((error: unknown) => {
@@ -138,6 +159,11 @@ export class History {
     if (!this.#alone) return this.#follower.catchUp(topics, at, use);
     const gaps = at === undefined ? [] : topics.map(({ topic }) => topic);
     return use({ position: [randomUUID(), 0], gaps, entries: [] });
+  }
+
+  /** The same as {@link LogFollower.reach}. */
+  reach(): Awaitable<void> {
+    return this.#alone ? undefined : this.#follower.reach();
   }
 
   /** Sends nothing any more. */

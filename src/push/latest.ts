@@ -28,6 +28,8 @@ export class Latest {
   readonly #namespace: Namespace;
   readonly #waiting = new WeakMap<Connection, Kept>();
   readonly #onError: (event: string, error: unknown) => void;
+  /** How many were replaced by a newer one before they were sent. */
+  replaced = 0;
 
   /** @param onError is told what can't be sent after all */
   constructor(namespace: Namespace, onError: (event: string, error: unknown) => void) {
@@ -41,9 +43,8 @@ export class Latest {
    * @returns false if it is not behind, or keeps as many already: then it is to be sent now
    */
   keep(id: string, key: string, push: LatestPush): boolean {
-    const socket = this.#namespace.sockets.get(id);
-    if (socket === undefined) return true;
-    const connection = socket.conn as unknown as Connection; // as the emitter it is
+    const { conn } = this.#namespace.sockets.get(id) as Socket; // of this node, now
+    const connection = conn as unknown as Connection; // as the emitter it is
     const waiting = this.#waiting.get(connection);
     if (waiting === undefined && connection.transport.writable) return false;
     // With the lengths in front, no two triples spell the same.
@@ -54,7 +55,8 @@ export class Latest {
       this.#await(connection, kept);
       return true;
     }
-    if (waiting.size >= MOST_KEYS && !waiting.has(name)) return false;
+    if (waiting.has(name)) this.replaced++;
+    else if (waiting.size >= MOST_KEYS) return false;
     waiting.set(name, { id, push });
     return true;
   }

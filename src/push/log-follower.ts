@@ -1,5 +1,5 @@
 import type { Logger } from "../lifecycle/logger.js";
-import { type Awaitable, isThenable } from "../wire/values.js";
+import { type Awaitable, ignore, isThenable } from "../wire/values.js";
 import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "./topic-log.js";
 
 /*
@@ -58,10 +58,15 @@ export class LogFollower {
   #repairing: Promise<void> | undefined;
   #hole: NodeJS.Timeout | undefined;
   #heads: NodeJS.Timeout | undefined;
-  #pauses = new Set<NodeJS.Timeout>();
+  /** Each with what ends it. */
+  readonly #pauses = new Map<NodeJS.Timeout, () => void>();
   /** Appends in the order in which they were made; undefined while none is under way. */
   #line: Promise<unknown> | undefined;
   #headSeen = 0;
+  /** The last reading of the head for those who ask; settled while nobody does. */
+  #reaching: Promise<void> = Promise.resolve();
+  /** The one that has not begun. */
+  #next: Promise<void> | undefined;
 
   constructor(options: LogFollowerOptions) {
     this.#options = { reorderMs: 40, headMs: 500, ...options };
@@ -130,7 +135,7 @@ export class LogFollower {
       if (n > this.#n) {
         // From another node that was faster; or from a future that was lost with a log.
         const [headEpoch, head] = await this.#options.log.head();
-        if (this.#epoch !== epoch) continue;
+        if (this.position === undefined || this.#epoch !== epoch) continue;
         if (headEpoch !== epoch || n > head) return use({ position: this.#position(), gaps: names, entries: [] });
         await this.#repair();
         continue;
@@ -150,15 +155,40 @@ export class LogFollower {
     }
   }
 
+  /**
+   * Resolves when all is delivered here that any node had appended before: for whoever has read something that was written before it was
+   * pushed. Rejects when the log can't be read.
+   */
+  reach(): Awaitable<void> {
+    // A log in the process delivers as it appends.
+    if (this.#heads === undefined) return undefined;
+    // Who asks while the head is being read is served by the next reading, with all the others.
+    this.#next ??= this.#reaching.catch(ignore).then(() => {
+      this.#next = undefined;
+      return this.#reach();
+    });
+    return (this.#reaching = this.#next);
+  }
+
   /** Stops following. Nothing is delivered from here on. */
   close(): void {
     this.#state = "closed";
     clearInterval(this.#heads);
     clearTimeout(this.#hole);
-    for (const pause of this.#pauses) clearTimeout(pause);
+    for (const [pause, end] of this.#pauses) {
+      clearTimeout(pause);
+      end();
+    }
     this.#pauses.clear();
     this.#ahead.clear();
     this.#recent = [];
+  }
+
+  async #reach(): Promise<void> {
+    const [epoch, head] = await this.#options.log.head();
+    if (this.#state === "starting") await this.#started;
+    // One that is lost begins at the head, and has said so.
+    while (this.#state === "following" && this.#epoch === epoch && this.#n < head) await this.#repair();
   }
 
   #position(): Position {
@@ -176,12 +206,14 @@ export class LogFollower {
       this.#state = "following";
       this.#deliver();
     };
-    let head: Awaitable<Position>;
-    try {
-      head = this.#options.log.head();
-    } catch (error) {
-      head = Promise.reject(error);
-    }
+    const read = (): Awaitable<Position> => {
+      try {
+        return this.#options.log.head();
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
+    const head = read();
     if (!isThenable(head)) return begin(head);
     // A log in the process has no messages to lose.
     if (this.#heads === undefined) {
@@ -189,7 +221,7 @@ export class LogFollower {
       this.#heads.unref();
     }
     const ask = async (first: PromiseLike<Position>): Promise<void> => {
-      for (let asked = first; ; asked = Promise.resolve(this.#options.log.head())) {
+      for (let asked: Awaitable<Position> = first; ; asked = read()) {
         try {
           return begin(await asked);
         } catch (error) {
@@ -209,7 +241,7 @@ export class LogFollower {
         resolve();
       }, RETRY_MS);
       pause.unref();
-      this.#pauses.add(pause);
+      this.#pauses.set(pause, resolve);
     });
     return this.#state !== "closed";
   }
@@ -292,8 +324,8 @@ export class LogFollower {
     }
   }
 
+  /** It follows, and can't go on. */
   #lose(): void {
-    if (this.#state !== "following") return;
     this.#state = "lost";
     this.#ahead.clear();
     this.#recent = [];

@@ -95,8 +95,8 @@ function flattened(data: AudienceData): Flat | undefined {
       const parts = data.of.map(flattened);
       const [only] = parts;
       if (parts.length === 1) return only;
-      if (parts.some((part) => part === undefined || part.without.length > 0)) return undefined;
-      return { of: parts.flatMap((part) => part?.of ?? []), without: [] };
+      const plain = parts.filter((part) => part?.without.length === 0);
+      return plain.length < parts.length ? undefined : { of: plain.flatMap((part) => (part as Flat).of), without: [] };
     }
     case "except": {
       const from = flattened(data.from);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { asRecord, checkNames } from "../wire/option-names.js";
 import { describeValue } from "../wire/values.js";
 import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "./topic-log.js";
 
@@ -51,8 +52,10 @@ export class MemoryTopicLog implements TopicLog {
   #bytes = 0;
   #sweepAt = 0;
 
-  /** @throws TypeError if a bound is no positive whole number */
-  constructor({ window = 10_000, maxBytes = 64 * 1024 * 1024 }: MemoryTopicLogOptions = {}) {
+  /** @throws TypeError if a bound is no positive whole number, or there is none of its name */
+  constructor(options: MemoryTopicLogOptions = {}) {
+    checkNames("MemoryTopicLog", asRecord("MemoryTopicLog", options), ["window", "maxBytes"]);
+    const { window = 10_000, maxBytes = 64 * 1024 * 1024 } = options;
     for (const [name, value] of Object.entries({ window, maxBytes })) {
       if (!Number.isSafeInteger(value) || value < 1)
         throw new TypeError(`MemoryTopicLog: ${name} must be a whole number from 1, got ${describeValue(value)}`);
@@ -88,7 +91,7 @@ export class MemoryTopicLog implements TopicLog {
       while (ring.entries.length - ring.from > keep) this.#shift(ring);
       this.#age(ring, at);
     }
-    while (this.#bytes > this.#maxBytes && this.#dropOldest());
+    while (this.#bytes > this.#maxBytes) this.#dropOldest();
     if (at > this.#sweepAt) this.#sweep(at);
     return { epoch: this.#epoch, n: kept.n, topics: names, renditions: entry.renditions, except: entry.except };
   }
@@ -163,20 +166,16 @@ export class MemoryTopicLog implements TopicLog {
     this.#released = 0;
   }
 
-  /** The oldest entry goes, from the window and from every topic. False when there is nothing left. */
-  #dropOldest(): boolean {
-    const oldest = this.#order[this.#orderFrom];
-    if (oldest === undefined) return false;
-    this.#order[this.#orderFrom++] = undefined as never; // cut off below, by the half
-    if (this.#orderFrom > 64 && this.#orderFrom * 2 > this.#order.length)
-      this.#orderFrom -= this.#order.splice(0, this.#orderFrom).length;
-    if (oldest.holders === 0) return true;
+  /** The oldest entry goes, from the window and from every topic. Called while there is one. */
+  #dropOldest(): void {
+    const oldest = this.#order[this.#orderFrom] as Kept;
+    this.#order[this.#orderFrom++] = undefined as never; // cut off with those that are released, by the half
+    if (oldest.holders === 0) return;
     if (this.#all[this.#allFrom] === oldest) this.#shiftAll();
     for (const topic of oldest.topics) {
       const ring = this.#topics.get(topic);
       if (ring?.entries[ring.from] === oldest) this.#shift(ring);
     }
-    return true;
   }
 
   /** Topics whose entries are all too old are forgotten: a log must not grow with every topic that there ever was. */

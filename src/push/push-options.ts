@@ -17,8 +17,8 @@ export interface PushOptions {
    */
   latest?: string;
   /**
-   * Have clients say that it has arrived: those with the client door do, after their listeners were called. Each socket is asked,
-   * so it is for a user rather than for a crowd.
+   * Have clients say that it has arrived: those with the client door do, in the turn in which their listeners are called. Each socket is asked,
+   * so it is for a user rather than for a crowd. Such a push is not among what a recovered connection brings back.
    */
   receipts?: ReceiptOptions;
 }
@@ -49,12 +49,25 @@ const contradictions = [
   ["receipts", "latest"],
 ] as const;
 
+/** The names of the {@link PushOptions}. */
+export const pushOptionNames: readonly string[] = [
+  "count",
+  "volatile",
+  "local",
+  "latest",
+  "receipts",
+] satisfies (keyof PushOptions)[];
+
 /**
- * Looks at options that somebody may have misspelt the value of.
+ * Looks at options that somebody may have misspelt, or the value of one.
  *
  * @throws TypeError naming the option, what was expected and what was given
  */
 export function checkPushOptions(event: string, options: PushOptions): void {
+  for (const name in options) {
+    if (pushOptionNames.includes(name)) continue;
+    throw new TypeError(`push "${event}": there is no option "${name}"; there are ${pushOptionNames.join(", ")}`);
+  }
   const { latest, receipts } = options;
   if (latest === undefined && receipts === undefined) return;
   if (latest !== undefined && (typeof latest !== "string" || latest === ""))

@@ -1,10 +1,10 @@
-import type { Namespace } from "socket.io";
+import type { Namespace, Socket } from "socket.io";
 import type { Logger } from "../lifecycle/logger.js";
+import { ArrivalsAsked } from "./arrivals-asked.js";
 import type { AudienceData } from "./audience.js";
 import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Latest, type LatestPush } from "./latest.js";
 import { type PushOptions, type Receipts, receiptsTimeoutMs } from "./push-options.js";
-import { RECEIVED } from "../wire/receipts.js";
 import { candidates, compile, matches } from "./audience-plan.js";
 import { holdsBinary, type Parser, parserOf, undecodable } from "../wire/sendable.js";
 
@@ -57,14 +57,19 @@ export class Pusher {
   readonly #log: Logger;
   readonly #parser: Parser | undefined;
   readonly #latest: Latest;
+  readonly #asked: ArrivalsAsked;
+  /** Whether it is counted for how many sockets a volatile push is dropped: they have to be looked at one by one. */
+  countsDropped = false;
   #pushes = 0;
   #failures = 0;
+  #dropped = 0;
 
   constructor(namespace: Namespace, cluster: Cluster, log: Logger) {
     this.#namespace = namespace;
     this.#cluster = cluster;
     this.#log = log;
     this.#parser = parserOf(namespace.server);
+    this.#asked = new ArrivalsAsked(namespace);
     this.#latest = new Latest(namespace, (event, error) => this.#failed(event, error));
     cluster.on<FilteredPush>("push", ({ data, event, payload, volatile }) =>
       this.#emitHere(data, event, payload, volatile),
@@ -74,9 +79,10 @@ export class Pusher {
     cluster.on<Count>("count", ({ data }) => this.countHere(data));
   }
 
-  /** How many pushes were sent, and how many could not be. */
-  get stats(): { pushes: number; failures: number } {
-    return { pushes: this.#pushes, failures: this.#failures };
+  /** How many pushes were sent, and how many could not be; how many did not reach a socket that was behind. */
+  get stats(): { pushes: number; failures: number; dropped: number; replaced: number } {
+    const { replaced } = this.#latest;
+    return { pushes: this.#pushes, failures: this.#failures, dropped: this.#dropped, replaced };
   }
 
   /** Sends, and never throws. Resolves when it is handed over, or to the count when that was asked for. */
@@ -127,6 +133,7 @@ export class Pusher {
         return undefined;
       }
       const here = count ? this.countHere(data) : 0;
+      if (volatile && this.countsDropped) this.#countDropped(this.socketsHere(data));
       this.#broadcast(plan.rooms, plan.except, volatile).emit(event, ...payload);
       return count ? await this.#cluster.sum(here, { kind: "count", data } satisfies Count) : undefined;
     } catch (error) {
@@ -168,7 +175,7 @@ export class Pusher {
     // What is one room has its size, and nobody has to be looked at.
     if (plan.how === "rooms" && plan.except.length === 0) {
       if (plan.rooms === "all") return sockets.size;
-      if (plan.rooms.length === 1) return adapter.rooms.get(plan.rooms[0] ?? "")?.size ?? 0;
+      if (plan.rooms.length === 1) return adapter.rooms.get(plan.rooms[0] as string)?.size ?? 0;
     }
     return this.socketsHere(data).length;
   }
@@ -194,9 +201,15 @@ export class Pusher {
   #emitHere(data: AudienceData, event: string, payload: readonly unknown[], volatile: boolean): number {
     const ids = this.socketsHere(data);
     if (ids.length === 0) return 0;
+    if (volatile && this.countsDropped) this.#countDropped(ids);
     const operator = this.#namespace.local.to(ids);
     (volatile ? operator.volatile : operator).emit(event, ...payload);
     return ids.length;
+  }
+
+  /** Socket.IO drops what is volatile for whoever can't be written to (`Client.writeToEngine` in socket.io/lib/client.ts). */
+  #countDropped(ids: readonly string[]): void {
+    for (const id of ids) if (this.#namespace.sockets.get(id)?.conn.transport.writable === false) this.#dropped++;
   }
 
   /** Sends to those sockets of this node that can be written to, and keeps it for the others. */
@@ -213,24 +226,15 @@ export class Pusher {
     return ids.length;
   }
 
-  /** Sends to the sockets of this node, and asks each behind it whether it has arrived: a socket's packets come in order. */
+  /** Sends to the sockets of this node, and asks them whether it has arrived. */
   async #receiptsHere({ data, event, payload, timeoutMs }: ReceiptsMessage): Promise<Received> {
-    const sockets = this.socketsHere(data).flatMap((id) => this.#namespace.sockets.get(id) ?? []);
-    const asked = sockets.map(
-      (socket) =>
-        new Promise<boolean>((resolve) => {
-          const answer = (received: boolean) => () => {
-            socket.off("disconnect", gone);
-            resolve(received);
-          };
-          const gone = answer(false);
-          socket.on("disconnect", gone);
-          socket.emit(event, ...payload);
-          socket.timeout(timeoutMs).emit(RECEIVED, (error: unknown) => answer(error === null)());
-        }),
-    );
-    const answers = await Promise.all(asked);
-    return { sockets: sockets.length, received: answers.filter(Boolean).length };
+    const ids = this.socketsHere(data);
+    return { sockets: ids.length, received: await this.#asked.send(ids, event, payload, timeoutMs) };
+  }
+
+  /** A socket of this node is going: nobody waits for what it has received. */
+  gone(socket: Socket): void {
+    this.#asked.gone(socket);
   }
 
   /** The ids of the sockets of this node that an audience has. */

@@ -22,6 +22,8 @@ export type RedisClient = NodeRedisClient | IoRedisClient;
  */
 export class Redis {
   readonly #send: (command: string, args: readonly string[]) => Promise<unknown>;
+  /** The scripts that were sent whole. */
+  readonly #sent = new Set<string>();
 
   /** @throws TypeError if the client is of neither library */
   constructor(client: RedisClient, subject: string) {
@@ -37,9 +39,16 @@ export class Redis {
     return this.#send(command, args);
   }
 
-  /** Runs a script, which is sent whole only to a Redis that does not know it yet. */
+  /**
+   * Runs a script, which is sent whole the first time, and to a Redis that does not know it any more. What is run in one turn runs in that
+   * order: one that had to be sent again would be overtaken by the next.
+   */
   async run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
+    if (!this.#sent.has(script.sha)) {
+      this.#sent.add(script.sha);
+      return this.#send("EVAL", [script.text, ...rest]);
+    }
     try {
       return await this.#send("EVALSHA", [script.sha, ...rest]);
     } catch (error) {

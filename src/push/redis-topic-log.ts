@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { asRecord, checkNames } from "../wire/option-names.js";
 import { describeValue } from "../wire/values.js";
 import { Redis, type RedisClient, redisScript } from "./redis-client.js";
 import type { LoggedEntry, Missed, Position, TopicEntry, TopicHistory, TopicLog } from "./topic-log.js";
@@ -11,28 +12,35 @@ export interface RedisTopicLogOptions {
   window?: number;
 }
 
-// Keys: h (hash: e the epoch, s the count), w (sorted set: the newest entries by number), m (sorted set: marks, numbers by the time at
-// which they were the newest), and for each topic l (list: entries, each behind the time of its append) and f (the number of the newest
-// entry that the list has let go). The lists and floors of a topic that nobody pushes to expire, so a position older than that is
-// recognised by the marks.
+// Keys: h (hash: e the epoch, s the count, a the longest age of any topic so far), w (sorted set: the newest entries by number), m (sorted
+// set: marks, numbers by the time at which they were the newest), and for each topic l (list: entries, each behind the time of its append)
+// and f (the number of the newest entry that the list has let go). The lists and floors of a topic that nobody pushes to expire, so a
+// position older than that is recognised by the marks: what has expired is older than the first mark that is younger. The clock is that
+// of Redis: those of nodes differ.
 
-const append = redisScript(`
-local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local epoch = redis.call('HGET', KEYS[1], 'e')
-if not epoch then epoch = ARGV[3] redis.call('HSET', KEYS[1], 'e', epoch) end
+const clock = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+const append = redisScript(`${clock}
+local window, age = tonumber(ARGV[1]), tonumber(ARGV[4])
+local known = redis.call('HMGET', KEYS[1], 'e', 'a')
+local epoch, longest = known[1], tonumber(known[2] or '0')
+if not epoch then epoch = ARGV[2] redis.call('HSET', KEYS[1], 'e', epoch) end
+if age > longest then longest = age redis.call('HSET', KEYS[1], 'a', ARGV[4]) end
 local n = redis.call('HINCRBY', KEYS[1], 's', 1)
-local entry = n .. '|' .. ARGV[4]
+local entry = n .. '|' .. ARGV[3]
 redis.call('ZADD', KEYS[2], n, entry)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', n - window)
 local last = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')
-local longest = tonumber(ARGV[5])
 if not last[2] or now - tonumber(last[2]) >= 1000 then
   redis.call('ZADD', KEYS[3], now, n)
   local old = redis.call('ZREVRANGEBYSCORE', KEYS[3], now - 2 * longest, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if old[2] then redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. old[2]) end
 end
 for i = 4, #KEYS, 2 do
-  local keep, age = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+  local keep, age = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   redis.call('RPUSH', KEYS[i], now .. '|' .. entry)
   for round = 1, 8 do
     local time, first = string.match(redis.call('LINDEX', KEYS[i], 0), '^(%d+)|(%d+)')
@@ -57,19 +65,22 @@ local entries = redis.call('ZRANGEBYSCORE', KEYS[2], from + 1, '+inf')
 if #entries ~= n - from then return {0} end
 return {1, entries}`);
 
-const after = redisScript(`
-local now, from = tonumber(ARGV[1]), tonumber(ARGV[4])
+const after = redisScript(`${clock}
+local from = tonumber(ARGV[3])
 local epoch = redis.call('HGET', KEYS[1], 'e')
-if not epoch then epoch = ARGV[2] redis.call('HSET', KEYS[1], 'e', epoch, 's', 0) end
+if not epoch then epoch = ARGV[1] redis.call('HSET', KEYS[1], 'e', epoch, 's', 0) end
 local n = tonumber(redis.call('HGET', KEYS[1], 's') or '0')
-if epoch ~= ARGV[3] or from > n then return {epoch, n, 0} end
+if epoch ~= ARGV[2] or from > n then return {epoch, n, 0} end
 local out = {epoch, n, 1}
 for i = 3, #KEYS, 2 do
-  local age = tonumber(ARGV[(i - 3) / 2 + 5])
+  local age = tonumber(ARGV[(i - 3) / 2 + 4])
   local floor = tonumber(redis.call('GET', KEYS[i + 1]) or '0')
-  local mark = redis.call('ZREVRANGEBYSCORE', KEYS[2], now - 2 * age, '-inf', 'LIMIT', 0, 1)[1]
+  local younger = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now - 2 * age, '+inf', 'LIMIT', 0, 1)[1]
+  local expired = younger and younger - 1 or n
+  local first = redis.call('LINDEX', KEYS[i], 0)
+  if first then expired = math.min(expired, string.match(first, '^%d+|(%d+)') - 1) end
   local rows = {}
-  if from < floor or (mark and from < tonumber(mark)) then
+  if from < floor or from < expired then
     rows = {'gap'}
   else
     local index = redis.call('LLEN', KEYS[i])
@@ -99,14 +110,18 @@ export class RedisTopicLog implements TopicLog {
   readonly #redis: Redis;
   readonly #prefix: string;
   readonly #window: number;
+  readonly #client: RedisClient;
 
   /** @throws TypeError if the client is neither of redis nor of ioredis, or an option is wrong */
-  constructor(client: RedisClient, { prefix = "{ingress}:log:", window = 10_000 }: RedisTopicLogOptions = {}) {
+  constructor(client: RedisClient, options: RedisTopicLogOptions = {}) {
+    checkNames("RedisTopicLog", asRecord("RedisTopicLog", options), ["prefix", "window"]);
+    const { prefix = "{ingress}:log:", window = 10_000 } = options;
     if (typeof prefix !== "string")
       throw new TypeError(`RedisTopicLog: prefix must be a string, got ${describeValue(prefix)}`);
     if (!Number.isSafeInteger(window) || window < 1)
       throw new TypeError(`RedisTopicLog: window must be a whole number from 1, got ${describeValue(window)}`);
     this.#redis = new Redis(client, "RedisTopicLog");
+    this.#client = client;
     this.#prefix = prefix;
     this.#window = window;
   }
@@ -116,7 +131,6 @@ export class RedisTopicLog implements TopicLog {
     const names = topics.map(({ topic }) => topic);
     const longest = Math.max(0, ...topics.map(({ maxAgeMs }) => maxAgeMs));
     const [epoch, n] = (await this.#redis.run(append, this.#keys(["h", "w", "m"], names), [
-      String(Date.now()),
       String(this.#window),
       randomUUID(),
       JSON.stringify([names, renditions, except]),
@@ -145,7 +159,6 @@ export class RedisTopicLog implements TopicLog {
   async after(topics: readonly TopicHistory[], [epoch, n]: Position): Promise<Missed> {
     const names = topics.map(({ topic }) => topic);
     const [at, newest, known, ...lists] = (await this.#redis.run(after, this.#keys(["h", "m"], names), [
-      String(Date.now()),
       randomUUID(),
       epoch,
       String(n),
@@ -164,6 +177,13 @@ export class RedisTopicLog implements TopicLog {
         }
     }
     return { head: top, gaps, entries: [...found.values()].sort((a, b) => a.n - b.n) };
+  }
+
+  /** The log of a namespace: that of `"/"` has the keys that begin with the prefix alone. */
+  of(namespace: string): TopicLog {
+    if (namespace === "/") return this;
+    const prefix = `${this.#prefix}${encodeURIComponent(namespace)}:`;
+    return new RedisTopicLog(this.#client, { prefix, window: this.#window });
   }
 
   #keys(fixed: readonly string[], topics: readonly string[]): string[] {

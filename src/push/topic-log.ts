@@ -49,7 +49,8 @@ export interface Missed {
 
 /**
  * The ordered history of all topics that have one: append, and read after a position. One count for the whole log, so a client
- * that is in many topics remembers one position, and a node that follows the log sees a hole.
+ * that is in many topics remembers one position, and a node that follows the log sees a hole. It is the log of one namespace: who is in a
+ * topic there has nothing to do with who is in one of that name elsewhere.
  *
  * Implementations answer at once or with a promise; one that rejects makes the push reject. Several nodes share one log.
  * `contract(log)` of `socket-ingress/testing` says what yours has to keep.
@@ -63,4 +64,9 @@ export interface TopicLog {
   since(position: Position): Awaitable<readonly LoggedEntry[] | undefined>;
   /** What topics had after a position, for a member that comes back. */
   after(topics: readonly TopicHistory[], position: Position): Awaitable<Missed>;
+  /**
+   * The log of a namespace, where what this is made with can keep one for each; the same on all nodes. Without it, a log that is given to the
+   * `Realtime` of a second namespace is refused.
+   */
+  of?(namespace: string): TopicLog;
 }

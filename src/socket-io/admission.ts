@@ -59,6 +59,11 @@ export class Admission {
   readonly #entry: EventEntry;
   readonly #limits: AdmissionLimits;
   readonly #asked = new WeakSet<Socket>();
+  /**
+   * Whom the application's own middleware has, of whose end a signal is to tell: it may refuse them, of which nobody is told. One for a
+   * transport, since this is of one namespace.
+   */
+  readonly #passed = new WeakMap<EventEmitter, { readonly gone: () => void }>();
 
   constructor(state: IngressState, entry: EventEntry, limits: AdmissionLimits) {
     this.#state = state;
@@ -78,6 +83,7 @@ export class Admission {
 
   /** Whether a socket that is in is the only one of its transport. */
   isAlone(socket: Socket): boolean {
+    this.#arrived(socket.conn);
     return this.#limits.namespaces.entered(socket);
   }
 
@@ -125,16 +131,42 @@ export class Admission {
       clearTimeout(timer);
       this.#limits.closings.remove(conn, onClose);
       if (failure !== undefined) this.#state.signals.disconnected(socket);
+      else if (this.#state.signals.has(socket)) this.#awaitArrival(socket);
       verdict(failure);
     };
-    const onClose = (): void => conclude(toFailure(clientGone()));
-    const onTimeout = (): void => conclude(toFailure(timedOut()));
-    const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
-    this.#limits.closings.add(conn, onClose);
-    this.#asked.add(socket);
+    /** Nobody waits for the verdict any more: whoever has not been asked yet is not asked, and takes nothing for somebody who is gone. */
+    const giveUp = (failure: Failure): void => {
+      context.end(failure);
+      conclude(failure);
+    };
+    const onClose = (): void => giveUp(toFailure(clientGone()));
+    const onTimeout = (): void => giveUp(toFailure(timedOut()));
     const context = Context.of(this.#entry, socket, ({ failure }) => conclude(failure));
     context.namespace = socket.nsp.name;
+    const timer = this.#limits.timeoutMs === Infinity ? undefined : setTimeout(onTimeout, this.#limits.timeoutMs);
+    // Asked about again on the same transport: the one before was refused.
+    this.#passed.get(conn)?.gone();
+    this.#limits.closings.add(conn, onClose);
+    this.#asked.add(socket);
     dispatch(this.#entry, context);
+  }
+
+  #awaitArrival(socket: Socket): void {
+    if (socket.connected) return;
+    const { conn } = socket;
+    const gone = (): void => {
+      this.#arrived(conn);
+      this.#state.signals.disconnected(socket);
+    };
+    this.#passed.set(conn, { gone });
+    this.#limits.closings.add(conn, gone);
+  }
+
+  #arrived(conn: EventEmitter): void {
+    const passed = this.#passed.get(conn);
+    if (passed === undefined) return;
+    this.#passed.delete(conn);
+    this.#limits.closings.remove(conn, passed.gone);
   }
 }
 

@@ -16,6 +16,7 @@ const LEAST_MS = 100;
 export async function closeServer(io: Server, connections: Connections, deadline: Deadline): Promise<Settled> {
   const others = [...connections.httpServers].filter((server) => server !== (io.httpServer as unknown));
   const closing = Promise.all([closeIo(io), ...others.map(closeHttp)]);
+  connections.closeSessions();
   const last = deadline.remainingMs < LEAST_MS ? new Deadline(LEAST_MS) : deadline;
   const asked = await last.settle(closing, CLOSE_FRAME_MS);
   if (asked.kind !== "late") return asked;

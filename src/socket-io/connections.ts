@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Http2Session } from "node:http2";
 import type { Server as HttpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Namespace, Server, Socket } from "socket.io";
@@ -30,8 +31,11 @@ export class Connections {
   readonly #named: readonly HttpServer[];
   readonly #open = new Set<Connection>();
   readonly #tcp = new Set<Duplex>();
+  /** Of HTTP/2 servers, whose `close` waits for all of them and asks none to end. */
+  readonly #sessions = new Set<Http2Session>();
   readonly #onClose: (this: Connection) => void;
   readonly #onTcpClose: (this: Duplex) => void;
+  readonly #onSessionClose: (this: Http2Session) => void;
   readonly #engines: Engines;
   readonly #httpServers = new Set<HttpServer>();
   /** Of the latter, those that were closed and do not listen again. */
@@ -46,6 +50,7 @@ export class Connections {
     this.#named = named;
     const open = this.#open;
     const tcp = this.#tcp;
+    const sessions = this.#sessions;
     const closed = this.#closed;
     const checkEmpty = (): void => {
       if (open.size === 0) this.#empty?.();
@@ -57,6 +62,9 @@ export class Connections {
     };
     this.#onTcpClose = function onTcpClose() {
       tcp.delete(this);
+    };
+    this.#onSessionClose = function onSessionClose() {
+      sessions.delete(this);
     };
     this.#onServerClose = function onServerClose() {
       closed.add(this);
@@ -91,6 +99,7 @@ export class Connections {
       if (this.#httpServers.has(server) || server.listenerCount("upgrade") === 0) continue;
       this.#httpServers.add(server);
       server.on("upgrade", this.#onUpgrade);
+      server.on("session", this.#onSession);
       server.on("close", this.#onServerClose);
       server.on("listening", this.#onListening);
     }
@@ -103,12 +112,14 @@ export class Connections {
     for (const engine of this.#engines) engine.off("connection", this.#add);
     for (const server of this.#httpServers) {
       server.off("upgrade", this.#onUpgrade);
+      server.off("session", this.#onSession);
       server.off("close", this.#onServerClose);
       server.off("listening", this.#onListening);
     }
     for (const connection of this.#open) connection.off("close", this.#onClose);
     for (const tcp of this.#tcp) tcp.off("close", this.#onTcpClose);
-    for (const all of [this.#httpServers, this.#closed, this.#open, this.#tcp]) all.clear();
+    for (const session of this.#sessions) session.off("close", this.#onSessionClose);
+    for (const all of [this.#httpServers, this.#closed, this.#open, this.#tcp, this.#sessions]) all.clear();
   }
 
   /**
@@ -135,8 +146,16 @@ export class Connections {
     if ([...this.#open].some(({ transport }) => transport.name !== "polling")) await deadline.settle(empty);
   }
 
+  /** Ask those who speak HTTP/2 to end when their requests are done. */
+  closeSessions(): void {
+    for (const session of this.#sessions) session.close();
+  }
+
   /** End what is left below the closed connections, without asking the peer. `idle` spares those still sending. */
   destroy(which: "idle" | "all"): void {
+    // Those that have come meanwhile, too.
+    if (which === "idle") this.closeSessions();
+    else for (const session of this.#sessions) session.destroy();
     for (const tcp of this.#tcp) {
       if (which === "all" || tcp.writableLength === 0) tcp.destroy();
     }
@@ -171,6 +190,11 @@ export class Connections {
 
   readonly #onUpgrade = (request: IncomingMessage, tcp: Duplex): void => {
     if (request.url?.startsWith(this.#io.path())) this.#addTcp(tcp);
+  };
+
+  readonly #onSession = (session: Http2Session): void => {
+    this.#sessions.add(session);
+    session.once("close", this.#onSessionClose);
   };
 
   #addTcp(tcp: Duplex): void {

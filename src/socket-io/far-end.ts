@@ -11,10 +11,12 @@ export interface FarEndPeer {
   /**
    * What Socket.IO writes: an encoded packet, or an attachment of one. A broadcast hands the same string to all. What this throws ends
    * the connection, and reaches nobody else.
+   *
+   * @param isVolatile whether it would have been dropped if it could not leave at once
    */
-  receive(data: string | Buffer): void;
-  /** The connection is over; told once. */
-  lost(): void;
+  receive(data: string | Buffer, isVolatile: boolean): void;
+  /** The connection is over, for this reason; told once. */
+  lost(reason: string): void;
 }
 
 /** What a {@link FarEnd} is made of. */
@@ -27,6 +29,26 @@ export interface FarEndOptions {
   readonly remoteAddress: string;
   /** The name of its transport. */
   readonly transport: string;
+}
+
+/** What a {@link FarEnd} is carried by, as far as it is asked about it. `ready` tells that it can be written to again. */
+class FarTransport extends EventEmitter {
+  readonly name: string;
+  readonly #peer: FarEndPeer;
+
+  constructor(name: string, peer: FarEndPeer) {
+    super();
+    this.name = name;
+    this.#peer = peer;
+  }
+
+  get writable(): boolean {
+    return this.#peer.writable ?? true;
+  }
+
+  get socket(): { readonly bufferedAmount: number } {
+    return { bufferedAmount: this.#peer.bufferedBytes ?? 0 };
+  }
 }
 
 /**
@@ -43,10 +65,10 @@ export class FarEnd extends EventEmitter {
   readonly request: IncomingMessage;
   readonly remoteAddress: string;
   readonly protocol = 4;
-  readonly transport: {
+  readonly transport: EventEmitter & {
     readonly name: string;
     readonly writable: boolean;
-    readonly socket: { bufferedAmount: number };
+    readonly socket: { readonly bufferedAmount: number };
   };
   readonly upgraded = false;
   readonly upgrading = false;
@@ -62,17 +84,7 @@ export class FarEnd extends EventEmitter {
     this.request = request;
     this.remoteAddress = remoteAddress;
     this.#peer = peer;
-    this.transport = {
-      name: transport,
-      get writable() {
-        return peer.writable ?? true;
-      },
-      socket: {
-        get bufferedAmount() {
-          return peer.bufferedBytes ?? 0;
-        },
-      },
-    };
+    this.transport = new FarTransport(transport, peer);
   }
 
   /** Tell the server of it: from now on it takes packets. */
@@ -97,7 +109,7 @@ export class FarEnd extends EventEmitter {
     this.emit("flush", packets);
     this.server.emit("flush", this, packets);
     try {
-      this.#peer.receive(carried(chunk));
+      this.#peer.receive(carried(chunk), (options as { readonly volatile?: unknown } | null)?.volatile === true);
     } catch {
       this.#end("transport error");
       return this;
@@ -112,6 +124,11 @@ export class FarEnd extends EventEmitter {
   /** The same as {@link FarEnd.write}. */
   send(chunk: unknown, options?: unknown, sent?: () => void): this {
     return this.write(chunk, options, sent);
+  }
+
+  /** A peer that was not {@link FarEndPeer.writable} is again: what waits for that, such as the newest of some pushes, is sent. */
+  ready(): void {
+    if (this.readyState === "open") this.transport.emit("ready");
   }
 
   /** Closes from the server's side, at once if what is on its way may be discarded. The peer learns of it later, as over a network. */
@@ -140,7 +157,7 @@ export class FarEnd extends EventEmitter {
     if (this.readyState === "closed") return;
     this.readyState = "closed";
     this.emit("close", reason, undefined);
-    this.#peer.lost();
+    this.#peer.lost(reason);
   }
 }
 

@@ -71,7 +71,7 @@ export class FrameGuard {
   /** Leave everything alone. */
   unwatch(io: Server): void {
     this.#unfollow?.();
-    for (const engine of this.#engines ?? []) {
+    for (const engine of this.#engines as Engines) {
       engine.off("connection", this.#onConnection);
       engine.off("flush", this.#onFlush);
       for (const connection of Object.values(engine.clients ?? {})) connection.off("data", this.#onData);

@@ -23,7 +23,7 @@ export function namespaceOf(text: string): string {
 export function hasMoreArguments(text: string, most: number): boolean {
   if (text.length <= 2 * most || !hasMoreCommas(text, most)) return false;
   const namespace = /^\d(?:\d*-)?\//.test(text) ? text.indexOf(",") : 0;
-  const payload = namespace < 0 ? -1 : text.indexOf("[", namespace);
+  const payload = text.indexOf("[", namespace);
   if (payload < 0) return false;
   // Commas between the outermost brackets: an event's name, which is no argument, comes before the first.
   let depth = 0;

@@ -50,9 +50,9 @@ export class HeldAnswers {
 
   readonly #onDisconnect = ((answers: HeldAnswers) =>
     function onDisconnect(this: Socket): void {
-      const held = answers.#sockets.get(this);
+      const held = answers.#sockets.get(this) as Set<Held>; // it listens for as long as something is held
       answers.#letGo(this);
-      for (const one of held ?? []) one.forget();
+      for (const one of held) one.forget();
     })(this);
 }
 

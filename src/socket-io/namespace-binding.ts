@@ -53,7 +53,6 @@ export class NamespaceBinding {
   readonly #disconnecting: EventEntry;
   readonly #disconnect: EventEntry;
   readonly #reserved: ReadonlyMap<string, EventEntry>;
-  #bound = false;
 
   constructor(namespace: Namespace, options: NamespaceBindingOptions) {
     this.namespace = namespace;
@@ -74,16 +73,12 @@ export class NamespaceBinding {
 
   /** Serve the namespace: the sockets it has, and those to come. */
   bind(): void {
-    if (this.#bound) return;
-    this.#bound = true;
     this.namespace.on("connection", this.#onConnection);
     for (const socket of this.namespace.sockets.values()) this.#serve(socket);
   }
 
   /** Leave the namespace as it was: no listener of ours stays on it or on a socket. */
   unbind(): void {
-    if (!this.#bound) return;
-    this.#bound = false;
     this.namespace.off("connection", this.#onConnection);
     for (const socket of this.namespace.sockets.values()) this.#leave(socket);
     this.#entries.clear();
@@ -102,7 +97,6 @@ export class NamespaceBinding {
 
   /** The subscribers of `event` changed. */
   update(event: string): void {
-    if (!this.#bound) return;
     const plan = this.#planOf(event, this.namespace.name);
     const reserved = this.#reserved.get(event);
     if (reserved !== undefined) return this.#updateReserved(reserved, plan);

@@ -56,8 +56,7 @@ export class OpenEvents {
 
   /** Whether events have been observed whose dispatcher has not been called yet. */
   get arriving(): boolean {
-    for (const { arrivals } of this.#entries.values()) if (arrivals.any) return true;
-    return false;
+    return [...this.#entries.values()].some(({ arrivals }) => arrivals.any);
   }
 
   /** The subscribers of `event` changed. */

@@ -10,8 +10,14 @@ import type { NamespacePattern } from "../events/namespace-pattern.js";
 import { parserOf } from "../wire/sendable.js";
 import type { Subscriptions } from "../dispatch/subscriptions.js";
 import { TransportNamespaces } from "./transport-namespaces.js";
+import { Transports } from "./transports.js";
 import { UnknownEvents } from "./unknown-events.js";
 import { coalesceWrites } from "./write-coalescing.js";
+
+/** Whom the middleware that was left on a namespace asks. */
+interface Gate {
+  binding: NamespaceBinding | undefined;
+}
 
 /** Where an ingress meets a server: the namespaces that are served, now and when they come to exist. */
 export class ServerBinding {
@@ -21,10 +27,12 @@ export class ServerBinding {
   readonly #admission: AdmissionLimits;
   readonly #unknown: UnknownEvents;
   readonly #frames: FrameGuard;
+  /** Its transports, for who watches them. */
+  readonly transports: Transports;
   /** By name. Weak, since dynamic namespaces come and go by the thousand: each is held by the listeners it has on its namespace. */
   readonly #namespaces = new Map<string, WeakRef<NamespaceBinding>>();
   /** The middleware we left on a namespace, since Socket.IO can't take one off again (decision 0015): it asks whoever serves it now. */
-  readonly #gates = new WeakMap<Namespace, { binding: NamespaceBinding | undefined }>();
+  readonly #gates = new WeakMap<Namespace, Gate>();
   /** Patterns whose dynamic namespaces clients may enter; Socket.IO gives each to the first pattern that fits (decision 0003). */
   readonly #patterns = new WeakMap<Server, Set<string>>();
   #stopCoalescing: (() => void) | undefined;
@@ -41,6 +49,7 @@ export class ServerBinding {
     };
     const { namespaces } = this.#admission;
     this.#frames = new FrameGuard({ log: state.log, maxArguments: options.maxArguments, namespaces });
+    this.transports = new Transports(namespaces);
     this.#unknown = new UnknownEvents(state, {
       ...options,
       entryOf: ({ nsp }, event) => this.entry(event, nsp.name),
@@ -55,7 +64,9 @@ export class ServerBinding {
     if (coalescing !== false) this.#stopCoalescing = coalesceWrites(engines, coalescing === true ? {} : coalescing);
     this.#io = io;
     this.#state.parser = parserOf(io);
+    // First the guard, which keeps account of a transport before anybody asks about it.
     this.#frames.watch(io, engines);
+    this.transports.watch(engines);
     io.on("new_namespace", this.#onNamespace);
     this.#bind(io.of("/"));
     for (const pattern of this.#subscriptions.patterns()) this.serve(pattern);
@@ -63,19 +74,19 @@ export class ServerBinding {
 
   /** Take everything off it again. */
   detach(): void {
-    const io = this.#io;
-    if (io === undefined) return;
+    const io = this.#io as Server; // whoever takes it off has attached it
     this.#io = undefined;
     io.off("new_namespace", this.#onNamespace);
     this.#stopCoalescing?.();
     this.#stopCoalescing = undefined;
     for (const binding of this.#bindings()) {
       binding.unbind();
-      const gate = this.#gates.get(binding.namespace);
-      if (gate !== undefined) gate.binding = undefined;
+      const gate = this.#gates.get(binding.namespace) as Gate; // made with the binding
+      gate.binding = undefined;
     }
     this.#namespaces.clear();
     this.#frames.unwatch(io);
+    this.transports.unwatch();
   }
 
   /** Make sure that the namespaces of a pattern exist and are served. */
@@ -147,7 +158,7 @@ export class ServerBinding {
       known.binding = binding;
       return;
     }
-    const gate: { binding: NamespaceBinding | undefined } = { binding };
+    const gate: Gate = { binding };
     this.#gates.set(namespace, gate);
     namespace.use((socket, next) => {
       if (gate.binding === undefined) next();

@@ -88,6 +88,12 @@ export class TransportNamespaces {
     return seen.refusals;
   }
 
+  /** Whether it is in any namespace, as its frames tell, or its sockets where these can't be read. */
+  isIn(conn: object): boolean {
+    if ((this.#entries.get(conn)?.entered.length ?? 0) > 0) return true;
+    return [...(this.#sockets.get(conn)?.values() ?? [])].some(({ isThere }) => isThere);
+  }
+
   /** It has left. */
   left(conn: object, name: string): void {
     const entry = this.#entries.get(conn);

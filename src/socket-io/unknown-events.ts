@@ -155,12 +155,11 @@ export class UnknownEvents {
 
   /** Nobody handled it so far; that is what its callers hear, since it can't be waited for any longer. */
   #giveUpOldest(socket: Socket, events: Map<string, Expected>): void {
-    const [oldest] = events;
-    if (oldest === undefined) return;
-    const [event, { listener, acks }] = oldest;
-    events.delete(event);
-    off(socket, event, listener);
-    this.#answerAll(socket, event, acks);
+    for (const [event, { listener, acks }] of events) {
+      events.delete(event);
+      off(socket, event, listener);
+      return this.#answerAll(socket, event, acks);
+    }
   }
 
   #answerAll(socket: Socket, event: string, acks: Iterable<Acknowledge>): void {
@@ -188,8 +187,8 @@ function remember(expected: Expected, ack: Acknowledge | undefined): void {
   const { acks } = expected;
   acks.add(ack);
   if (acks.size <= MOST_CALLERS) return;
-  const [oldest] = acks;
-  if (oldest !== undefined) acks.delete(oldest);
+  const [oldest = ack] = acks;
+  acks.delete(oldest);
   expected.forgetful = true;
 }
 

@@ -6,7 +6,6 @@ import { faultable, packetType, type Packet, type Parser } from "./socket-io-par
 /** A namespace of one client: what happens on the line to it. */
 export interface FakeClientNamespace {
   readonly namespace: string;
-  isActive(): boolean;
   onPacket(packet: Packet): void;
   onLost(reason: string): void;
 }
@@ -46,7 +45,7 @@ export class FakeClient implements FarEndPeer {
   /** A namespace is done with; the last one takes the connection with it, as in socket.io-client. */
   leave(namespace: string): void {
     this.#namespaces.delete(namespace);
-    for (const other of this.#namespaces.values()) if (other.isActive()) return;
+    if (this.#namespaces.size > 0) return;
     // Later, so that the packets before it are served first.
     process.nextTick(() => this.connection.lose("transport close"));
   }
@@ -89,8 +88,6 @@ export class FakeClient implements FarEndPeer {
     if (socket === undefined) return;
     if (!faultable(packet.type) || !this.link.disturbed("toClient")) return socket.onPacket(packet);
     // A fresh array for each delivery: a listener may keep or change the one it is given.
-    this.link.pass("toClient", () =>
-      socket.onPacket({ ...packet, data: Array.isArray(packet.data) ? [...packet.data] : packet.data }),
-    );
+    this.link.pass("toClient", () => socket.onPacket({ ...packet, data: [...(packet.data as unknown[])] }));
   }
 }

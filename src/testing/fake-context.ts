@@ -8,7 +8,7 @@ import type { FakeSocket } from "./fake-socket.js";
 export interface FakeContextOptions<App extends AppServer = Server> {
   /** Whose event it is: a fake socket, or a socket of the server. Without one, reading `context.socket` throws. */
   readonly socket?: FakeSocket<App> | AppSocket<App>;
-  /** @default "test" */
+  /** What the event is called. @default "test" */
   readonly event?: string;
   /**
    * The namespace to tell.

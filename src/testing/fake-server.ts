@@ -1,7 +1,8 @@
 import { quietDefaultLogger } from "../lifecycle/default-logger.js";
 import { checkTicks } from "./ticks.js";
 import { Server, type ServerOptions, type Socket } from "socket.io";
-import type { AppServer, AppSocket } from "../events/subscriber.js";
+import { asRecord, checkNames } from "../wire/option-names.js";
+import type { AppServer, AppSocket, ServesAs } from "../events/subscriber.js";
 import type { SocketDataOf } from "../wire/event-types.js";
 import { FakeClient } from "./fake-client.js";
 import { FakeEngine, type FakeConnection, type FakeRequest } from "./fake-connection.js";
@@ -27,7 +28,7 @@ export interface FakeConnectOptions<App extends AppServer = Server> extends Fake
    * put it there.
    */
   readonly data?: Partial<SocketDataOf<App>>;
-  /** @default "/" */
+  /** Which namespace it joins. @default "/" */
   readonly namespace?: string;
   /** Shares the connection of another fake socket, as a client that joins two namespaces does. */
   readonly over?: FakeSocket<App>;
@@ -38,7 +39,8 @@ export interface FakeServerMethods<App extends AppServer = Server> extends Async
   /**
    * Connects a client.
    *
-   * @throws ConnectRefused (as a rejection) when middleware or a `connect` subscriber refuses it
+   * @throws ConnectRefused (as a rejection) when middleware or a `connect` subscriber refuses it; TypeError (as a rejection) for an option
+   *   that there is not
    */
   connect(options?: FakeConnectOptions<App>): Promise<FakeSocket<App>>;
 }
@@ -46,7 +48,7 @@ export interface FakeServerMethods<App extends AppServer = Server> extends Async
 // What a test runs is Socket.IO's own code (decision 0021).
 
 /** A Socket.IO server of the application's own type without a transport; see {@link fakeServer}. */
-export type FakeServer<App extends AppServer = Server> = App & FakeServerMethods<App>;
+export type FakeServer<App extends AppServer = Server> = App & FakeServerMethods<App> & ServesAs<App>;
 
 const understood: readonly string[] = [
   "adapter",
@@ -55,6 +57,16 @@ const understood: readonly string[] = [
   "connectionStateRecovery",
   "cleanupEmptyChildNamespaces",
 ] satisfies (keyof FakeServerOptions)[];
+
+const connectOptions: readonly string[] = [
+  "auth",
+  "data",
+  "namespace",
+  "over",
+  "headers",
+  "query",
+  "address",
+] satisfies (keyof FakeConnectOptions)[];
 
 /**
  * A server without a transport, for unit tests of handlers. It is Socket.IO's own `Server`, with its namespaces, rooms,
@@ -99,6 +111,7 @@ class TransportlessServer extends Server<any, any, any, any> implements FakeServ
 
   async connect(options: FakeConnectOptions<AppServer> = {}): Promise<FakeSocket<AppServer>> {
     checkTicks("connect");
+    checkNames("connect", asRecord("connect", options), connectOptions);
     const { auth = {}, data, namespace: name = "/", over, ...request } = options;
     const namespace = name.startsWith("/") ? name : `/${name}`;
     const dial = (link?: Link): FakeClient => new FakeClient(this.#engine, this.#parser, request, link);
@@ -152,10 +165,11 @@ function needsHttp(method: string): never {
 
 /** The first middleware of every namespace: `socket.data` is what the test said, once. */
 function applyPreset(socket: Socket<any, any, any, any>, next: () => void): void {
-  const { presets } = socket.conn as unknown as FakeConnection;
-  const preset = presets.get(socket.nsp.name);
+  // A connection whose far end is not the test's, such as that of a plain client, has none.
+  const { presets } = socket.conn as unknown as Partial<FakeConnection>;
+  const preset = presets?.get(socket.nsp.name);
   if (preset !== undefined) {
-    presets.delete(socket.nsp.name);
+    presets?.delete(socket.nsp.name);
     Object.assign(socket.data, preset);
   }
   next();

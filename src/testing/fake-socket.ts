@@ -92,8 +92,8 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
    *
    * An `undefined` at the end of the arguments is not sent, as the typed client does it.
    *
-   * @returns what the acknowledgement receives: the reply, or a `Failure`. It rejects when the connection is lost first, and stays
-   *   open when nobody answers.
+   * @returns what the acknowledgement receives: the reply, or a `Failure`; with `callback: "errorFirst"` the value, which comes second.
+   *   It rejects when the connection is lost first, and stays open when nobody answers.
    */
   receive<E extends EventName<App> | OwnName>(event: E, ...args: ReceivedArgs<App, E>): Promise<ReceivedReply<App, E>>;
 
@@ -104,7 +104,7 @@ export interface FakeSocket<App extends AppServer = Server> extends AsyncDisposa
    */
   emit<E extends EventName<App> | OwnName>(event: E, ...args: EmittedArgs<App, E>): this;
 
-  /** The same as {@link FakeSocket.receive} for an event of any name: what a typed client sends with. */
+  /** The same as {@link FakeSocket.receive} for an event of any name. */
   emitWithAck(event: string, ...args: any[]): Promise<any>;
 
   /**

@@ -33,7 +33,7 @@ export function faultyParser(inner: Parser, link: Link, write: (chunks: unknown[
             () =>
               void this.emit("decoded", {
                 ...packet,
-                data: Array.isArray(packet.data) ? [...packet.data] : packet.data,
+                data: [...(packet.data as unknown[])],
               }),
           );
         });

@@ -6,8 +6,10 @@ import type { Server } from "socket.io";
 import type { ManagerOptions, Socket as ClientSocket, SocketOptions } from "socket.io-client" with {
   "resolution-mode": "import",
 };
+import { asRecord } from "../wire/option-names.js";
 import type { AppServer, AppSocket } from "../events/subscriber.js";
 import type { EmitEventsOf, ListenEventsOf } from "../wire/event-types.js";
+import { describeValue } from "../wire/values.js";
 import { closeIo } from "../socket-io/close-server.js";
 import { faultyParser } from "./faulty-parser.js";
 import { Link } from "./link.js";
@@ -20,7 +22,7 @@ export type InMemoryClient<App extends AppServer = Server> = ClientSocket<EmitEv
 
 /** How a client connects: everything socket.io-client understands, and the namespace. */
 export interface InMemoryConnectOptions extends Partial<ManagerOptions & SocketOptions> {
-  /** @default "/" */
+  /** Which namespace it joins. @default "/" */
   readonly namespace?: string;
 }
 
@@ -82,6 +84,8 @@ export async function inMemory<App extends AppServer>(
   { heartbeats = false }: InMemoryOptions = {},
 ): Promise<InMemoryApp<App>> {
   quietDefaultLogger();
+  if (typeof (io as Partial<Server> | undefined)?.of !== "function")
+    throw new TypeError(`inMemory: expected a Socket.IO server, got ${describeValue(io)}`);
   const { io: open } = await socketIoClient();
   // Declared as always there, and there only once attached.
   const attached = io.httpServer as App["httpServer"] | undefined;
@@ -100,7 +104,9 @@ export async function inMemory<App extends AppServer>(
     return found;
   };
 
-  const client = ({ namespace = "/", parser, ...rest }: InMemoryConnectOptions = {}): InMemoryClient<App> => {
+  const client = (options: InMemoryConnectOptions = {}): InMemoryClient<App> => {
+    asRecord("connect", options);
+    const { namespace = "/", parser, ...rest } = options;
     const agent = new MemoryAgent(httpServer as ReturnType<typeof createServer>);
     const link = new Link();
     const path = namespace.startsWith("/") ? namespace : `/${namespace}`;
@@ -131,7 +137,7 @@ export async function inMemory<App extends AppServer>(
   return {
     io,
     client,
-    connect(options) {
+    async connect(options) {
       const socket = client(options);
       return new Promise((resolve, reject) => {
         checkTicks("connect");

@@ -1,4 +1,5 @@
 /**
- * Server to client, with an acknowledgement, directly behind a push with receipts: `()`. Whoever acknowledges it has received the push.
+ * Server to client, with an acknowledgement, behind or around a push with receipts: `()`, the event directly before it has arrived; or
+ * `(event, ...args)`, this is the event, to whoever has acknowledged one before.
  */
 export const RECEIVED = "ingress:received";

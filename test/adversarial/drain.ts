@@ -1,3 +1,4 @@
+import { loopTime } from "../fixtures/loop-time.js";
 import { RawClient } from "../fixtures/raw-client.js";
 import { Contestant } from "./contestant.js";
 
@@ -6,7 +7,7 @@ export interface DrainReport {
   /** How many calls were answered with their value. */
   readonly delivered: number;
   readonly code: number | null | undefined;
-  /** How long after the order to shut down the process was gone. */
+  /** How long after the order to shut down the process was gone, in milliseconds in which this one ran. */
   readonly endedAfterMs: number;
 }
 
@@ -30,15 +31,15 @@ export async function runDrain({ clients: size, calls, callMs, graceMs }: DrainO
   for (const client of clients) for (let n = 0; n < calls; n++) client.send(client.freshId(), ["slow", { ms: callMs }]);
   await server.command("slow/running", size * calls + 1);
 
-  const started = performance.now();
+  using time = loopTime();
   void server.command("shutdown", { graceMs }).catch(() => undefined);
   await server.command("slow/release");
   const { code } = await server.ended;
-  const endedAfterMs = performance.now() - started;
+  const endedAfterMs = time.ms;
   await Promise.all(clients.map(({ closed }) => closed));
   const delivered = clients.reduce(
     (sum, { replies }) => sum + replies.filter(({ args }) => args[0] === "slow").length,
     0,
   );
-  return { delivered, code, endedAfterMs: Math.round(endedAfterMs) };
+  return { delivered, code, endedAfterMs };
 }

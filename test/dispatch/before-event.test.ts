@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { type Arrival, EventError, Handler, SocketIngress } from "socket-ingress";
+import { Refused } from "../../src/events/refused.js";
 import { deferred } from "../fixtures/deferred.js";
 import { codeOf, serveIngress } from "../fixtures/ingress.js";
 import { recordingLog } from "../fixtures/recording-log.js";
@@ -60,6 +61,23 @@ describe("beforeEvent", () => {
     offAsync();
     expect(await client.emitWithAck("x")).toBe(1);
     expect(later).toHaveBeenCalledOnce();
+  });
+
+  it("is refused by a refusal of our own that is returned, now or later, as by what is thrown", async () => {
+    await using app = await serveIngress();
+    const ran = vi.fn(() => 1);
+    for (const event of ["now", "later"]) app.ingress.subscribe(event, ran);
+    const refused = new Refused(limited);
+    app.ingress.beforeEvent(({ event }) => (event === "now" ? refused : Promise.resolve(refused)));
+    const client = await app.connect();
+    const failure = { error: { code: "RATE_LIMITED", message: "slower" } };
+    expect(await client.emitWithAck("now")).toEqual(failure);
+    expect(await client.emitWithAck("later")).toEqual(failure);
+    expect(await client.emitWithAck("now")).toEqual(failure);
+    const heard = nextError(app.ingress);
+    client.emit("now");
+    expect(await heard).toEqual([limited, "now"]);
+    expect(ran).not.toHaveBeenCalled();
   });
 
   it("tells the error subscribers of a refusal where nobody waits for an answer, and of a fault in any case", async () => {

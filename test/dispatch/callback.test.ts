@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { EventError, Handler, SocketIngress } from "socket-ingress";
+import { EventError, Handler, ServiceManager, SocketIngress } from "socket-ingress";
+import { createClient } from "socket-ingress/client";
+import { QueueService } from "socket-ingress/queue";
+import { Realtime } from "socket-ingress/realtime";
+import { fakeServer } from "socket-ingress/testing";
 import { serveIngress } from "../fixtures/ingress.js";
 import { recordingLog } from "../fixtures/recording-log.js";
 
@@ -58,6 +62,40 @@ describe('callback: "errorFirst"', () => {
     expect(await called(client, "x")).toEqual([null, 1]);
     off();
     expect(await called(client, "x")).toEqual([1]);
+  });
+
+  it("is not for the doors of this package: their clients know one form, whatever the ingress says", async () => {
+    const io = fakeServer();
+    const realtime = new Realtime({ user: () => "ada" });
+    realtime.topics.define("t", { public: true, snapshot: () => 1, presence: true });
+    const queue = new QueueService({ realtime });
+    const manager = new ServiceManager(io, { callback: "errorFirst", logger: recordingLog() });
+    await manager.registerHandler(realtime).registerService(queue).boot();
+    const form = new Map(manager.describe().builtIn.map(({ event, callback }) => [event, callback]));
+    expect(form.get("ingress:join")).toBe("reply");
+    expect(form.get("queue:status")).toBe("reply");
+    expect([...form.values()].filter((callback) => callback !== "reply")).toEqual([]);
+    const client = await io.connect();
+    const answer = await new Promise((resolve) =>
+      client.emit("ingress:join", "t", (...got: unknown[]) => resolve(got)),
+    );
+    expect(answer).toMatchObject([{ snapshot: 1, presence: {} }]);
+    await manager.shutdown();
+  });
+
+  it("is read by the typed client and by a fake one: both resolve to the value", async () => {
+    await using app = await serveIngress({ callback: "errorFirst" });
+    await using io = fakeServer();
+    for (const ingress of [app.ingress, new SocketIngress({ callback: "errorFirst" }).attach(io)])
+      ingress.on("x", () => 1).on("refused", () => Promise.reject(new EventError("NOT_FOUND", "no such order")));
+    const fake = await io.connect();
+    expect(await fake.receive("x")).toBe(1);
+    expect(await fake.receive("refused")).toEqual(failure);
+    for (const socket of [fake, await app.connect(), await app.connect({ ackTimeout: 5_000, retries: 1 })]) {
+      const client = createClient<Record<string, () => void>>(socket);
+      expect(await client.call("x")).toBe(1);
+      await expect(client.call("refused")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    }
   });
 
   it("leaves what is dispatched by hand a promise of the value", async () => {

@@ -99,3 +99,39 @@ it("a message whose listener fails is logged, and answered with nothing", async 
   expect(others).toHaveBeenCalledOnce();
   expect(log.lines).toMatchObject([{ fields: { kind: "ping" }, message: "a message of another node failed" }]);
 });
+
+it("bytes cross with an adapter that carries text alone between nodes, in messages and in answers, wherever they are", async () => {
+  const carried = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+  const [one, two] = [node(), node()];
+  const bytes = Uint8Array.from([0, 1, 255]).subarray(1);
+  const heard: unknown[] = [];
+  two.cluster.on("told", ({ data }: NodeMessage) => {
+    heard.push(data);
+    return data;
+  });
+  one.send.mockImplementation(((packet: unknown[]) => {
+    const answer = packet[2] as ((error: null, answers: unknown[]) => void) | undefined;
+    void two.hear(carried(packet[1])).then((given) => answer?.(null, [carried(given)]));
+  }) as never);
+  const given = {
+    list: [1, { bytes }, bytes.slice().buffer],
+    made: { toJSON: () => ({ bytes: Buffer.from(bytes) }) },
+    at: new Date(0),
+    JSON: JSON.parse('{"__proto__": 7, "kind": "packed"}') as unknown,
+  };
+  const buffer = Buffer.from([1, 255]);
+  const wanted = {
+    list: [1, { bytes: buffer }, buffer],
+    made: { bytes: buffer },
+    at: "1970-01-01T00:00:00.000Z",
+    JSON: given.JSON,
+  };
+  expect(await one.cluster.ask({ kind: "told", data: given })).toEqual({ answers: [wanted], complete: true });
+  expect(await one.cluster.ask({ kind: "told", data: bytes })).toEqual({ answers: [buffer], complete: true });
+  expect(await one.cluster.ask({ kind: "told", data: { text: "t" } })).toEqual({
+    answers: [{ text: "t" }],
+    complete: true,
+  });
+  expect(heard).toEqual([wanted, buffer, { text: "t" }]);
+  expect(given.list[1]).toEqual({ bytes });
+});

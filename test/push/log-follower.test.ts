@@ -100,6 +100,33 @@ describe("a node that follows the log", () => {
     expect([one.gaps, two.gaps]).toEqual([0, 0]);
   });
 
+  it("that is asked to reach what was appended before has delivered it, though nobody has told it", async () => {
+    const log = new LateLog();
+    const got: unknown[] = [];
+    const follower = new LogFollower({
+      log,
+      logger: silent,
+      reorderMs: 60_000,
+      headMs: 60_000,
+      tell: () => undefined,
+      onEntry: (entry) => void got.push(...texts([entry])),
+      onGap: () => undefined,
+    });
+    open.push(follower);
+    await follower.reach();
+    for (const text of ["1", "2", "3"]) log.inner.append([topic("a")], said(text));
+    await follower.reach();
+    expect(got).toEqual(["1", "2", "3"]);
+    // One that comes early waits for the one before it no longer than it takes to read that.
+    log.inner.append([topic("a")], said("4"));
+    follower.heard(log.inner.append([topic("a")], said("5")) as LoggedEntry);
+    expect(got).toHaveLength(3);
+    await follower.reach();
+    expect(got).toEqual(["1", "2", "3", "4", "5"]);
+    log.failing = true;
+    await expect(follower.reach()).rejects.toThrow("the log is down");
+  });
+
   it("tells once that it can't go on when the log begins anew, and goes on from there", async () => {
     const log = new LateLog();
     const [one, two] = nodes(log, 2) as [Node, Node];
@@ -145,6 +172,86 @@ describe("a node that follows the log", () => {
     const [node] = nodes(log, 1) as [Node];
     await expect.poll(() => node.follower.position).toBeDefined();
     expect(head.mock.calls.length).toBeGreaterThan(1);
+  });
+
+  it("a log that throws where it should reject is asked again, however often", async () => {
+    const log = new MemoryTopicLog();
+    let left = 2;
+    vi.spyOn(log, "head").mockImplementation(() => {
+      if (left-- > 0) throw new Error("not yet");
+      return ["epoch", 7];
+    });
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position, { timeout: 5_000 }).toEqual(["epoch", 7]);
+  });
+
+  it("what is heard before its place is known is delivered as soon as it is", async () => {
+    const log = new LateLog();
+    const head = deferred<Position>();
+    const at = await log.head();
+    vi.spyOn(log, "head").mockImplementationOnce(() => head.promise);
+    const [node] = nodes(log, 1) as [Node];
+    for (const text of ["1", "2"]) node.follower.heard(log.inner.append([topic("a")], said(text)) as LoggedEntry);
+    node.follower.heard({ epoch: "of before", n: 9, topics: ["a"], ...said("never") });
+    expect(node.got).toEqual([]);
+    head.resolve(at);
+    await expect.poll(() => node.got).toEqual(["1", "2"]);
+    expect(node.gaps).toBe(0);
+  });
+
+  it("that is asked to reach what was appended before it knows its place waits until it does", async () => {
+    const log = new LateLog();
+    log.failing = true;
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => log.failures).toBeGreaterThan(0);
+    log.failing = false;
+    await node.follower.reach();
+    expect(node.follower.position?.[1]).toBe(0);
+  });
+
+  it("that is further behind than the log can tell says so, and goes on from the head", async () => {
+    const log = new LateLog();
+    log.inner = new MemoryTopicLog({ window: 5 });
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    for (let n = 1; n <= 20; n++) log.inner.append([topic("a")], said(`${n}`));
+    await expect.poll(() => node.gaps, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(20);
+    await node.follower.push([topic("a")], said("21"));
+    expect(node.got).toEqual(["21"]);
+  });
+
+  it("what waits for one before it is let go when it is too much, and read from the log", async () => {
+    const log = new LateLog();
+    log.inner = new MemoryTopicLog({ window: 50_000 });
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    log.inner.append([topic("a")], said("1"));
+    for (let n = 2; n <= 10_010; n++) node.follower.heard(log.inner.append([topic("a")], said(`${n}`)) as LoggedEntry);
+    expect(node.got).toEqual([]);
+    await expect.poll(() => node.got.length, { timeout: 5_000 }).toBe(10_010);
+    expect([node.gaps, node.got[0], node.got.at(-1)]).toEqual([0, "1", "10010"]);
+  });
+
+  it("that loses its place while it reads takes nothing of what it reads then", async () => {
+    const log = new LateLog();
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    const [asked, read] = [deferred(), deferred<readonly LoggedEntry[]>()];
+    vi.spyOn(log, "since").mockImplementationOnce(() => {
+      asked.resolve();
+      return read.promise;
+    });
+    log.inner.append([topic("a")], said("1"));
+    const second = log.inner.append([topic("a")], said("2")) as LoggedEntry;
+    node.follower.heard(second);
+    await asked.promise;
+    log.inner = new MemoryTopicLog();
+    node.follower.heard(log.inner.append([topic("a")], said("anew")) as LoggedEntry);
+    expect(node.gaps).toBe(1);
+    read.resolve([second]);
+    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(1);
+    expect(node.got).not.toContain("2");
   });
 
   it("an entry that can't be delivered is logged, and those after it are delivered", async () => {
@@ -246,6 +353,70 @@ describe("a node that follows the log", () => {
     one.follower.close();
     wait.resolve(["x", 0]);
     await expect(waiting).rejects.toThrow("not followed any more");
+  });
+
+  it("is closed while its log can't be read: who waits hears of it", async () => {
+    const log = new LateLog();
+    log.failing = true;
+    const [one] = nodes(log, 1) as [Node];
+    const waiting = one.follower.catchUp([topic("a")], undefined, () => undefined);
+    await expect.poll(() => log.failures).toBeGreaterThan(0);
+    one.follower.close();
+    await expect(waiting).rejects.toThrow("not followed any more");
+  });
+
+  it("a member that comes back while its node loses its place is told of a gap", async () => {
+    for (const method of ["head", "after"] as const) {
+      const log = new LateLog();
+      const [node] = nodes(log, 1) as [Node];
+      await node.follower.push([topic("a")], said("1"));
+      const [epoch] = node.follower.position as Position;
+      const [asked, go] = [deferred(), deferred()];
+      const read = log[method].bind(log) as (...args: unknown[]) => Promise<never>;
+      vi.spyOn(log, method).mockImplementationOnce(async (...args: unknown[]) => {
+        const answer = await read(...args);
+        asked.resolve();
+        await go.promise;
+        return answer;
+      });
+      // Of a position that is ahead the head is asked for, of one that is behind what came after it.
+      const at: Position = [epoch, method === "head" ? 5 : 0];
+      const joined = node.follower.catchUp([topic("a")], at, ({ gaps, position }) => [gaps, position[0] === epoch]);
+      await asked.promise;
+      log.inner = new MemoryTopicLog();
+      node.follower.heard(log.inner.append([topic("a")], said("anew")) as LoggedEntry);
+      go.resolve();
+      expect(await joined).toEqual([["a"], false]);
+    }
+  });
+
+  it("a member is given all that it missed, though its node went on too far while the log was read", async () => {
+    const log = new LateLog();
+    log.inner = new MemoryTopicLog({ window: 50_000 });
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position).toBeDefined();
+    const at = node.follower.position as Position;
+    const hear = (n: number): void =>
+      node.follower.heard(log.inner.append([topic("a", 10_000)], said(`${n}`)) as LoggedEntry);
+    hear(1);
+    const after = vi.spyOn(log, "after").mockImplementationOnce(async (...args) => {
+      const missed = log.inner.after(...args);
+      for (let n = 2; n <= 2_200; n++) hear(n);
+      return missed;
+    });
+    const missed = await node.follower.catchUp([topic("a", 10_000)], at, ({ entries, gaps }) => [texts(entries), gaps]);
+    expect(missed).toEqual([Array.from({ length: 2_200 }, (_, i) => `${i + 1}`), []]);
+    expect(after).toHaveBeenCalledTimes(2);
+  });
+
+  it("a log that answers from a copy that is behind is read again", async () => {
+    const log = new LateLog();
+    const first = log.inner.head() as Position;
+    for (const text of ["1", "2"]) log.inner.append([topic("a")], said(text));
+    const [node] = nodes(log, 1) as [Node];
+    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(2);
+    vi.spyOn(log, "after").mockResolvedValueOnce({ head: [first[0], 1], gaps: [], entries: [] });
+    expect(await node.follower.catchUp([topic("a")], first, ({ entries }) => texts(entries))).toEqual(["1", "2"]);
   });
 
   it("whatever messages are lost, late or swapped, each node delivers every entry once, in order", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { RedisTopicLog } from "../../src/push/redis-topic-log.js";
 import type { TopicHistory, TopicLog } from "../../src/push/topic-log.js";
 import { contract } from "../../src/testing/contract.js";
@@ -62,6 +62,57 @@ needs("redis")("the log in Redis", () => {
     expect((await log.after([topic("a", 10, 60_000)], later)).gaps).toEqual([]);
   });
 
+  it("a position from before what has expired is a gap, however close to other entries it was, and though nobody pushes any more", async () => {
+    const log = new RedisTopicLog(client, { prefix: prefixOf() });
+    await log.append([topic("b", 10, 20)], said("1"));
+    const at = await log.head();
+    await log.append([topic("a", 10, 20)], said("2"));
+    await expect.poll(async () => (await log.after([topic("a", 10, 20)], at)).gaps, { timeout: 5_000 }).toEqual(["a"]);
+  });
+
+  it("a topic that is kept for a short time takes nothing from what is known of one that is kept for longer", async () => {
+    const prefix = prefixOf();
+    const log = new RedisTopicLog(client, { prefix });
+    const [short, long] = [topic("short", 10, 1), topic("long", 10, 1_700)];
+    const at = await log.head();
+    await log.append([long], said("1"));
+    const expired = async (): Promise<number> => {
+      await log.append([short], said("x"));
+      return client.exists(`${prefix}l:long`);
+    };
+    await expect.poll(expired, { timeout: 8_000, interval: 50 }).toBe(0);
+    expect((await log.after([long], at)).gaps).toEqual(["long"]);
+  });
+
+  it("what came in meanwhile is no gap for who has all that a topic holds", async () => {
+    const log = new RedisTopicLog(client, { prefix: prefixOf() });
+    await log.append([topic("b", 10, 20)], said("1"));
+    const at = await log.head();
+    await log.append([topic("a")], said("2"));
+    expect(await log.after([topic("a")], at)).toMatchObject({ gaps: [], entries: [{ n: 2 }] });
+  });
+
+  it("a node whose clock is an hour fast, or slow, takes no history from the others and hides no gap", async () => {
+    const prefix = prefixOf();
+    const log = new RedisTopicLog(client, { prefix });
+    const at = await log.head();
+    await log.append([topic("a")], said("1"));
+    const { now } = Date;
+    for (const ms of [3_600_000, -3_600_000]) {
+      vi.spyOn(Date, "now").mockImplementation(() => now() + ms);
+      await log.append([topic("a")], said(String(ms)));
+      expect(await log.after([topic("a")], at)).toMatchObject({ gaps: [] });
+    }
+    vi.mocked(Date.now).mockRestore();
+    const { gaps, entries } = await log.after([topic("a")], at);
+    expect([gaps, entries.map(({ n }) => n)]).toEqual([[], [1, 2, 3]]);
+    const later = await log.head();
+    await log.append([topic("b", 10, 20)], said("4"));
+    await expect
+      .poll(async () => (await log.after([topic("b", 10, 20)], later)).gaps, { timeout: 5_000 })
+      .toEqual(["b"]);
+  });
+
   it("two thousand topics leave two thousand keys that all expire", async () => {
     const prefix = prefixOf();
     const log = new RedisTopicLog(client, { prefix, window: 100 });
@@ -71,6 +122,18 @@ needs("redis")("the log in Redis", () => {
     const ages = await Promise.all(keys.slice(0, 100).map((key) => client.pTTL(key)));
     expect(ages.every((age) => age > 0 && age <= 120_000)).toBe(true);
     expect(await client.zCard(`${prefix}w`)).toBeLessThanOrEqual(101);
+  });
+
+  it("keeps a log for each namespace, the same whoever asks for it", async () => {
+    const prefix = prefixOf();
+    const log = new RedisTopicLog(client, { prefix });
+    const at = await log.head();
+    await log.of("/").append([topic("a")], said("here"));
+    await log.of("/chat").append([topic("a")], said("there"));
+    expect(await log.since(at)).toMatchObject([{ n: 1, renditions: [[null, "said", ["here"]]] }]);
+    const same = new RedisTopicLog(client, { prefix }).of("/chat");
+    expect(await same.head()).toEqual(await log.of("/chat").head());
+    expect(await same.head()).toEqual([expect.not.stringMatching(at[0]), 1]);
   });
 
   it("what is no client of Redis is a TypeError", () => {

@@ -12,6 +12,9 @@ describe("a target", () => {
     expect(audienceFrom({ topic: "a", sessionId: "s" }).data).toEqual(topic("a").and(session("s")).data);
     expect(audienceFrom({ topic: "a", except: user("u") }).data).toEqual(topic("a").except(user("u")).data);
     expect(audienceFrom({ except: user("u") }).data).toEqual(everyone().except(user("u")).data);
+    expect(audienceFrom({ topic: "a", except: [user("u"), user("v")] }).data).toEqual(
+      topic("a").except(user("u"), user("v")).data,
+    );
     expect(audienceFrom({ audience: topic("a"), user: "u" }).data).toEqual(topic("a").and(user("u")).data);
   });
 

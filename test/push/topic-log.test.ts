@@ -52,6 +52,30 @@ describe("the log in memory", () => {
     expect(log.since([epoch, n - 10])).toHaveLength(10);
   });
 
+  it("that nothing was ever appended to has nothing after its head", () => {
+    const log = new MemoryTopicLog();
+    expect(log.since(log.head())).toEqual([]);
+  });
+
+  it.each([
+    ["a short window", { window: 3 }, 1_000],
+    ["topics that keep little", {}, 1],
+    ["both", { window: 3 }, 2],
+  ])("holds at most its bytes, and no entry that nobody can read, with %s", (_what, options, keep) => {
+    const log = new MemoryTopicLog({ ...options, maxBytes: 20_000 });
+    for (let i = 0; i < 2_000; i++) {
+      log.append([topic(i % 2 === 0 ? "a" : "b", keep), topic("rare", i % 50 === 0 ? 5 : keep)], said("x".repeat(500)));
+      expect(log.stats.bytes).toBeLessThanOrEqual(20_000);
+    }
+    const [epoch, n] = log.head();
+    expect(log.since([epoch, n - 2])).toHaveLength(2);
+    expect(log.after([topic("a", keep), topic("b", keep)], [epoch, n - 1]).entries).toHaveLength(1);
+    // One larger than all that may be held is told of, and is not held.
+    log.append([topic("a", keep)], said("x".repeat(50_000)));
+    expect([log.stats.entries, log.stats.bytes]).toEqual([0, 0]);
+    expect(log.after([topic("a", keep)], [epoch, n]).gaps).toEqual(["a"]);
+  });
+
   it("keeps what its topics keep when the window for nodes is shorter", () => {
     const log = new MemoryTopicLog({ window: 10 });
     const at = log.head();

@@ -65,6 +65,27 @@ describe("connect asks before the socket is admitted", () => {
     await aborted.promise;
   });
 
+  it("once nobody waits for the verdict no further subscriber is asked, and a signal that is read then has aborted", async () => {
+    await using app = await serveIngress({ admitTimeoutMs: 100 });
+    const [goOn, read] = [deferred(), deferred<boolean>()];
+    const asked: string[] = [];
+    app.ingress.subscribe("connect", async (context) => {
+      asked.push("first");
+      await goOn.promise;
+      read.resolve(context.signal.aborted);
+      return true;
+    });
+    app.ingress.subscribe("connect", () => {
+      asked.push("second");
+      return true;
+    });
+    await expect(app.connect()).rejects.toMatchObject({ data: { code: "TIMEOUT" } });
+    goOn.resolve();
+    expect(await read.promise).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked).toEqual(["first"]);
+  });
+
   it("a client that leaves meanwhile is forgotten, and the signal tells", async () => {
     await using app = await serveIngress();
     const asked = deferred<EventContext>();

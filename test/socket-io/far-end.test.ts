@@ -125,3 +125,66 @@ it("the server closes it: what is on its way is dropped, and the peer is told on
   conn.write("2");
   expect(lost).toHaveBeenCalledOnce();
 });
+
+it("a peer learns why it is over, and whether what it is given would have been dropped", async () => {
+  await using app = await serve();
+  const lost = vi.fn();
+  const given: [string | Buffer, boolean][] = [];
+  const { conn } = await joined(app.io, { lost, receive: (data, isVolatile) => void given.push([data, isVolatile]) });
+  app.io.emit("kept");
+  app.io.volatile.emit("volatile");
+  expect(given.slice(-2)).toEqual([
+    ['2["kept"]', false],
+    ['2["volatile"]', true],
+  ]);
+  conn.lose("ping timeout");
+  expect(lost).toHaveBeenCalledExactlyOnceWith("ping timeout");
+});
+
+it("a peer that can be written to again says so once it can, and not when it is gone", async () => {
+  await using app = await serve();
+  const { conn, socket } = await joined(app.io, { writable: false });
+  const told = vi.fn();
+  (socket.conn.transport as unknown as FarEnd["transport"]).on("ready", told);
+  conn.ready();
+  expect(told).toHaveBeenCalledOnce();
+  conn.lose("transport close");
+  conn.ready();
+  expect(told).toHaveBeenCalledOnce();
+});
+
+it("a server that closes ends its sockets, though their connections are no engine's own", async () => {
+  await using app = await serve();
+  const reasons: string[] = [];
+  const { socket } = await joined(app.io);
+  socket.on("disconnect", (reason) => void reasons.push(reason));
+  await app.io.close();
+  expect(reasons).toEqual(["server shutting down"]);
+});
+
+it("carries text and binary data in memory of its own, and says when it was taken, as Engine.IO's does", async () => {
+  await using app = await serve();
+  const { conn, heard } = openTo(app.io);
+  const bytes = Uint8Array.of(1, 2, 3);
+  const sent = vi.fn();
+  conn.send("text", sent);
+  conn.send("text", {}, sent);
+  conn.write(bytes.buffer, undefined, sent);
+  conn.write(bytes.subarray(1), {}, sent);
+  bytes.fill(9);
+  // Given away at once, nothing waits.
+  expect([conn.transport.writable, conn.transport.socket.bufferedAmount]).toEqual([true, 0]);
+  expect([heard, sent.mock.calls.length]).toEqual([["text", "text", Buffer.of(1, 2, 3), Buffer.of(2, 3)], 4]);
+});
+
+it("what it can't carry ends the connection, and throws at nobody", async () => {
+  await using app = await serve();
+  const lost = vi.fn();
+  const { conn } = openTo(app.io, { lost });
+  conn.write({ an: "object" });
+  await vi.waitFor(() => expect(lost).toHaveBeenCalledWith("transport error"));
+  expect(conn.readyState).toBe("closed");
+  conn.abandon("transport close");
+  conn.incoming("0");
+  expect(lost).toHaveBeenCalledTimes(1);
+});

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2 } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { Server } from "socket.io";
 import { io as openClient, type Socket } from "socket.io-client";
 import { describe, expect, it } from "vitest";
 import { ServiceManager } from "socket-ingress";
@@ -101,5 +103,54 @@ describe("two managers on one server", () => {
     });
     await second?.shutdown();
     expect(second?.health().status).toBe("stopped");
+  });
+});
+
+describe("a server on HTTP/2", () => {
+  it("is closed although a browser keeps its connection, once that has been answered what it has asked for", async () => {
+    const [asked, gate] = [deferred(), deferred()];
+    const httpServer = createHttp2((_, response) => {
+      asked.resolve();
+      void gate.promise.then(() => response.end("answered"));
+    });
+    const manager = new ServiceManager(new Server(httpServer as never), { logger: recordingLog() });
+    await manager.boot();
+    httpServer.listen(0, "127.0.0.1");
+    await once(httpServer, "listening");
+    const address = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`;
+    const [idle, busy] = [connectHttp2(address), connectHttp2(address)];
+    try {
+      await Promise.all([once(idle, "connect"), once(busy, "connect")]);
+      const request = busy.request({ ":path": "/slow" });
+      const answer = request.setEncoding("utf8").toArray();
+      await asked.promise;
+      const ended = [once(idle, "close"), once(busy, "close")];
+      const shutdown = manager.shutdown();
+      await ended[0];
+      gate.resolve();
+      expect([(await answer).join(""), (await shutdown).failures]).toEqual(["answered", []]);
+      await ended[1];
+    } finally {
+      for (const session of [idle, busy]) session.destroy();
+      httpServer.close();
+    }
+  });
+
+  it("is closed at the end of the grace although a request is never answered", async () => {
+    const asked = deferred();
+    const httpServer = createHttp2(() => asked.resolve());
+    const manager = new ServiceManager(new Server(httpServer as never), { logger: recordingLog() });
+    await manager.boot();
+    httpServer.listen(0, "127.0.0.1");
+    await once(httpServer, "listening");
+    const session = connectHttp2(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`);
+    session.on("error", () => undefined);
+    const request = session.request({ ":path": "/hangs" });
+    request.on("error", () => undefined);
+    await asked.promise;
+    const closed = once(session, "close");
+    expect((await manager.shutdown({ graceMs: 0 })).failures).toEqual([]);
+    await closed;
+    expect(httpServer.listening).toBe(false);
   });
 });

@@ -108,6 +108,46 @@ it("a server that would let recovered clients past its middleware is refused, an
   expect(plain.of("/").adapter.constructor).toBe(new Server().of("/").adapter.constructor);
 });
 
+it("recovery ids are spent for as long as sessions are kept, and no longer", async () => {
+  const { now } = Date;
+  let later = 0;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + later);
+  await using running = await inMemory();
+  const [node] = running.nodes;
+  for (let round = 0; round < 3; round++) {
+    const { client } = await member(node);
+    await cut(node, client);
+    await back(client);
+    expect(client.recovered).toBe(true);
+    client.disconnect();
+    later += 121_000;
+  }
+  vi.restoreAllMocks();
+});
+
+it("what is not kept for a recovery is not sent for having come while it was asked", async () => {
+  const adapter = recoverAfterAsking();
+  const kept = { skipMiddlewares: false, maxDisconnectionDuration: 60_000 };
+  const served = await serve(undefined, { connectionStateRecovery: kept, adapter });
+  await using _served = { [Symbol.asyncDispose]: () => served.close() };
+  const node = attach(served);
+  const { client, heard } = await member(node);
+  await cut(node, client);
+  const [asked, verdict] = [deferred(), deferred<boolean>()];
+  node.ingress.subscribe("connect", () => {
+    asked.resolve();
+    return verdict.promise;
+  });
+  const again = back(client);
+  await asked.promise;
+  served.io.to("blue").volatile.emit("n", "volatile");
+  served.io.to("blue").emit("n", "kept");
+  verdict.resolve(true);
+  await again;
+  expect(await client.emitWithAck("sync")).toBe(true);
+  expect([client.recovered, heard]).toEqual([true, ["first", "kept"]]);
+});
+
 function suite(start: () => Promise<Nodes>): void {
   it("what was missed, and what came while it was asked, comes after the verdict, once and in order", async () => {
     await using running = await start();

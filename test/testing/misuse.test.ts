@@ -17,6 +17,18 @@ test("a namespace may be named without its slash, over both fakes", async () => 
   expect(app.serverSide(client).nsp.name).toBe("/admin");
 });
 
+test("a client that is made with what is no option is not made: it would be another than was meant", async () => {
+  await using io = fakeServer();
+  await using app = await inMemory(new Server());
+  await expect(io.connect({ user: "ann" } as never)).rejects.toThrow(
+    'connect: there is no option "user"; there are auth, data, namespace, over, headers, query, address',
+  );
+  for (const served of [io, app])
+    await expect(served.connect("/admin" as never)).rejects.toThrow('connect: options must be an object, got "/admin"');
+  expect(io.sockets.sockets.size + app.io.sockets.sockets.size).toBe(0);
+  await expect(inMemory(undefined as never)).rejects.toThrow("inMemory: expected a Socket.IO server, got undefined");
+});
+
 test("a fake socket that has left has no id, is told nothing twice, and says what can't arrive any more", async () => {
   await using io = fakeServer();
   const socket = await io.connect();
@@ -143,4 +155,51 @@ test("fake timers that replace process.nextTick are told at once, as nothing wou
   } finally {
     process.nextTick = nextTick;
   }
+});
+
+test("taking off a listener that never listened changes nothing, nor does connecting what is connected", async () => {
+  await using io = fakeServer();
+  const socket = await io.connect();
+  const heard: unknown[] = [];
+  socket.on("news", (n: number) => void heard.push(n));
+  socket.off("news", () => undefined).off("other", () => undefined);
+  const { id } = socket.connect();
+  io.emit("news", 1);
+  await socket.next("news");
+  expect([heard, socket.id]).toEqual([[1], id]);
+});
+
+test("a fake socket whose server goes away while it is asked again is told of one end, not of two", async () => {
+  const io = fakeServer();
+  const socket = await io.connect();
+  const told: string[] = [];
+  socket.on("disconnect", (reason) => void told.push(reason));
+  socket.dropTransport();
+  io.use(() => undefined);
+  const back = socket.reconnect();
+  await io.close();
+  await expect(back).rejects.toThrow("the connection was closed before the server answered");
+  expect(told).toEqual(["transport close"]);
+});
+
+test("what is sent to a namespace that was left a moment ago arrives nowhere, and the others on the line stay", async () => {
+  await using io = fakeServer();
+  io.of("/admin");
+  const main = await io.connect();
+  const admin = await io.connect({ namespace: "/admin", over: main });
+  const left = admin.disconnect();
+  admin.server.emit("late", 1);
+  await left;
+  io.emit("news", 2);
+  expect([await main.next("news"), admin.sent, main.connected]).toEqual([[2], [], true]);
+});
+
+test("a fake connection that is given what a parser of the application's own makes of it says what it can't carry", async () => {
+  await using io = fakeServer();
+  const { conn } = (await io.connect()).server;
+  expect(() => conn.write({ an: "object" })).toThrow(
+    "a fake connection carries strings and binary data, and was given [object Object]",
+  );
+  // Whoever decodes it did not expect it.
+  expect(() => conn.write(new ArrayBuffer(1))).not.toThrow();
 });

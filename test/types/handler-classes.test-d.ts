@@ -1,4 +1,4 @@
-import type { Server } from "socket.io";
+import { Server } from "socket.io";
 import {
   type AppServer,
   type BeforeEvent,
@@ -11,12 +11,13 @@ import {
   type HandlerEvents,
   type InputSchema,
   type Interceptor,
-  type ServiceManager,
+  ServiceManager,
   SocketIngress,
   type SocketIngressOptions,
   type SubscribeOptions,
   type Subscriber,
 } from "socket-ingress";
+import { fakeServer } from "socket-ingress/testing";
 import { expectTypeOf } from "vitest";
 import { z } from "zod";
 
@@ -343,3 +344,41 @@ class UntypedByName extends Speaking<Server> {
 }
 // @ts-expect-error the same on a server without types
 untyped.registerHandler(new UntypedByName());
+
+// A manager is its application's, also where it is made for a server of the test kit's, which has more than a server.
+
+declare const app: App;
+const workshop = new Workshop();
+const ofFake = new ServiceManager(fakeServer<App>()).registerHandler(workshop);
+expectTypeOf(ofFake).toEqualTypeOf<ServiceManager<App>>();
+expectTypeOf(new ServiceManager(fakeServer())).toEqualTypeOf<ServiceManager>();
+expectTypeOf(new ServiceManager(app)).toEqualTypeOf<ServiceManager<App>>();
+expectTypeOf(new ServiceManager(new Server())).toEqualTypeOf<ServiceManager>();
+expectTypeOf(new ServiceManager<App>(fakeServer<App>())).toEqualTypeOf<ServiceManager<App>>();
+// @ts-expect-error of another application
+ofFake.registerHandler(new UntypedByName());
+// @ts-expect-error no server
+void new ServiceManager({});
+
+// An annotation does for events of any arguments: optional ones, a list of them, none.
+
+type Varied = Server<{
+  optional(a: number, b?: string): void;
+  answered(a: number, b?: string, reply?: (n: number) => void): void;
+  list(head: string, ...rest: number[]): void;
+  none(reply: (n: number) => void): void;
+}>;
+class AnnotatedVaried extends Handler<Varied> {
+  readonly name = "annotated varied";
+  readonly events: EventMap<AnnotatedVaried, Varied> = {
+    optional: { run: "optional", input: [z.number()] },
+    answered: { run: "answered", concurrency: 1 },
+    list: (_context, head, ...rest) => void [head.length, rest.map((n) => n.toFixed())],
+    none: () => 1,
+  };
+  optional(_context: EventContext<Varied>, _a: number, _b?: string) {}
+  answered(_context: EventContext<Varied>, a: number, b?: string) {
+    return a + (b?.length ?? 0);
+  }
+}
+void new ServiceManager<Varied>().registerHandler(new AnnotatedVaried());

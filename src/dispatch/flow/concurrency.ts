@@ -26,31 +26,34 @@ interface Waiter {
 
 /** What runs and what waits under one key. */
 class Lane {
-  readonly #lanes: Map<unknown, Lane>;
-  readonly #key: unknown;
+  readonly #lanes: Lanes;
+  key: unknown;
   running = 1;
   waiting: Waiter[] | undefined = undefined;
 
-  constructor(lanes: Map<unknown, Lane>, key: unknown) {
+  constructor(lanes: Lanes, key: unknown) {
     this.#lanes = lanes;
-    this.#key = key;
+    this.key = key;
   }
 
   /** A run has ended: its slot is the next one's. */
   leave(): void {
     const next = this.waiting?.shift();
     if (next !== undefined) return next.grant();
-    if (--this.running === 0) this.#lanes.delete(this.#key);
+    if (--this.running === 0) this.#lanes.close(this);
   }
 }
 
 /**
  * The lanes of one subscriber: at most `concurrency` runs at a time for each key, the next in order of arrival. A lane exists
- * only while something runs in it.
+ * only while something runs in it; but one is at hand, and used again by whoever comes next: a run that takes no time, as most do, needs
+ * no other.
  */
 export class Lanes {
   readonly #limits: LaneLimits;
   readonly #lanes = new Map<unknown, Lane>();
+  /** Belongs to its key while something runs in it, and is in no map. */
+  #atHand: Lane | undefined = undefined;
 
   constructor(limits: LaneLimits) {
     this.#limits = limits;
@@ -62,14 +65,37 @@ export class Lanes {
    * @throws EventError `OVERLOADED` when the queue is full, or as many events of the connection wait as may
    */
   enter(key: unknown, context: Context, turn: LaneTurn): Promise<void> | undefined {
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      lane = new Lane(this.#lanes, key);
-      this.#lanes.set(key, lane);
-    } else if (lane.running < this.#limits.concurrency) lane.running++;
-    else return this.#wait(lane, context, turn);
-    turn.slot = lane;
+    const lane = this.#find(key);
+    if (lane === undefined) turn.slot = this.#open(key);
+    else if (lane.running < this.#limits.concurrency) {
+      lane.running++;
+      turn.slot = lane;
+    } else return this.#wait(lane, context, turn);
     return undefined;
+  }
+
+  /** Nothing runs in it any more. */
+  close(lane: Lane): void {
+    if (lane === this.#atHand) lane.key = undefined;
+    else this.#lanes.delete(lane.key);
+  }
+
+  #find(key: unknown): Lane | undefined {
+    if (this.#atHand?.key === key) return this.#atHand;
+    return this.#lanes.size === 0 ? undefined : this.#lanes.get(key);
+  }
+
+  #open(key: unknown): Lane {
+    const free = this.#atHand;
+    if (free?.running === 0) {
+      free.key = key;
+      free.running = 1;
+      return free;
+    }
+    const lane = new Lane(this, key);
+    if (free === undefined) this.#atHand = lane;
+    else this.#lanes.set(key, lane);
+    return lane;
   }
 
   #wait(lane: Lane, context: Context, turn: LaneTurn): Promise<void> {

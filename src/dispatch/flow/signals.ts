@@ -31,6 +31,8 @@ export class Signals {
   readonly #bySocket = new Map<Socket, Open>();
   /** Of events that have no socket, or whose socket has gone: for as long as they run. */
   readonly #loose = new Set<AbortController>();
+  /** Sockets that were refused or have gone: a `connect` subscriber may still run, and read its signal only now. */
+  readonly #gone = new WeakSet<Socket>();
   /** How to abort a signal, for as long as somebody has it. */
   readonly #controllers = new WeakMap<AbortSignal, AbortController>();
   /** Told when the disconnect of a socket begins to matter. */
@@ -48,7 +50,7 @@ export class Signals {
       if (!event.finished) this.#loose.add(controller);
       return;
     }
-    if (socket.disconnected && name !== "connect") return controller.abort(clientGone());
+    if (name === "connect" ? this.#gone.has(socket) : socket.disconnected) return controller.abort(clientGone());
     let open = this.#bySocket.get(socket);
     if (open === undefined) {
       open = { held: new Set(), left: new Set(), pruneAt: 32 };
@@ -81,6 +83,7 @@ export class Signals {
 
   /** The socket is gone. */
   disconnected(socket: Socket): void {
+    this.#gone.add(socket);
     const open = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
     if (open !== undefined) this.#abort(open, clientGone());

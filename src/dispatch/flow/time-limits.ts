@@ -104,7 +104,8 @@ export class TimeLimit {
 
   /** At the end of what began first, and before that from time to time. */
   #lookAgain(now: number): void {
-    const untilFirst = (this.#first?.since ?? now) + this.#ms - now;
+    const { since } = this.#first as Limited; // there is something to look at
+    const untilFirst = since + this.#ms - now;
     const ms = this.#isExact ? untilFirst : Math.min(untilFirst, LOOK_EVERY_MS);
     this.#timer = setTimeout(this.#look, Math.max(1, ms));
   }

@@ -88,6 +88,7 @@ export class Traffic {
     const flow = socket === undefined ? undefined : this.#flows.get(socket.conn);
     const isAsked = held === undefined && this.#options.before.any && !context.byHand;
     if (held === undefined && !isAsked && flow?.saturated !== true) return dispatch(entry, context);
+    if (isAsked && flow?.saturated !== true) return this.#askFirst(entry, context);
     const mustWait = held !== undefined || flow?.saturated === true;
     if (mustWait && this.flowOf(socket).full) return this.#overloaded(context);
     const event = this.#waiting(entry, context);
@@ -96,10 +97,23 @@ export class Traffic {
     else this.flowOf(socket).wait(event);
   }
 
-  /** Ask about an event; what its socket sends meanwhile waits behind it. */
-  #ask(event: Waiting): void {
-    const { context } = event;
+  /** Ask about an event with nothing before it: mostly that is all, and nothing has to be made that could wait. */
+  #askFirst(entry: EventEntry, context: Context): void {
     const verdict = this.#options.before.ask(context);
+    if (verdict === false) return;
+    const isFree = this.#flows.get(context.socket.conn)?.saturated !== true;
+    if (verdict === true && isFree) return this.#options.dispatch(entry.current(), context);
+    this.#heed(verdict, this.#waiting(entry, context));
+  }
+
+  /** Ask about an event. */
+  #ask(event: Waiting): void {
+    this.#heed(this.#options.before.ask(event.context), event);
+  }
+
+  /** An event goes on as those say who were asked; what its socket sends meanwhile waits behind it. */
+  #heed(verdict: boolean | Promise<boolean>, event: Waiting): void {
+    const { context } = event;
     if (verdict === true) return this.#enter(event);
     if (verdict === false) return;
     const { socket, done } = context;

@@ -49,7 +49,7 @@ export class Attempt {
 
   /** Its answer holds from now on. */
   succeed(): void {
-    this.#resolve(this.joined ?? {});
+    this.#resolve(this.joined as Joined); // it was given one
     this.#end();
   }
 

@@ -21,9 +21,10 @@ export class Batches {
     const delay = this.#delayOf(topic);
     let batch = this.#batches.get(delay);
     if (!batch) {
-      const timer = setTimeout(() => this.#run(delay), delay);
+      const topics = new Set<string>();
+      const timer = setTimeout(() => this.#run(delay, topics), delay);
       timer.unref();
-      this.#batches.set(delay, (batch = { topics: new Set(), timer }));
+      this.#batches.set(delay, (batch = { topics, timer }));
     }
     batch.topics.add(topic);
   }
@@ -35,8 +36,7 @@ export class Batches {
     this.#waiting.clear();
   }
 
-  #run(delay: number): void {
-    const topics = this.#batches.get(delay)?.topics ?? new Set<string>();
+  #run(delay: number, topics: ReadonlySet<string>): void {
     this.#batches.delete(delay);
     for (const topic of topics) this.#waiting.delete(topic);
     this.#due(topics);

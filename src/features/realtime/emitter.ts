@@ -1,4 +1,7 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import type { Server, ServerOptions } from "socket.io";
+import { checkNames } from "../../wire/option-names.js";
 import { describeValue } from "../../wire/values.js";
 import type { AppServer } from "../../events/subscriber.js";
 import type { Reach } from "../../push/cluster.js";
@@ -101,8 +104,8 @@ givePushMethods(Emitter.prototype);
 /**
  * Makes a worker without a server of its own that pushes to the clients of the servers with the same adapter.
  *
- * @returns the emitter, once its adapter is set up
- * @throws TypeError if there is no adapter: without one there is nobody to push to
+ * @returns the emitter, once its adapter hears the servers
+ * @throws TypeError (as a rejection) if there is no adapter, without which there is nobody to push to, or an option that there is not
  *
  * @example
  * await using emitter = await createEmitter<App>({ adapter: createAdapter(redisClient) });
@@ -115,11 +118,32 @@ export async function createEmitter<App extends AppServer = Server>(options: Emi
       `createEmitter: expected an adapter such as createAdapter(redisClient), got ${describeValue(adapter)}`,
     );
   }
+  checkNames("createEmitter", options, ["adapter", "namespace", "log"]);
   const realtime = new WorkerRealtime<App>({ namespace, calls: false, ...(log !== undefined && { log }) });
   // Loaded here and not with the door: who has a server of their own needs none of ours.
   const { Server: SocketIo } = await import("socket.io");
   const io = new SocketIo({ adapter });
   // A server without clients is a server of any application.
   await realtime.setup(io as App);
+  await heard(io);
   return new Emitter<App>(io, realtime);
+}
+
+/** How long an adapter may take to be heard, and how often it is asked, in milliseconds. */
+const HEARD_MS = { most: 5_000, every: 5 };
+
+/**
+ * Waits until the adapter hears the others. One that subscribes does so by and by, in the order of its namespaces, and would say until then
+ * that nobody else is there: in a namespace that nobody else has, it counts itself once it is subscribed.
+ */
+async function heard(io: Server): Promise<void> {
+  const { adapter } = io.of(`/ingress:${randomUUID()}`);
+  const until = performance.now() + HEARD_MS.most;
+  try {
+    while ((await adapter.serverCount()) < 1 && performance.now() < until) await setTimeout(HEARD_MS.every);
+  } catch {
+    // Who can't be counted is told of as not complete.
+  } finally {
+    await adapter.close();
+  }
 }

@@ -14,8 +14,8 @@ import type { Memberships } from "./groups/memberships.js";
 import { Places } from "./groups/places.js";
 import { paceOf } from "./presence-settings.js";
 import { PresenceSync, type PresenceOptions } from "./presence-sync.js";
-import { AT, ENDED, PRESENCE, type Ended } from "./protocol.js";
-import { checkLog, History } from "../../push/history.js";
+import { AT, ENDED, PRESENCE, type Ended, type Evicted } from "./protocol.js";
+import { checkLog, History, logOf } from "../../push/history.js";
 import { MemoryTopicLog } from "../../push/memory-topic-log.js";
 import { checkPushOptions, type PushOptions } from "../../push/push-options.js";
 import { Pusher } from "../../push/pusher.js";
@@ -46,6 +46,8 @@ export interface EngineOptions<App extends AppServer> {
   readonly session: ((socket: AppSocket<App>) => Awaitable<string | null | undefined>) | undefined;
   /** How long a policy may think without an event. */
   readonly reviewTimeoutMs: number | undefined;
+  /** A connected socket is somebody else's. Never throws. */
+  readonly userChanged: (socket: AppSocket<App>) => void;
 }
 
 interface Rotate extends NodeMessage {
@@ -64,11 +66,19 @@ interface Revoke extends NodeMessage {
   readonly message: string;
 }
 
+interface Review extends NodeMessage {
+  readonly kind: "review";
+  readonly user: string;
+}
+
 interface Disconnect extends NodeMessage {
   readonly kind: "disconnect";
   readonly data: AudienceData;
   readonly ended: Ended;
 }
+
+/** The topics that clients think they are in, though their door was closed: the next one tells them. */
+const leftIn = new WeakMap<object, readonly Evicted[]>();
 
 /** One life of a `Realtime`, from one setup to the teardown after it: all that belongs to a server and its sockets. */
 export class Engine<App extends AppServer = Server> {
@@ -94,7 +104,7 @@ export class Engine<App extends AppServer = Server> {
     const { namespace, log, topics, topicsPerSocket, presence, calls, memberships, waitingRoom } = options;
     this.#options = options;
     this.#namespace = namespace;
-    const topicLog = options.topicLog ?? new MemoryTopicLog();
+    const topicLog = options.topicLog ? logOf(options.topicLog, namespace.name) : new MemoryTopicLog();
     const declared = topics[histories];
     const check = (): void => checkLog(topicLog, namespace);
     if (declared.any()) check();
@@ -146,6 +156,7 @@ export class Engine<App extends AppServer = Server> {
     this.calls = calls === false ? undefined : callsOf(calls, log);
     this.cluster.on<Rotate>("rotate", (message) => this.#rotateHere(message));
     this.cluster.on<Revoke>("revoke", (message) => this.#revokeHere(message));
+    this.cluster.on<Review>("review", (message) => this.#reviewHere(message));
     this.cluster.on<Disconnect>("disconnect", (message) => this.#disconnectHere(message));
     this.#heartbeat = setInterval(() => {
       this.#sweep();
@@ -163,6 +174,9 @@ export class Engine<App extends AppServer = Server> {
     const sockets = [...this.#namespace.sockets.values()] as unknown as AppSocket<App>[];
     const taking = sockets.filter(({ id }) => id !== except);
     for (const socket of taking) {
+      // Before anything of this life: what they join from now on, they are in.
+      this.joins.tellLeft(socket, leftIn.get(socket) ?? []);
+      leftIn.delete(socket);
       const taken = this.#takeIn(socket).finally(() => this.#takingIn.delete(socket));
       this.#takingIn.set(socket, taken);
     }
@@ -173,11 +187,12 @@ export class Engine<App extends AppServer = Server> {
   async stop(): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#options.topics[histories].beforeDefine = undefined;
+    // While it is known how far everybody is.
+    for (const [socket, left] of this.joins.clear()) leftIn.set(socket, left);
     this.#rooms.close();
     this.history.close();
     this.dropouts.clear();
     this.grouping.clear(new Error("the realtime door was closed"));
-    this.joins.clear();
     this.identities.clear();
     for (const socket of this.#namespace.sockets.values()) {
       for (const room of [...socket.rooms]) if (isOurs(room)) moveRooms(this.#options.log, () => socket.leave(room));
@@ -199,6 +214,7 @@ export class Engine<App extends AppServer = Server> {
   /** A socket goes. */
   disconnecting(socket: AppSocket<App>): void {
     this.joins.drop(socket.id);
+    this.pusher.gone(socket);
     // Socket.IO calls it connected until the end of this turn (Socket._onclose), and so somebody may still say whose it is.
     queueMicrotask(() => {
       this.identities.drop(socket);
@@ -224,6 +240,7 @@ export class Engine<App extends AppServer = Server> {
     if (!socket.connected) return false;
     const known = this.identities.of(socket);
     if (!this.identities.set(socket, "user", id)) return false;
+    this.#options.userChanged(socket);
     // What was asked for by nobody yet was asked for by whoever logs in; another user's is not.
     if (known.user === undefined && id !== undefined)
       this.calls?.carry(requesterOf(socket.id, known), requesterOf(socket.id, this.identities.of(socket)));
@@ -246,6 +263,16 @@ export class Engine<App extends AppServer = Server> {
   /** Settles when it is known whose a socket is that was there before this door; `undefined` if it is known. */
   known(socket: AppSocket<App>): Promise<void> | undefined {
     return this.#takingIn.get(socket);
+  }
+
+  /** Asks the policies of all topics of a user again, on all nodes. */
+  async review(user: string): Promise<Reach> {
+    const message: Review = { kind: "review", user };
+    const [here, { answers, complete }] = await Promise.all([
+      this.#reviewHere(message),
+      this.cluster.ask<number>(message),
+    ]);
+    return reachOf([here, ...answers], complete);
   }
 
   /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
@@ -375,11 +402,17 @@ export class Engine<App extends AppServer = Server> {
   #disconnectHere({ data, ended }: Disconnect): number {
     const ids = this.pusher.socketsHere(data);
     for (const id of ids) {
-      const socket = this.#namespace.sockets.get(id);
-      socket?.emit(ENDED, ended);
-      socket?.disconnect();
+      // Not by the socket: with recovery on, that may take the way of an adapter's stream, and is overtaken by the end.
+      this.pusher.here(id, ENDED, ended);
+      this.#namespace.sockets.get(id)?.disconnect();
     }
     return ids.length;
+  }
+
+  async #reviewHere({ user }: Review): Promise<number> {
+    const sockets = this.identities.here("user", user);
+    await Promise.all(sockets.map((socket) => this.#review(socket)));
+    return sockets.length;
   }
 
   #revokeHere({ user, topic, code, message }: Revoke): number {
@@ -396,7 +429,7 @@ export function requesterOf(socketId: string, { user, session }: Identity): stri
 
 /** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */
 async function orAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort: (() => void) | undefined;
+  let abort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     // A reason of ours is an error; whatever it is, it is what happened.
     abort = () => reject(signal.reason as Error);
@@ -406,6 +439,6 @@ async function orAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T>
   try {
     return await Promise.race([result, aborted]);
   } finally {
-    if (abort) signal.removeEventListener("abort", abort);
+    signal.removeEventListener("abort", abort);
   }
 }

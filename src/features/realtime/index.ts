@@ -1,6 +1,6 @@
 /**
  * Server push for the clients of a Socket.IO server: audiences, topics with policies, presence, signals to ask again, calls that
- * run once, notifications, sessions and groups, on one node or many. Its counterpart in the browser is `socket-ingress/client`.
+ * run once, notices, sessions and groups, on one node or many. Its counterpart in the browser is `socket-ingress/client`.
  *
  * @module
  *
@@ -91,7 +91,7 @@ export type { MemoryCallStoreOptions } from "./calls/memory-call-store.js";
 export { RedisCallStore } from "./calls/redis-call-store.js";
 export type { RedisCallStoreOptions } from "./calls/redis-call-store.js";
 export type { Names, Target, TargetOptions } from "../../push/target.js";
-export type { LeftContext, LeftReason, TopicContext } from "./topic-context.js";
+export type { GrantedContext, LeftContext, LeftReason, TopicContext } from "./topic-context.js";
 export type { ParamsOf } from "./topic-pattern.js";
 export { Topics } from "./topics.js";
 export type { HistorySettings, MatchedTopic, PresenceInfo, TopicDefinition, TopicDescription } from "./topics.js";

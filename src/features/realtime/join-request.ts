@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { EPOCH_MAX } from "../../wire/positions.js";
 import type { PresenceVersion } from "./protocol.js";
 
 /**
@@ -61,7 +62,7 @@ function readAsk(value: unknown, maxLength: number): Ask {
 
 function readPosition(value: unknown): readonly [epoch: string, n: number] {
   const [epoch, n] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
-  if (typeof epoch !== "string" || epoch.length > 64 || !Number.isSafeInteger(n) || (n as number) < 0)
+  if (typeof epoch !== "string" || epoch.length > EPOCH_MAX || !Number.isSafeInteger(n) || (n as number) < 0)
     throw new Misfit("expected true, or a position such as [epoch, n]");
   return [epoch, n as number];
 }
@@ -69,11 +70,12 @@ function readPosition(value: unknown): readonly [epoch: string, n: number] {
 function asJson(input: unknown): string {
   let json: string;
   try {
-    json = JSON.stringify(input) ?? "";
+    // In a list, as there are values that JSON leaves out.
+    json = JSON.stringify([input]);
   } catch {
     throw new Misfit("expected an input that JSON can hold");
   }
-  if (json.length > INPUT_MAX) throw new Misfit(`expected an input of at most ${INPUT_MAX} characters`);
+  if (json.length - "[]".length > INPUT_MAX) throw new Misfit(`expected an input of at most ${INPUT_MAX} characters`);
   return json;
 }
 
@@ -92,8 +94,7 @@ function schema<T>(read: (value: unknown) => T): StandardSchemaV1<T> {
         try {
           return { value: read(value) };
         } catch (error) {
-          if (error instanceof Misfit) return { issues: [{ message: error.message }] };
-          throw error;
+          return { issues: [{ message: (error as Misfit).message }] }; // nothing else is thrown
         }
       },
     },

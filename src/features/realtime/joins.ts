@@ -8,6 +8,7 @@ import { passes } from "../../wire/codes.js";
 import { type EventError, isEventError, withoutStack } from "../../wire/event-error.js";
 import { invalidInput, readIssues } from "../../wire/schema.js";
 import { parserOf, undecodable } from "../../wire/sendable.js";
+import { EVENT_STREAM } from "../../wire/transports.js";
 import { describeValue, isThenable, printable } from "../../wire/values.js";
 import { Attempt, Cancelled } from "./attempt.js";
 import type { Identity } from "./identity.js";
@@ -114,6 +115,9 @@ interface Verdict<App extends AppServer> extends Admission<App> {
   readonly info: unknown;
 }
 
+/** One that the policy has let in. */
+type Decided<App extends AppServer> = Part<App> & { readonly verdict: Verdict<App> };
+
 /** A topic of a join as it begins: its own attempt, that of whoever asked for the same before, or a refusal. */
 type Begun<App extends AppServer> = Part<App> | { readonly shares: Attempt } | { readonly error: unknown };
 
@@ -155,7 +159,7 @@ export class Joins<App extends AppServer = Server> {
 
   /** The topics a socket is in. */
   topicsOf(socketId: string): string[] {
-    return [...(this.#sockets.get(socketId) ?? NOTHING)]
+    return this.#entriesOf(socketId)
       .filter(([, { state }]) => state === "in")
       .map(([name]) => name);
   }
@@ -167,7 +171,7 @@ export class Joins<App extends AppServer = Server> {
 
   /** A socket is gone. */
   drop(socketId: string): void {
-    const entries = this.#sockets.get(socketId) ?? NOTHING;
+    const entries = this.#entriesOf(socketId);
     this.#sockets.delete(socketId);
     this.#limits.delete(socketId);
     for (const [topic, entry] of entries) {
@@ -183,17 +187,34 @@ export class Joins<App extends AppServer = Server> {
     for (const socketId of this.#sockets.keys()) if (!isThere(socketId)) this.drop(socketId);
   }
 
-  /** Forgets every socket, telling no client. */
-  clear(): void {
+  /**
+   * Forgets every socket, telling no client.
+   *
+   * @returns what the clients would have to be told: the topics that they think they are in
+   */
+  clear(): Map<AppSocket<App>, Evicted[]> {
     const sockets = [...this.#sockets.values()];
     this.#sockets.clear();
     this.#limits.clear();
+    const left = new Map<AppSocket<App>, Evicted[]>();
     for (const entries of sockets) {
       for (const [topic, entry] of entries) {
         this.#cancel(entry, new Cancelled("SHUTTING_DOWN", "the server is going away"));
+        const socket = (entry.admission as Admission<App> | undefined)?.socket;
+        if (socket) {
+          const at = this.#options.entrance.leave(socket, topic);
+          const evicted = { topic, code: "SHUTTING_DOWN", message: "the server went away", ...(at && { at }) };
+          left.set(socket, [...(left.get(socket) ?? []), evicted]);
+        }
         this.#end(topic, entry, "closed");
       }
     }
+    return left;
+  }
+
+  /** Tells a client of topics that it was in when an earlier door was closed, so that it joins them again. */
+  tellLeft(socket: AppSocket<App>, left: readonly Evicted[]): void {
+    for (const evicted of left) this.#tell(socket, EVICTED, evicted);
   }
 
   /**
@@ -248,7 +269,7 @@ export class Joins<App extends AppServer = Server> {
       const entry = this.#entry(socket.id, topic);
       if (entry.attempts.length === 0 && !isIn(entry)) entry.state = "recovered";
     }
-    for (const [topic, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
+    for (const [topic, entry] of this.#entriesOf(socket.id)) {
       this.#cancel(entry, new Cancelled("CONFLICT", "the user of this connection changed meanwhile"));
       entry.verdicts++; // what was asked before was asked for somebody else
       if (isIn(entry)) {
@@ -262,7 +283,7 @@ export class Joins<App extends AppServer = Server> {
   /** Takes a topic, or all of them, away from a socket, and says so to it. Returns whether it had any. */
   evict(socket: AppSocket<App>, topic: string | undefined, code: string, message: string): boolean {
     let had = false;
-    for (const [name, entry] of [...(this.#sockets.get(socket.id) ?? [])]) {
+    for (const [name, entry] of this.#entriesOf(socket.id)) {
       if (topic !== undefined && name !== topic) continue;
       this.#cancel(entry, new Cancelled(code, message));
       const was = isIn(entry);
@@ -284,7 +305,7 @@ export class Joins<App extends AppServer = Server> {
     if (!socket.connected) return;
     this.admit(socket.id);
     // Its rooms are what a recovered connection brings back; what it was admitted to is what the application may have taken it out of.
-    const admitted = [...(this.#sockets.get(socket.id) ?? [])].filter(([, entry]) => isIn(entry));
+    const admitted = this.#entriesOf(socket.id).filter(([, entry]) => isIn(entry));
     const reviewed = new Set([...idsOf("topic", socket.rooms), ...admitted.map(([topic]) => topic)]);
     const manner: Manner<App> = { context, at: undefined, keeps: () => false };
     const parts = [...reviewed].map((topic) => this.#reviewed(socket, topic)).filter((part) => part !== undefined);
@@ -342,7 +363,9 @@ export class Joins<App extends AppServer = Server> {
         throw undeclared();
       }
       const asked = entrance.asked(socket, topic);
-      this.#limitOf(socket.id).take(asked === "first try" ? "asked" : entry && !asked ? "again" : "first");
+      // An event stream can ask for nothing: it joins what its request has named, and as often again as it has read a part of what it missed.
+      if (socket.conn.transport.name !== EVENT_STREAM)
+        this.#limitOf(socket.id).take(asked === "first try" ? "asked" : entry && !asked ? "again" : "first");
       const last = entry?.attempts.at(-1);
       if (last?.shared === said) return { shares: last };
       if (!entry && known.size >= topicsPerSocket) {
@@ -455,7 +478,7 @@ export class Joins<App extends AppServer = Server> {
       // Who asks from here on needs a snapshot that is taken from here on.
       attempt.shared = undefined;
       const still = (): boolean => attempt.cancelled === undefined && socket.connected;
-      entering.push({ topic, variant: verdict?.variant, still });
+      entering.push({ topic, variant: verdict.variant, still });
     }
     if (entering.length === 0) return;
     const entered = this.#entered(socket, entering, manner.at);
@@ -477,12 +500,11 @@ export class Joins<App extends AppServer = Server> {
     await this.#options.entrance.enter(socket, entering, at);
   }
 
-  async #snapshot(manner: Manner<App>, part: Part<App>): Promise<(() => void) | undefined> {
+  async #snapshot(manner: Manner<App>, part: Decided<App>): Promise<(() => void) | undefined> {
     const { attempt, matched, verdict } = part;
     const { definition, params } = matched;
     try {
       check(attempt, manner.context.socket);
-      if (!verdict) return undefined;
       part.snapshot = await attempt.wait(definition.snapshot?.(verdict.context, params, verdict.input));
       check(attempt, manner.context.socket);
       const parser = parserOf(verdict.socket.nsp.server);
@@ -504,13 +526,15 @@ export class Joins<App extends AppServer = Server> {
     return joined;
   }
 
-  #admitted({ entry, attempt, verdict }: Part<App>): void {
+  #admitted({ topic, entry, attempt, verdict }: Part<App>): void {
     entry.state = "in";
     // What is kept holds on to nothing that only the join needed.
     const { socket, matched, input, grant, user, session } = verdict as Verdict<App>; // it was decided
     // Of another application's type here, since what is in a map can't say whose it is; it is given back to its own definition alone.
     entry.admission = { socket, matched, input, grant, user, session } as unknown as Admission<never>;
     entry.verdicts++;
+    const told = { socket, topic, grant: entry.admission.grant, user, session };
+    this.#guarded("granted", told, () => matched.definition.granted?.(told, matched.params));
     attempt.succeed();
   }
 
@@ -551,6 +575,11 @@ export class Joins<App extends AppServer = Server> {
     let limit = this.#limits.get(socketId);
     if (!limit) this.#limits.set(socketId, (limit = new JoinLimit(this.#options.topicsPerSocket)));
     return limit;
+  }
+
+  /** As they are now. */
+  #entriesOf(socketId: string): [topic: string, entry: Entry][] {
+    return [...(this.#sockets.get(socketId) ?? NOTHING)];
   }
 
   #entry(socketId: string, topic: string): Entry {
@@ -631,11 +660,21 @@ export class Joins<App extends AppServer = Server> {
     entry.admission = undefined;
     if (!admission) return;
     const { socket, user, session, grant, matched } = admission;
+    const told = { socket, user, session, topic, reason, grant };
+    this.#guarded("left", told, () => matched.definition.left?.(told, matched.params));
+  }
+
+  /** Tells a topic's own function something that nothing waits for. */
+  #guarded(name: "granted" | "left", told: { topic: string; reason?: LeftReason }, fn: () => unknown): void {
+    const { topic, reason } = told;
     const failed = (error: unknown): void =>
-      this.#options.log.error({ err: printable(error), topic, reason }, "`left` of a topic failed");
+      this.#options.log.error(
+        { err: printable(error), topic, ...(reason && { reason }) },
+        `\`${name}\` of a topic failed`,
+      );
     try {
-      const told = matched.definition.left?.({ socket, user, session, topic, reason, grant }, matched.params);
-      if (isThenable(told)) Promise.resolve(told).catch(failed);
+      const result = fn();
+      if (isThenable(result)) Promise.resolve(result).catch(failed);
     } catch (error) {
       failed(error);
     }
@@ -678,8 +717,8 @@ function isIn({ state }: Entry): boolean {
   return state === "in" || state === "suspended" || state === "recovered";
 }
 
-function decided<App extends AppServer>(parts: readonly Part<App>[]): Part<App>[] {
-  return parts.filter(({ verdict }) => verdict !== undefined);
+function decided<App extends AppServer>(parts: readonly Part<App>[]): Decided<App>[] {
+  return parts.filter((part): part is Decided<App> => part.verdict !== undefined);
 }
 
 function resultOf<App extends AppServer>(part: Part<App> | { readonly error: unknown }): Outcome {

@@ -1,3 +1,4 @@
+import { asRecord, checkNames } from "../../wire/option-names.js";
 import { describeValue, longestTimerMs } from "../../wire/values.js";
 
 /** How the members of a topic are present to each other. */
@@ -43,6 +44,7 @@ export function checkPresence(where: string, presence: unknown): void {
   if (presence === undefined || typeof presence === "boolean" || typeof presence === "function") return;
   if (typeof presence !== "object" || presence === null)
     throw new TypeError(`${where}: presence must be true, a function or settings, got ${describeValue(presence)}`);
+  checkNames(`${where}: presence`, asRecord(`${where}: presence`, presence), ["batchMs", "max", "info"]);
   const { batchMs = 0, max = 0, info } = presence as PresenceSettings;
   if (!(batchMs >= 0 && batchMs <= longestTimerMs))
     throw new TypeError(

@@ -74,8 +74,8 @@ export class LocalPresence {
 
   #remove(topic: string, user: string, known: Local): void {
     clearTimeout(known.timer);
-    const users = this.#topics.get(topic);
-    if (users?.get(user) !== known) return;
+    // Whoever comes again, or forgets everyone, ends the timer: it is known still.
+    const users = this.#topics.get(topic) as Map<string, Local>;
     users.delete(user);
     if (users.size === 0) this.#topics.delete(topic);
     this.#changed(topic, user);

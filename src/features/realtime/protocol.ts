@@ -5,6 +5,8 @@
 
 import type { Failure } from "../../wire/failure.js";
 
+export { ENDED, type Ended } from "../../wire/ended.js";
+
 /**
  * Client to server, acknowledged with a value or a failure: `(topics, at?)`. `topics` is the name of a topic, `{ topic, input, presence }`, or a list
  * of these, with the {@link PresenceVersion} that is known if there is one; a list needs `at`. Answers with a {@link Joined}, or to a list with a {@link JoinedAll}.
@@ -25,9 +27,6 @@ export const PRESENCE = "ingress:presence";
 
 /** Server to client: `(evicted: Evicted)`. The server took a topic away; nothing of it arrives from here on. */
 export const EVICTED = "ingress:evicted";
-
-/** Server to client: `(ended: Ended)`. The server ends this connection, directly after this. */
-export const ENDED = "ingress:ended";
 
 /**
  * Server to client, to those that read positions: `(n, event, ...args)` is a push to a topic with history, and its number in the log;
@@ -127,14 +126,4 @@ export interface Evicted {
   message: string;
   /** Until where a client that reads positions has it, if it has a history: what to join it with again. */
   at?: readonly [epoch: string, n: number];
-}
-
-/** The payload of `ENDED`. */
-export interface Ended {
-  /** Why, as a code like that of a failure. */
-  code: string;
-  /** Why, for a person. */
-  message: string;
-  /** When to connect again, in milliseconds; without it, not by itself. */
-  retryAfterMs?: number;
 }

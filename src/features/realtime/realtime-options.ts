@@ -1,5 +1,7 @@
 import { type Awaitable, describeValue, longestTimerMs } from "../../wire/values.js";
 import type { Server } from "socket.io";
+import { expected } from "../../events/option-table.js";
+import { asRecord, checkNames } from "../../wire/option-names.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Memberships } from "./groups/memberships.js";
 import type { PresenceOptions } from "./presence-sync.js";
@@ -39,7 +41,7 @@ export interface RealtimeOptions<App extends AppServer = Server> {
   calls?: CallsOptions | false;
   /**
    * The log of topics with history. Nodes must share one, such as a `RedisTopicLog`: with topics that have a history, the log in memory is
-   * refused behind an adapter for several nodes.
+   * refused behind an adapter for several nodes. Namespaces share no log, but a `RedisTopicLog` keeps one for each.
    *
    * @default a `MemoryTopicLog`
    */
@@ -50,10 +52,29 @@ export interface RealtimeOptions<App extends AppServer = Server> {
   waitingRoom?: WaitingRoom;
 }
 
+const names = [
+  "namespace",
+  "user",
+  "session",
+  "presence",
+  "topicMaxLength",
+  "topicsPerSocket",
+  "calls",
+  "log",
+  "memberships",
+  "waitingRoom",
+] satisfies (keyof RealtimeOptions)[];
+
+/** Ports, and what they have. */
+const ports = {
+  log: ["append", "head", "since", "after"],
+  memberships: ["add", "remove", "members", "places"],
+  waitingRoom: ["arrive", "leave"],
+} satisfies Partial<Record<keyof RealtimeOptions, string[]>>;
+
 /** @throws TypeError naming the option that does not fit */
 export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
-  if (typeof options !== "object" || options === null)
-    throw new TypeError(`Realtime: expected options, got ${describeValue(options)}`);
+  checkNames("Realtime", asRecord("Realtime", options), names);
   const { namespace, user, session, topicMaxLength, topicsPerSocket, presence } = options;
   if (namespace !== undefined && (typeof namespace !== "string" || namespace.trim() === "")) {
     throw new TypeError(`Realtime: namespace must be a name like "/chat", got ${describeValue(namespace)}`);
@@ -62,11 +83,11 @@ export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
     if (value !== undefined && typeof value !== "function")
       throw new TypeError(`Realtime: ${name} must be a function, got ${describeValue(value)}`);
   }
-  for (const method of ["append", "head", "since", "after"] as const) {
-    if (options.log !== undefined && typeof (options.log as Partial<TopicLog> | null)?.[method] !== "function")
-      throw new TypeError(
-        `Realtime: log must be a TopicLog, with a method ${method}, got ${describeValue(options.log)}`,
-      );
+  for (const [name, methods] of Object.entries(ports)) {
+    const given: unknown = options[name as keyof typeof ports]; // as the table has it
+    const missing = methods.find((method) => typeof (given as Record<string, unknown> | null)?.[method] !== "function");
+    if (given !== undefined && missing !== undefined)
+      throw expected("Realtime", name, `an object with a method ${missing}`, given);
   }
   for (const [name, value] of Object.entries({ topicMaxLength, topicsPerSocket })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
@@ -75,6 +96,8 @@ export function checkRealtimeOptions(options: RealtimeOptions<never>): void {
   }
   // Its constructor knows what fits.
   if (options.calls !== undefined && options.calls !== false) checkCallsOptions(options.calls);
+  if (presence !== undefined)
+    checkNames("Realtime: presence", asRecord("Realtime: presence", presence), ["graceMs", "heartbeatMs"]);
   const { graceMs, heartbeatMs } = presence ?? {};
   if (graceMs !== undefined && !(graceMs >= 0 && graceMs <= longestTimerMs)) {
     throw new TypeError(

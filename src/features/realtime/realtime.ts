@@ -1,9 +1,11 @@
 import { type RepeatableEvent, setRepeats } from "../../events/repeats.js";
+import { CAUGHT_UP } from "../../wire/caught-up.js";
 import { isUnsendable, ownPrefix } from "../../wire/event-names.js";
-import { type Awaitable, describeValue, isThenable, printable } from "../../wire/values.js";
+import { andThen, type Awaitable, describeValue, isThenable, printable } from "../../wire/values.js";
 import type { Server } from "socket.io";
-import { builtIn } from "../../events/managed.js";
+import { type Belongings, builtIn, has } from "../../events/managed.js";
 import type { EventContext } from "../../events/event-context.js";
+import { asRecord, checkNames } from "../../wire/option-names.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
 import { isEventError } from "../../wire/event-error.js";
@@ -13,6 +15,8 @@ import { toFailure } from "../../wire/to-failure.js";
 import { type Audience, everyone } from "../../push/audience.js";
 import { AllClusterMessages, type ClusterMessages } from "../../push/cluster-messages.js";
 import type { Reach } from "../../push/cluster.js";
+import { countDropped } from "../../push/count-dropped.js";
+import type { RunOnce } from "./calls/run-once.js";
 import { Engine, requesterOf } from "./engine.js";
 import type { Group, WaitForGroupOptions } from "./groups/group.js";
 import { NOBODY, readId, type Identity } from "./identity.js";
@@ -30,9 +34,9 @@ import {
   type Notice,
   type Refetch,
 } from "./protocol.js";
-import type { PushOptions, ReceiptOptions, Receipts } from "../../push/push-options.js";
+import { pushOptionNames, type PushOptions, type ReceiptOptions, type Receipts } from "../../push/push-options.js";
 import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } from "./push-types.js";
-import { resolveRecipients, type Recipients } from "./groups/recipients.js";
+import type { Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
 import { joinPosition, joinRequest, topicName, type At, type JoinRequest } from "./join-request.js";
 import type { Outcome } from "./joins.js";
@@ -50,7 +54,7 @@ export interface RefetchOptions<Payload = unknown, Event extends string = string
   origin?: string;
 }
 
-/** How a notification is sent. */
+/** How a notice is sent. */
 export interface NotifyOptions<Name extends string = string> extends PushOptions {
   /** The name of the listeners meant; without one, the default listener. A name of a push has what that carries as its data. */
   event?: Name;
@@ -58,7 +62,7 @@ export interface NotifyOptions<Name extends string = string> extends PushOptions
 
 /** Why a topic was taken away. */
 export interface RevokeOptions {
-  /** @default "FORBIDDEN" */
+  /** For programs. @default "FORBIDDEN" */
   code?: string;
   /** For a person. @default "this topic was taken away from you" */
   message?: string;
@@ -72,10 +76,17 @@ export interface DisconnectOptions extends RevokeOptions {
 
 /** What a {@link Realtime} has done on this node since it was set up, and what it has in hand. */
 export interface RealtimeStats {
-  /** Pushes sent, notifications and signals included. */
+  /** Pushes sent, notices and signals included. */
   pushes: number;
   /** Pushes that could not be sent: what can't be encoded, an adapter that failed. */
   failedPushes: number;
+  /**
+   * For how many sockets of this node volatile pushes made here were dropped, because they are behind with reading. Counted only where
+   * `slowConsumers` of `socket-ingress/limits` asks for it, since each socket has to be looked at.
+   */
+  droppedPushes: number;
+  /** Pushes of which only the `latest` counts that a newer one replaced before they were sent. */
+  replacedPushes: number;
   /** Topics joined. */
   joined: number;
   /** Joins refused. */
@@ -98,11 +109,14 @@ export const declaresNothing: unique symbol = Symbol("socket-ingress.declaresNot
 /** How many topics one connection may be in unless the options say otherwise. */
 const TOPICS_PER_SOCKET = 100;
 
+/** So many actions are remembered for a description: they are names of events, and some programs make these up. */
+const MOST_ACTIONS = 1_000;
+
 /** Before other `connection` subscribers, so that they find the socket in its rooms. */
 const FIRST = -1_000_000;
 
 /**
- * Server push, topics, presence, calls that run once, notifications and groups, for the clients of one namespace. It is a handler:
+ * Server push, topics, presence, calls that run once, notices and groups, for the clients of one namespace. It is a handler:
  * register it with a manager, or set it up with a server, and push from anywhere. A push never breaks the work of whoever pushes:
  * what is wrong with the call is thrown (a `TypeError`), what is wrong with the delivery is logged.
  *
@@ -132,7 +146,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   readonly #memberships: Memberships;
   readonly #messages = new AllClusterMessages(() => this.#engine?.cluster);
   #engine: Engine<App> | undefined;
+  #countsDropped = false;
   #started: Promise<void> | undefined;
+  /** What signals have named. */
+  readonly #actions = new Set<string>();
+  /** Each by itself, even of the same function. */
+  readonly #userChanged = new Set<{ fn(socket: AppSocket<App>): void }>();
 
   /** @throws TypeError naming an option that does not fit */
   constructor(options: RealtimeOptions<App> = {}) {
@@ -154,6 +173,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       disconnecting: { run: this.#onDisconnecting, priority: FIRST },
       [JOIN]: { run: this.#onJoin, input: [joinRequest(topicMaxLength, topicsPerSocket), joinPosition] },
       [LEAVE]: { run: this.#onLeave, input: [topicName(topicMaxLength)] },
+      [CAUGHT_UP]: { run: this.#onCaughtUp },
     };
   }
 
@@ -229,6 +249,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       ...(origin !== undefined && { origin }),
     };
     const audience = Object.keys(target).length === 0 ? everyone() : audienceFrom(target);
+    if (this.#actions.size < MOST_ACTIONS) this.#actions.add(action);
     return this.#push(audience, REFETCH, [refetch]) as Promise<void>;
   }
 
@@ -273,11 +294,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     data: NoticeData<App, Name>,
     options?: NotifyOptions<Name>,
   ): Promise<void>;
-  sendTo(
-    recipients: Recipients | Target,
-    data: unknown,
-    { event, ...options }: NotifyOptions = {},
-  ): Promise<Reach | void> {
+  sendTo(recipients: Recipients | Target, data: unknown, given: NotifyOptions = {}): Promise<Reach | void> {
+    checkNames("notify", asRecord("notify", given), ["event", ...pushOptionNames]);
+    const { event, ...options } = given;
     if (event !== undefined && (typeof event !== "string" || event === "")) {
       throw new TypeError(`notify: event must be a non-empty string, got ${describeValue(event)}`);
     }
@@ -299,13 +318,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * @throws EventError as the recipients say, e.g. `NOT_FOUND` when whoever asks is in no group
    */
   audienceOf(recipients: Recipients | Target): Awaitable<Audience> {
-    if (typeof recipients !== "object" || recipients === null) {
+    const isTarget = typeof recipients === "object" && recipients !== null;
+    if (!isTarget || ("resolve" in recipients && typeof recipients.resolve !== "function")) {
       throw new TypeError(
         `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${describeValue(recipients)}`,
       );
     }
     if (!("resolve" in recipients)) return audienceFrom(recipients);
-    return resolveRecipients(recipients, {
+    return recipients.resolve({
       userOf: (socket) => this.#identityOf(socket).user,
       places: (user) => this.#memberships.places(user),
       members: (place) => this.#memberships.members(place),
@@ -323,11 +343,52 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /**
+   * Whose a socket will be that asks to connect, as `user` and `session` say of it now: for `connect` subscribers, which run before
+   * {@link Realtime.identify} knows it. It is asked again once the socket is in, and that counts.
+   *
+   * @throws whatever `user` or `session` throw, or reject with
+   */
+  whoConnects(socket: AppSocket<App>): Awaitable<Identity> {
+    const { user, session } = this.#options;
+    return andThen(user?.(socket), (userId) =>
+      andThen(session?.(socket), (sessionId) => ({
+        user: readId("user", userId),
+        session: readId("session", sessionId),
+      })),
+    );
+  }
+
+  /**
    * Says who the user of a connected socket is from now on, after a login or (`undefined`) a logout. The policies of all topics it is
    * in are asked again for the new user; what they refuse is taken away before this resolves.
    */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    checkSocket("setUser", socket);
     await this.#required("setUser").setUser(socket, readId("user", id));
+  }
+
+  /**
+   * Hears of each connected socket of this node that is another user's from now on, or nobody's, after a login or logout: once its pushes are those
+   * of the new one ({@link Realtime.identify} says whose), before the policies of its topics are asked. What it throws is logged.
+   *
+   * @returns the undo
+   * @throws TypeError if it is no function
+   */
+  onUserChanged(fn: (socket: AppSocket<App>) => void): () => void {
+    if (typeof fn !== "function") throw new TypeError(`onUserChanged expects a function, got ${describeValue(fn)}`);
+    const told = { fn };
+    this.#userChanged.add(told);
+    return () => void this.#userChanged.delete(told);
+  }
+
+  #tellUserChanged(socket: AppSocket<App>): void {
+    for (const told of this.#userChanged) {
+      try {
+        told.fn(socket);
+      } catch (error) {
+        this.log.error({ err: printable(error), socketId: socket.id }, "whoever hears of another user failed");
+      }
+    }
   }
 
   /**
@@ -335,6 +396,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * session; what they refuse is taken away before this resolves.
    */
   async setSession(socket: AppSocket<App>, id: string | undefined): Promise<void> {
+    checkSocket("setSession", socket);
     await this.#required("setSession").setSession(socket, readId("session", id));
   }
 
@@ -359,10 +421,9 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    * @returns how many connections; `complete: false` means that a node did not answer, and it should be done again
    * @throws TypeError at once if the target says nothing, or the reason can't be told
    */
-  disconnect(
-    target: Target,
-    { code = "FORBIDDEN", message = "the server ended this connection", retryAfterMs }: DisconnectOptions = {},
-  ): Promise<Reach> {
+  disconnect(target: Target, options: DisconnectOptions = {}): Promise<Reach> {
+    checkNames("disconnect", asRecord("disconnect", options), ["code", "message", "retryAfterMs"]);
+    const { code = "FORBIDDEN", message = "the server ended this connection", retryAfterMs } = options;
     const { data } = audienceFrom(target);
     for (const [key, value] of Object.entries({ code, message })) {
       if (typeof value !== "string" || value === "")
@@ -392,16 +453,26 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    *
    * @returns how many sockets lost something; `complete: false` means that a node did not answer, and it should be done again
    */
-  revoke(
-    user: string,
-    topic?: string,
-    { code = "FORBIDDEN", message = "this topic was taken away from you" }: RevokeOptions = {},
-  ): Promise<Reach> {
+  revoke(user: string, topic?: string, options: RevokeOptions = {}): Promise<Reach> {
+    checkNames("revoke", asRecord("revoke", options), ["code", "message"]);
+    const { code = "FORBIDDEN", message = "this topic was taken away from you" } = options;
     const id = readId("user", user);
     if (id === undefined) throw new TypeError("revoke: expected the id of a user");
     if (topic !== undefined && (typeof topic !== "string" || topic === ""))
       throw new TypeError("revoke: expected the name of a topic");
     return this.#required("revoke").revoke({ user: id, topic, code, message });
+  }
+
+  /**
+   * Asks the policies of all topics that a user is in again, on all nodes: call it when what they go by has changed, a role for instance.
+   * What they refuse now is taken away, and what they grant now holds, before this resolves; clients stay where they are.
+   *
+   * @returns how many sockets were asked about; `complete: false` means that a node did not answer, and it should be done again
+   */
+  review(user: string): Promise<Reach> {
+    const id = readId("user", user);
+    if (id === undefined) throw new TypeError("review: expected the id of a user");
+    return this.#required("review").review(id);
   }
 
   /**
@@ -454,12 +525,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /** What it has done on this node since it was set up. */
   stats(): RealtimeStats {
     const engine = this.#engine;
-    const sent = engine?.pusher.stats ?? { pushes: 0, failures: 0 };
+    const sent = engine?.pusher.stats ?? { pushes: 0, failures: 0, dropped: 0, replaced: 0 };
     const logged = engine?.history.stats ?? { pushes: 0, failures: 0 };
     const { joined, refused, evicted } = engine?.joins.stats ?? { joined: 0, refused: 0, evicted: 0 };
     return {
       pushes: sent.pushes + logged.pushes,
       failedPushes: sent.failures + logged.failures,
+      droppedPushes: sent.dropped,
+      replacedPushes: sent.replaced,
       joined,
       refused,
       evicted,
@@ -468,6 +541,18 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       waiting: engine?.grouping.size ?? 0,
       watched: engine?.dropouts.size ?? 0,
     };
+  }
+
+  /** @internal */
+  [has](): Belongings {
+    return { topics: this.topics.describe(), actions: [...this.#actions].map((event) => ({ event })) };
+  }
+
+  /** @internal */
+  [countDropped](): void {
+    this.#countsDropped = true;
+    const engine = this.#engine;
+    if (engine) engine.pusher.countsDropped = true;
   }
 
   // --- the handler ----------------------------------------------------------------------------------------------------------
@@ -504,10 +589,14 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
       user,
       session,
       reviewTimeoutMs: this.ingress?.timeoutMs,
+      userChanged: (socket) => this.#tellUserChanged(socket),
     });
     this.#engine = engine;
+    engine.pusher.countsDropped = this.#countsDropped;
     this.#messages.listen(engine.cluster);
-    const unset = this.ingress?.[setRepeats]((event, run) => this.#onRepeatable(event, run));
+    const { calls: runOnce } = engine;
+    const unset =
+      runOnce && this.ingress?.[setRepeats](this.namespace, (event, run) => this.#onRepeatable(runOnce, event, run));
     this.addCleanup(async () => {
       unset?.();
       this.#engine = undefined;
@@ -532,11 +621,12 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     const known = engine.known(context.socket);
     // Not a moment later where nothing is to be found out: a leave that comes right behind counts.
     if (known) await known;
+    const named = asks.map((ask) => ({ ...ask, topic: this.topics.nameOf(ask.topic) }));
     let refused: { readonly error: unknown } | undefined;
     // By hand, in the same turn as the state it tells: a difference sent after it arrives after it.
-    await engine.joins.join(context, asks, at ?? null, (outcomes) => {
+    await engine.joins.join(context, named, at ?? null, (outcomes) => {
       if (form === "list") {
-        const refused = asks.filter((_, i) => "error" in (outcomes[i] ?? {})).map(({ topic }) => topic);
+        const refused = asks.filter((_, i) => "error" in (outcomes[i] as Outcome)).map(({ topic }) => topic);
         const answers = outcomes.map((outcome) => this.#answerOf(outcome));
         return context.reply({ answers, refused } satisfies JoinedAll);
       }
@@ -555,17 +645,22 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   #onLeave({ socket }: EventContext<App>, topic: string): object {
-    this.#engine?.joins.leave(socket, topic);
+    this.#engine?.joins.leave(socket, this.topics.nameOf(topic));
+    return {};
+  }
+
+  async #onCaughtUp(): Promise<object> {
+    await this.#required("caught up").history.reach();
     return {};
   }
 
   /** A call that may be sent again: it runs once. */
   async #onRepeatable(
+    calls: RunOnce,
     { socket, event, args, requestId }: RepeatableEvent<App>,
     run: () => Promise<unknown>,
   ): Promise<unknown> {
-    const calls = this.#engine?.calls;
-    if (calls === undefined || socket.nsp.name !== this.namespace || event.startsWith(ownPrefix)) return run();
+    if (event.startsWith(ownPrefix)) return run();
     return calls.run({ identity: requesterOf(socket.id, this.#identityOf(socket)), requestId }, event, args, run);
   }
 
@@ -584,7 +679,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
 
   /** A rejection somebody may await, and nobody has to. */
   #unawaited<T>(promise: Promise<T>): Promise<T> {
-    promise.catch((error: unknown) => this.log.warn({ err: error }, "a notification had no recipients"));
+    promise.catch((error: unknown) => this.log.warn({ err: error }, "a notice had no recipients"));
     return promise;
   }
 
@@ -601,4 +696,10 @@ function checkEvent(method: string, event: unknown): asserts event is string {
   if (isUnsendable(event)) throw new TypeError(`${method}: "${event}" is Socket.IO's own event, no server can send it`);
   if (event.startsWith(ownPrefix))
     throw new TypeError(`${method}: names that begin with "${ownPrefix}" are kept for this package`);
+}
+
+/** Who gives a context in place of its socket would change nobody's identity, in silence. */
+function checkSocket(method: string, socket: unknown): void {
+  if (typeof (socket as Partial<AppSocket<AppServer>> | null | undefined)?.id !== "string")
+    throw new TypeError(`${method}: expected a socket, such as a context's, got ${describeValue(socket)}`);
 }

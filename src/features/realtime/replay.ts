@@ -64,9 +64,9 @@ export function replayOf(
   }
   const frames = [...due.values()]
     .sort((one, other) => one.entry.n - other.entry.n)
-    .flatMap(({ entry, variants }): Frame[] => {
-      const [, event, args] = shows(entry, variants) ?? [];
-      return event === undefined || args === undefined ? [] : [{ n: entry.n, event, args }];
+    .map(({ entry, variants }): Frame => {
+      const [, event, args] = shows(entry, variants) as Rendition; // it is due to one of them
+      return { n: entry.n, event, args };
     });
   return { frames, gaps: missing };
 }

@@ -44,6 +44,13 @@ export interface LeftContext<App extends AppServer = Server> extends Identity {
   readonly grant: unknown;
 }
 
+/**
+ * What `granted` of a topic is given.
+ *
+ * @typeParam App - the `Server<...>` type of the application
+ */
+export type GrantedContext<App extends AppServer = Server> = Omit<LeftContext<App>, "reason">;
+
 /** The context of an event, or of a review, as a topic's functions see it. */
 export class JoinContext<App extends AppServer> implements TopicContext<App> {
   readonly topic: string;

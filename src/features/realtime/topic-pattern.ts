@@ -10,6 +10,8 @@ type ParamNames<Pattern extends string> = Pattern extends `${string}{${infer Nam
 
 const parameter = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
 
+const NO_PARAMETERS: Readonly<Record<string, string>> = Object.freeze({});
+
 /**
  * The shape of topics: `room:{id}`, `org/{org}/doc/{doc}`. A topic is cut at `:` and `/`, and a `{parameter}` is one whole part,
  * never empty. Matching takes one pass over the topic, whatever it contains.
@@ -21,6 +23,8 @@ export class TopicPattern {
   readonly shape: string;
   readonly #parts: readonly string[];
   readonly #names: readonly (string | undefined)[];
+  /** What every topic of this shape begins with: most are told apart by it, without being cut. */
+  readonly #start: string;
 
   /** @throws TypeError if it is empty, or a parameter is no whole part, badly named or named twice */
   constructor(source: string) {
@@ -41,11 +45,15 @@ export class TopicPattern {
       } else if (seen.has(name)) throw new TypeError(`topic ${JSON.stringify(source)}: {${name}} is there twice`);
       else seen.add(name);
     }
+    const first = this.#names.findIndex((name) => name !== undefined);
+    this.#start = first < 0 ? source : this.#parts.slice(0, first).join("");
     this.shape = this.#parts.map((part, index) => (this.#names[index] === undefined ? part : "{}")).join("");
   }
 
   /** The parameters when the topic has this shape, else `undefined`. */
   match(topic: string): Readonly<Record<string, string>> | undefined {
+    if (this.#start === this.source) return topic === this.source ? NO_PARAMETERS : undefined;
+    if (!topic.startsWith(this.#start)) return undefined;
     const parts = cut(topic);
     if (parts.length !== this.#parts.length) return undefined;
     const params: Record<string, string> = {};
@@ -57,6 +65,18 @@ export class TopicPattern {
       else params[name] = part;
     }
     return params;
+  }
+
+  /** The topic as this pattern spells it, when it has this shape in whatever case; its parameters stay as they are. */
+  spell(topic: string): string | undefined {
+    const parts = cut(topic);
+    if (parts.length !== this.#parts.length) return undefined;
+    // Whatever differs in more than its case is no part of this shape, and does not match.
+    const spelt = this.#parts.map((own, index) => {
+      const part = parts[index] as string; // there are as many
+      return this.#names[index] === undefined && own.toLowerCase() === part.toLowerCase() ? own : part;
+    });
+    return this.match(spelt.join("")) === undefined ? undefined : spelt.join("");
   }
 
   /** Sorts patterns: where two match one topic, the one that says more, further left, comes first. */

@@ -1,8 +1,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Server } from "socket.io";
+import { describeSchema, type InputDescription } from "../../events/input-description.js";
+import { checkNames } from "../../wire/option-names.js";
 import type { AppServer } from "../../events/subscriber.js";
+import { type Place, placeOf } from "../../lifecycle/observer.js";
 import { describeValue } from "../../wire/values.js";
-import type { LeftContext, TopicContext } from "./topic-context.js";
+import type { GrantedContext, LeftContext, TopicContext } from "./topic-context.js";
 import { checkPresence, type PresenceSettings } from "./presence-settings.js";
 import { TopicPattern, type ParamsOf } from "./topic-pattern.js";
 
@@ -46,6 +49,11 @@ export interface TopicDefinition<
     input: NoInfer<Input>,
   ): PromiseLike<string | undefined> | string | undefined;
   /**
+   * Told when what `join` granted holds: at each admission, and each time the policy was asked again and said yes, whether or not that
+   * changed anything. Nothing waits for it; what it throws is logged.
+   */
+  granted?(context: GrantedContext<App>, params: Params): unknown;
+  /**
    * Told when a socket that was admitted is in no longer, whatever ended it: once for each admission, with the reason and what `join`
    * granted. Nothing waits for it; what it throws is logged.
    */
@@ -60,6 +68,11 @@ export interface TopicDefinition<
   history?: HistorySettings;
   /** Everybody may join. @default false */
   public?: boolean;
+  /**
+   * Clients may write what the pattern spells out in any case (decision 0050): `Post/author/Ann` is the topic `post/author/Ann` of `post/{field}/{value}`.
+   * What is pushed names the topic as the pattern spells it. A client that reads positions is told of the topic by that name, too. @default false
+   */
+  anyCase?: boolean;
   /**
    * Whether those who join are present to each other, by user; sockets without a user are not listed. A function says what the
    * others are told about the user beside their id; settings also say when, and up to how many users are listed. @default false
@@ -91,12 +104,18 @@ export interface TopicDescription {
   readonly pattern: string;
   /** Who decides about a join: `public` for everybody, else the topic's own `join`. */
   readonly policy: "public" | "join";
-  /** Whether a schema checks what a join says. */
-  readonly input: boolean;
+  /** What a schema asks of what a join says; `undefined` if none checks it. */
+  readonly input: InputDescription | undefined;
   /** Whether those who join are present to each other. */
   readonly presence: boolean;
   /** How much of its pushes is kept, if it has a history. */
   readonly history: Readonly<Required<HistorySettings>> | undefined;
+  /** Whether who joins is told something, by `snapshot`. */
+  readonly snapshot: boolean;
+  /** Whether its audience has parts, by `variant`. */
+  readonly variant: boolean;
+  /** Where its policy is written; known to the command line only. */
+  readonly source: Place | undefined;
 }
 
 /** A definition as it is kept: the parameters are those of the topic it matched. */
@@ -129,7 +148,7 @@ export const histories: unique symbol = Symbol("socket-ingress.histories");
 /** As much as a log can count with: a hundred years in milliseconds. */
 const HISTORY_MAX = 3_155_760_000_000;
 
-const functions = ["join", "snapshot", "variant", "left"] as const;
+const functions = ["join", "snapshot", "variant", "granted", "left"] as const;
 
 /**
  * The topics that clients may join, declared by the server.
@@ -165,6 +184,9 @@ export class Topics<App extends AppServer = Server> {
     const where = `topic ${JSON.stringify(pattern)}`;
     if (typeof definition !== "object" || definition === null)
       throw new TypeError(`${where}: expected a definition, got ${describeValue(definition)}`);
+    // An instance of a class may have what is its own.
+    if (Object.getPrototypeOf(definition) === Object.prototype)
+      checkNames(where, definition, [...functions, "input", "history", "public", "anyCase", "presence"]);
     for (const key of functions) {
       const given: unknown = definition[key];
       if (given !== undefined && typeof given !== "function")
@@ -197,10 +219,23 @@ export class Topics<App extends AppServer = Server> {
     return this.#defined.map(({ pattern, definition }) => ({
       pattern: pattern.source,
       policy: definition.public === true ? "public" : "join",
-      input: definition.input !== undefined,
+      input: definition.input && describeSchema(definition.input),
       presence: definition.presence !== undefined && definition.presence !== false,
       history: keptOf(definition),
+      snapshot: definition.snapshot !== undefined,
+      variant: definition.variant !== undefined,
+      source: placeOf(definition.join ?? definition.snapshot),
     }));
+  }
+
+  /** The topic that a client means: what it wrote, or that in the case in which it was declared, where any case will do. */
+  nameOf(topic: string): string {
+    if (!this.#defined.some(({ definition }) => definition.anyCase === true) || this.match(topic)) return topic;
+    for (const { pattern, definition } of this.#defined) {
+      const spelt = definition.anyCase === true ? pattern.spell(topic) : undefined;
+      if (spelt !== undefined) return spelt;
+    }
+    return topic;
   }
 
   /** The definition for a topic and its parameters, or `undefined` if the server declared none. */
@@ -225,6 +260,7 @@ function checkHistory(where: string, history: unknown): void {
     throw new TypeError(
       `${where}: history must say how much is kept, such as { keep: 1000 }, got ${describeValue(history)}`,
     );
+  checkNames(`${where}: history`, history, ["keep", "maxAgeMs"]);
   const { keep = 1, maxAgeMs = 1 } = history as { keep?: unknown; maxAgeMs?: unknown };
   for (const [name, value] of Object.entries({ keep, maxAgeMs })) {
     if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > HISTORY_MAX)

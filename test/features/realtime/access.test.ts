@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
-import { session, topic } from "socket-ingress/realtime";
+import { session, topic, user } from "socket-ingress/realtime";
 import { deferred, open } from "./door.js";
 
 const code = (reply: unknown): unknown => (reply as { error?: { code?: unknown } }).error?.code;
@@ -27,6 +27,32 @@ describe("a session that is rotated while one of its tabs is being taken in", ()
     await door.realtime.emitSocket("secret", 1, session("old"));
     await Promise.all([first.caughtUp(), second.caughtUp()]);
     expect([...first.got("secret"), ...second.got("secret")]).toEqual([]);
+  });
+});
+
+describe("whoever asks to hear of it", () => {
+  it("is told of each socket that is another user's, once its pushes are that one's, until undone", async () => {
+    await using door = await open();
+    const told: unknown[] = [];
+    door.realtime.onUserChanged(() => {
+      throw new Error("one that fails stops nobody");
+    });
+    const off = door.realtime.onUserChanged((socket) => {
+      told.push(door.realtime.identify(socket).user);
+      void door.realtime.emitSocket("welcome", told.length, user("ada"));
+    });
+    expect(() => door.realtime.onUserChanged(5 as never)).toThrow(/onUserChanged expects a function, got 5/);
+    const client = await door.enter({ session: "S" });
+    const side = door.served.serverSide(client.socket);
+    await door.realtime.setUser(side, "ada");
+    await door.realtime.setUser(side, "ada");
+    await client.caughtUp();
+    expect(client.got("welcome")).toEqual([1]);
+    await door.realtime.rotateSession("S", "T", { user: "grace" });
+    await door.realtime.setUser(side, undefined);
+    off();
+    await door.realtime.setUser(side, "ada");
+    expect(told).toEqual(["ada", "grace", undefined]);
   });
 });
 

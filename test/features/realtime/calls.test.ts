@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
+import { Realtime } from "socket-ingress/realtime";
 import { open, deferred, record } from "./door.js";
 
 const code = (reply: unknown): unknown => (reply as { error?: { code?: unknown } }).error?.code;
@@ -190,6 +191,19 @@ describe("a call", () => {
     door.ingress.subscribe("e", () => ++runs);
     const client = await door.enter();
     expect([await client.call("r1", "e"), await client.call("r1", "e")]).toEqual([1, 2]);
+    // And nothing of the id is looked at.
+    expect([await client.call("", "e"), await client.call({ id: "r1" }, "e")]).toEqual([3, 4]);
+  });
+
+  it("runs once in each of several namespaces that have a door, whichever came last, and whatever one of them switches off", async () => {
+    for (const calls of [{}, false] as const) {
+      const other = new Realtime({ namespace: "/chat", calls });
+      await using door = await open({ before: (manager) => void manager.registerHandler(other) });
+      let runs = 0;
+      door.ingress.subscribe("e", () => ++runs);
+      const client = await door.enter();
+      expect([await client.call("r1", "e"), await client.call("r1", "e")]).toEqual([1, 1]);
+    }
   });
 
   it("without an acknowledgement runs, too", async () => {

@@ -31,6 +31,24 @@ async function connections(client: RedisClient): Promise<number> {
 }
 
 needs("redis")("an emitter over Redis streams", () => {
+  it("know who is there as soon as they are made", async () => {
+    await using redis = await ownRedis();
+    const { door, client, worker } = await serverOnRedis(redis);
+    await door.enter({ user: "ada" });
+    await vi.waitFor(async () => expect(await nodesSeenBy(door)).toBe(1), 10_000);
+    for (let i = 0; i < 5; i++) {
+      await using emitter = await createEmitter({ adapter: createAdapter(worker, { blockTimeInMs: 50 }) });
+      expect(await emitter.emitSocket("said", 1, user("ada"), { count: true })).toEqual({
+        sockets: 1,
+        nodes: 1,
+        complete: true,
+      });
+    }
+    await vi.waitFor(async () => expect(await nodesSeenBy(door)).toBe(1), 10_000);
+    await door[Symbol.asyncDispose]();
+    for (const one of [client, worker]) await one.ping();
+  });
+
   it("pushes, counts, revokes and disconnects like a server, and is counted with them until it is closed", async () => {
     await using redis = await ownRedis();
     const { door, client, worker } = await serverOnRedis(redis);

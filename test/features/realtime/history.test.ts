@@ -10,6 +10,7 @@ import {
   union,
   user,
 } from "socket-ingress/realtime";
+import { fakeServer } from "socket-ingress/testing";
 import { type As, deferred, open, type Client, type Door, type DoorOptions } from "./door.js";
 import { type PositionReader, readPositions } from "./position-reader.js";
 
@@ -526,12 +527,44 @@ describe("a push to a topic with history", () => {
     expect(JSON.stringify(d.log.lines)).toContain("a push could not be appended to the log of topics");
   });
 
+  it("is that of its namespace, though another has topics of the same name", async () => {
+    const [mine, chats] = [new MemoryTopicLog(), new MemoryTopicLog()];
+    const log = Object.assign(mine, { of: (namespace: string) => (namespace === "/" ? mine : chats) });
+    const chat = new Realtime({ namespace: "/chat", log });
+    chat.topics.define("room:{id}", { public: true, history: {} });
+    await using d = await open({
+      log,
+      before: (manager, { topics }) => {
+        topics.define("room:{id}", { public: true, history: {} });
+        manager.registerHandler(chat);
+      },
+    });
+    const client = await d.enter();
+    await client.join("room:1");
+    await chat.emitSocket("said", "there", { topic: "room:1" });
+    await d.realtime.emitSocket("said", "here", { topic: "room:1" });
+    await client.caughtUp();
+    expect(client.got("said")).toEqual(["here"]);
+  });
+
+  it("is in no log that another namespace has, and that does not tell them apart", async () => {
+    const io = fakeServer();
+    const log = new MemoryTopicLog();
+    const [first, second] = [new Realtime({ log }), new Realtime({ namespace: "/chat", log })];
+    await first.setup(io);
+    await expect(second.setup(io)).rejects.toThrow(
+      "Realtime: the log is that of the namespace / already; give /chat a log of its own",
+    );
+    await first.teardown();
+    await io.close();
+  });
+
   it("says what a history can be", async () => {
     await using d = await withTopics();
     for (const wrong of [true, 5, { keep: 0 }, { keep: 1.5 }, { maxAgeMs: 0 }, { maxAgeMs: Infinity }])
       expect(() => d.realtime.topics.define("x", { public: true, history: wrong as never })).toThrow(
         /topic "x": history/,
       );
-    expect(() => new Realtime({ log: {} as never })).toThrow(/Realtime: log must be a TopicLog, with a method append/);
+    expect(() => new Realtime({ log: {} as never })).toThrow(/Realtime: log must be an object with a method append/);
   });
 });

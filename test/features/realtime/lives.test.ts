@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Server } from "socket.io";
-import { group, players, Realtime } from "socket-ingress/realtime";
-import { inMemory } from "socket-ingress/testing";
+import { ServiceManager } from "socket-ingress";
+import { createClient } from "socket-ingress/client";
+import { group, MemoryTopicLog, players, Realtime } from "socket-ingress/realtime";
+import { fakeServer, type FakeSocket, inMemory } from "socket-ingress/testing";
+import { recordingLog } from "../../fixtures/recording-log.js";
 import { serve } from "../../fixtures/serve.js";
 import { deferred, open } from "./door.js";
 
@@ -30,13 +33,46 @@ describe("a door that is torn down while a `user` function still thinks", () => 
   });
 });
 
+describe("a client that was there before the door, and goes while a `user` function still thinks", () => {
+  it("is nobody's, and in no room", async () => {
+    const [name, asked] = [deferred<string>(), deferred()];
+    await using app = await serve();
+    const client = await app.connect();
+    const socket = app.serverSide(client);
+    const realtime = new Realtime({
+      user: () => {
+        asked.resolve();
+        return name.promise;
+      },
+    });
+    const setup = Promise.resolve(realtime.setup(app.io));
+    await asked.promise;
+    const gone = new Promise((resolve) => socket.once("disconnect", resolve));
+    client.disconnect();
+    await gone;
+    name.resolve("ada");
+    await setup;
+    expect([ours(socket.rooms), realtime.identify(socket).user]).toEqual([[], undefined]);
+    await realtime.teardown();
+  });
+});
+
 describe("a door that is torn down and set up again", () => {
   it("while joins are pending leaves no room, no timer and no listener, a hundred times", async () => {
     await using app = await inMemory(new Server());
     const realtime = new Realtime({ user: () => "ada", presence: { graceMs: 1_000 } });
+    /** What a join waits for, and that it does: first its policy, then its snapshot. */
+    const steps = {
+      join: { asked: deferred(), answer: deferred() },
+      snapshot: { asked: deferred(), answer: deferred() },
+    };
+    const wait = ({ asked, answer }: typeof steps.join): Promise<void> => {
+      asked.resolve();
+      return answer.promise;
+    };
     realtime.topics.define("t:{id}", {
-      join: () => new Promise((resolve) => setTimeout(resolve, 1)),
-      snapshot: () => new Promise((resolve) => setTimeout(resolve, 1)),
+      join: () => wait(steps.join),
+      snapshot: () => wait(steps.snapshot),
       presence: true,
     });
     const client = await app.connect();
@@ -47,15 +83,71 @@ describe("a door that is torn down and set up again", () => {
     const before = count();
     for (let round = 0; round < 100; round++) {
       await realtime.setup(app.io);
-      const joins = ["t:1", "t:2"].map((name) => client.emitWithAck("ingress:join", name));
-      if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, round % 5));
-      await realtime.teardown();
-      await Promise.race([Promise.all(joins), new Promise((resolve) => setTimeout(resolve, 5))]);
+      steps.join = { asked: deferred(), answer: deferred() };
+      steps.snapshot = { asked: deferred(), answer: deferred() };
+      const joins = Promise.all(["t:1", "t:2"].map((name) => client.emitWithAck("ingress:join", name)));
+      if (round % 4 > 0) await steps.join.asked.promise;
+      if (round % 4 > 1) steps.join.answer.resolve();
+      if (round % 4 > 1) await steps.snapshot.asked.promise;
+      if (round % 4 > 2) steps.snapshot.answer.resolve();
+      if (round % 4 > 2) await joins;
+      const torn = realtime.teardown();
+      for (const { answer } of [steps.join, steps.snapshot]) answer.resolve();
+      await torn;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(setImmediate);
     expect(ours(side.rooms)).toEqual([]);
     expect(count()).toBe(before);
     expect(realtime.list("t:1")).toEqual([]);
+  });
+});
+
+describe("clients that stay connected while a door is torn down and set up again", () => {
+  it("are told once of each topic that they were in, and of no other", async () => {
+    await using io = fakeServer();
+    const realtime = new Realtime();
+    realtime.topics.define("t:{id}", { public: true });
+    realtime.topics.define("h", { public: true, history: { keep: 10, maxAgeMs: 60_000 } });
+    realtime.topics.define("private", { join: () => false });
+    await realtime.setup(io);
+    const [member, reader, other] = [await io.connect(), await io.connect(), await io.connect()];
+    for (const topic of ["t:1", "t:2", "private"]) await member.receive("ingress:join", topic);
+    await member.receive("ingress:leave", "t:2");
+    await reader.receive("ingress:join", "h", true);
+    for (let life = 0; life < 2; life++) {
+      await realtime.teardown();
+      await realtime.setup(io);
+    }
+    const told = ({ sent }: FakeSocket): unknown[] =>
+      sent.filter(({ event }) => event === "ingress:evicted").map(({ args }) => args[0]);
+    const [evicted, lost] = [
+      { topic: "t:1", code: "SHUTTING_DOWN", message: "the server went away" },
+      { topic: "h", code: "SHUTTING_DOWN", message: "the server went away", at: [expect.any(String), 0] },
+    ];
+    expect([told(member), told(reader), other.sent]).toEqual([[evicted], [lost], []]);
+  });
+
+  it("join their topics again, and miss no push that the log has kept", async () => {
+    await using io = fakeServer();
+    const realtime = new Realtime({ log: new MemoryTopicLog() });
+    realtime.topics.define("h", { public: true, history: { keep: 10, maxAgeMs: 60_000 } });
+    const manager = new ServiceManager(io, { closeServer: false, logger: recordingLog() }).registerHandler(realtime);
+    await manager.boot();
+    const client = createClient(await io.connect());
+    const [heard, gaps]: unknown[][] = [[], []];
+    client.on("told", (data: unknown) => void heard?.push(data));
+    await client.joinTopic("h", { onGap: () => void gaps?.push("gap") });
+    for (const life of [1, 2]) {
+      await realtime.emitSocket("told", `in life ${life}`, { topic: "h" });
+      await manager.shutdown();
+      await manager.boot();
+      await realtime.emitSocket("told", `after life ${life}`, { topic: "h" });
+      await vi.waitFor(() => expect(heard).toHaveLength(life * 2), { timeout: 8_000 });
+    }
+    expect(heard).toEqual(["in life 1", "after life 1", "in life 2", "after life 2"]);
+    expect(gaps).toEqual([]);
+    client.close();
+    await manager.shutdown();
   });
 });
 

@@ -92,6 +92,14 @@ describe("who joins a topic", () => {
     expect(feed.answer("t", ["e", 2_000])).toEqual({ version: ["e", 2_001], joined: ["bob"] });
   });
 
+  it("is answered with everyone where more have gone, who are not told of yet, than there are", () => {
+    const { feed, go, told } = start();
+    told("ada", "grace", "bob");
+    const { version } = told("zoe") as PresenceNews;
+    go("ada", "grace", "bob");
+    expect(feed.answer("t", version)).toEqual({ version, state: ["zoe"] });
+  });
+
   it("is not taken for one who knows those who came after all had left", () => {
     const { feed, go, told } = start();
     told("ada");

@@ -2,7 +2,7 @@ import { fakeServer, memoryCluster } from "socket-ingress/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PresenceSync } from "../../../src/features/realtime/presence-sync.js";
 import type { PresenceChange } from "../../../src/features/realtime/protocol.js";
-import { Cluster } from "../../../src/push/cluster.js";
+import { Cluster, type NodeMessage } from "../../../src/push/cluster.js";
 import { recordingLog } from "../../fixtures/recording-log.js";
 
 const HEARTBEAT_MS = 2_000;
@@ -21,6 +21,7 @@ interface Node {
   readonly published: unknown[];
   readonly answers: string[];
   readonly counted: () => number;
+  readonly cluster: Cluster;
   users(topic?: string): string[];
 }
 
@@ -44,8 +45,9 @@ class Nodes {
     };
     const count = vi.spyOn(line, "serverCount");
     const told: PresenceChange[] = [];
+    const cluster = new Cluster(io.of("/"), recordingLog());
     const sync = new PresenceSync({
-      cluster: new Cluster(io.of("/"), recordingLog()),
+      cluster,
       graceMs,
       heartbeatMs: HEARTBEAT_MS,
       paceOf: () => ({ batchMs: 100, max: 500 }),
@@ -57,6 +59,7 @@ class Nodes {
       published,
       answers,
       counted: () => count.mock.calls.length,
+      cluster,
       users: (topic = "t") => sync.list(topic).map(({ user }) => user),
     };
     this.all.push(node);
@@ -235,6 +238,22 @@ describe("between nodes", () => {
       [["moves", "stays away"], undefined],
       [undefined, ["stays away"]],
     ]);
+  });
+
+  it("a word of a node that has gone comes too late to bring anybody back", async () => {
+    const nodes = new Nodes();
+    const [a, b] = [await nodes.start(), await nodes.start(1_000)];
+    clear(nodes.all);
+    a.sync.enter("t", "ada", "socket", undefined);
+    await nodes.settle();
+    const [said] = a.published as { data: { packet: [string, NodeMessage] } }[];
+    expect(b.users()).toEqual(["ada"]);
+    await a.sync.close();
+    await settled();
+    await a.cluster.tell(said!.data.packet[1]);
+    await settled();
+    vi.advanceTimersByTime(1_000);
+    expect(b.users()).toEqual([]);
   });
 
   it("nothing is told after it was closed, and no timer is left", async () => {

@@ -131,6 +131,72 @@ describe("receipts", () => {
     expect(eventsOf(client)[0]).toEqual(["alert", 1]);
   });
 
+  it("of many pushes at once put no listener on a socket, and none is waited for that goes", async () => {
+    await using door = await open();
+    const { socket } = await door.enter({ user: "ann" });
+    createClient(socket);
+    const [server] = door.served.io.of("/").sockets.values();
+    const before = server!.listenerCount("disconnect");
+    const push = (timeoutMs: number) =>
+      Array.from({ length: 30 }, (_, i) =>
+        door.realtime.emitSocket("alert", i, user("ann"), { receipts: { timeoutMs } }),
+      );
+    const told = push(5_000);
+    expect(server!.listenerCount("disconnect")).toBe(before);
+    expect((await Promise.all(told)).every(({ received }) => received === 1)).toBe(true);
+    socket.off("ingress:received");
+    const untold = push(60_000);
+    socket.disconnect();
+    expect((await Promise.all(untold)).every(({ received }) => received === 0)).toBe(true);
+  });
+
+  it("cost whoever has answered before one packet: the event comes inside the question, and all its listeners hear it", async () => {
+    await using door = await open();
+    const { socket } = await door.enter({ user: "ann" });
+    const names: string[] = [];
+    socket.onAny((name: string) => names.push(name));
+    const heard: unknown[] = [];
+    createClient(socket).on("alert", (...args: unknown[]) => heard.push(["client", ...args]));
+    socket.on("alert", (...args: unknown[]) => heard.push(["socket", ...args]));
+    socket.once("alert", (...args: unknown[]) => heard.push(["once", ...args]));
+    const bytes = new Uint8Array([1, 2]);
+    for (const data of [1, { bytes }, undefined])
+      expect(
+        await door.realtime.emitSocket("alert", data, user("ann"), { receipts: { timeoutMs: 5_000 } }),
+      ).toMatchObject({ sockets: 1, received: 1 });
+    expect(names).toEqual(["alert", "ingress:received", "ingress:received", "ingress:received"]);
+    expect(heard).toHaveLength(7);
+    expect(heard.slice(0, 3)).toEqual([
+      ["client", 1],
+      ["socket", 1],
+      ["once", 1],
+    ]);
+    expect(heard[3]).toEqual(["client", { bytes: Buffer.from(bytes) }]);
+    expect(heard.slice(5)).toEqual([["client"], ["socket"]]);
+  });
+
+  it("are asked no more of a socket that left ten questions unanswered, until it answers one", async () => {
+    await using door = await open();
+    const client = await door.enter({ user: "ann" });
+    const questions: (() => void)[] = [];
+    client.socket.on("ingress:received", (answer: () => void) => questions.push(answer));
+    const push = async (timeoutMs: number) => {
+      const { sockets, received } = await door.realtime.emitSocket("alert", 1, user("ann"), {
+        receipts: { timeoutMs },
+      });
+      return [sockets, received];
+    };
+    for (let i = 0; i < 12; i++) expect(await push(1)).toEqual([1, 0]);
+    await client.caughtUp();
+    expect([questions.length, client.got("alert").length]).toEqual([10, 12]);
+    questions[0]!();
+    await client.caughtUp();
+    client.socket
+      .off("ingress:received")
+      .on("ingress:received", (...frame: unknown[]) => (frame.at(-1) as () => void)());
+    expect(await push(5_000)).toEqual([1, 1]);
+  });
+
   it("of a push that can't be sent, or before there is a server, nobody has received", async () => {
     await using door = await open();
     expect(await door.realtime.emitSocket("alert", 10n, user("ann"), { receipts: {} })).toMatchObject({ received: 0 });

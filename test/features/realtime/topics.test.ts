@@ -20,6 +20,20 @@ describe("joining a topic", () => {
     expect(client.events).toEqual([["e", "mine"]]);
   });
 
+  it("may be decided by an instance of a class, with what is its own", async () => {
+    class Rooms {
+      readonly members = new Set(["mine"]);
+      join(_context: unknown, { id }: { readonly id: string }): boolean {
+        return this.members.has(id);
+      }
+    }
+    await using door = await open();
+    door.realtime.topics.define("room:{id}", new Rooms());
+    const client = await door.enter();
+    expect(await client.join("room:mine")).toEqual({});
+    expect(code(await client.join("room:yours"))).toBe("FORBIDDEN");
+  });
+
   it("without a policy for it is FORBIDDEN, unless the server declared it public", async () => {
     await using door = await open();
     door.realtime.topics.define("news", { public: true });
@@ -54,9 +68,16 @@ describe("joining a topic", () => {
     const { topics } = door.realtime;
     const undefine = topics.define("room:{id}", { join: () => true, presence: true, input: z.string() });
     topics.define("room:lobby", { public: true, presence: false, history: { keep: 5 } });
-    const none = { input: false, presence: false, history: undefined };
+    const nothing = { input: undefined, presence: false, history: undefined, snapshot: false, variant: false };
+    const none = { ...nothing, source: undefined };
     const lobby = { ...none, pattern: "room:lobby", policy: "public", history: { keep: 5, maxAgeMs: 3_600_000 } };
-    const room = { ...none, pattern: "room:{id}", policy: "join", input: true, presence: true };
+    const room = {
+      ...none,
+      pattern: "room:{id}",
+      policy: "join",
+      input: expect.objectContaining({ vendor: "zod", type: "string" }),
+      presence: true,
+    };
     expect(topics.describe()).toEqual([lobby, room]);
     undefine();
     expect(topics.describe()).toEqual([lobby]);

@@ -1,3 +1,4 @@
+import { asRecord, checkNames } from "../../../wire/option-names.js";
 import type { Logger } from "../../../lifecycle/logger.js";
 import { describeValue, longestTimerMs } from "../../../wire/values.js";
 import type { CallStore } from "./call-store.js";
@@ -18,6 +19,8 @@ export interface CallsOptions {
   maxTotal?: number;
 }
 
+const names = ["store", "windowMs", "leaseMs", "maxPerIdentity", "maxTotal"] satisfies (keyof CallsOptions)[];
+
 /** Makes what runs calls once. @throws TypeError naming an option that does not fit */
 export function callsOf(options: CallsOptions, logger: Logger): RunOnce {
   const { store = checkCallsOptions(options), windowMs = 120_000, leaseMs = 30_000 } = options;
@@ -25,7 +28,9 @@ export function callsOf(options: CallsOptions, logger: Logger): RunOnce {
 }
 
 /** The store for these options. @throws TypeError naming an option that does not fit */
-export function checkCallsOptions({ store, windowMs, leaseMs, ...bounds }: CallsOptions): CallStore {
+export function checkCallsOptions(options: CallsOptions): CallStore {
+  checkNames("calls", asRecord("calls", options), names);
+  const { store, windowMs, leaseMs, ...bounds } = options;
   for (const [name, value] of Object.entries({ windowMs, leaseMs })) {
     if (value !== undefined && !(value > 0 && value <= longestTimerMs))
       throw new TypeError(`calls.${name}: expected milliseconds up to ${longestTimerMs}, got ${describeValue(value)}`);

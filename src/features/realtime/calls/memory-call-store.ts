@@ -1,4 +1,5 @@
-import { describeValue } from "../../../wire/values.js";
+import { readOptions } from "../../../events/option-table.js";
+import { bound, sharedBounds } from "./call-bounds.js";
 import type { CallKey, CallStore, CallTimes, Claim } from "./call-store.js";
 
 /** The bounds of a {@link MemoryCallStore}, in answers and in bytes of them. */
@@ -14,6 +15,9 @@ export interface MemoryCallStoreOptions {
   /** How many bytes of answers are kept altogether; those of whoever holds the most go first. @default 33554432 */
   maxBytes?: number;
 }
+
+const maxTotal = bound(50_000);
+const maxBytes = bound(32 * 1024 * 1024);
 
 interface Entry {
   identity: string;
@@ -49,18 +53,7 @@ export class MemoryCallStore implements CallStore {
 
   /** @throws TypeError if a bound is no positive whole number */
   constructor(options: MemoryCallStoreOptions = {}) {
-    this.#options = {
-      maxPerIdentity: 100,
-      maxTotal: 50_000,
-      maxAnswerBytes: 256 * 1024,
-      maxIdentityBytes: 1024 * 1024,
-      maxBytes: 32 * 1024 * 1024,
-      ...options,
-    };
-    for (const [name, value] of Object.entries(this.#options)) {
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new TypeError(`MemoryCallStore: ${name} must be a whole number from 1, got ${describeValue(value)}`);
-    }
+    this.#options = readOptions("MemoryCallStore", { ...sharedBounds, maxTotal, maxBytes }, options);
   }
 
   /** How many requests are known, running ones included, and how many bytes of answers are kept. */
@@ -214,8 +207,7 @@ export class MemoryCallStore implements CallStore {
   }
 
   #drop(entry: Entry): void {
-    const requests = this.#identities.get(entry.identity);
-    if (requests?.entries.get(entry.requestId) !== entry) return;
+    const requests = this.#identities.get(entry.identity) as Requests; // whoever drops it has found it there
     requests.entries.delete(entry.requestId);
     requests.bytes -= entry.bytes;
     this.#bytes -= entry.bytes;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { option, readOptions } from "../../../events/option-table.js";
 import { Redis, type RedisClient, redisScript } from "../../../push/redis-client.js";
-import { describeValue } from "../../../wire/values.js";
+import { sharedBounds } from "./call-bounds.js";
 import type { CallKey, CallStore, CallTimes, Claim } from "./call-store.js";
 
 /** How a {@link RedisCallStore} is kept, and its bounds. */
@@ -109,6 +110,8 @@ end
 redis.call('DEL', KEYS[1], KEYS[2])
 return 1`);
 
+const prefix = option("{ingress}:calls:", "a string", (value) => typeof value === "string");
+
 /**
  * A {@link CallStore} in Redis, for several nodes: one script a step. Keys expire with what they hold.
  *
@@ -124,20 +127,7 @@ export class RedisCallStore implements CallStore {
   /** @throws TypeError if the client is neither of redis nor of ioredis, or an option is wrong */
   constructor(client: RedisClient, options: RedisCallStoreOptions = {}) {
     this.#redis = new Redis(client, "RedisCallStore");
-    this.#options = {
-      prefix: "{ingress}:calls:",
-      maxPerIdentity: 100,
-      maxAnswerBytes: 256 * 1024,
-      maxIdentityBytes: 1024 * 1024,
-      ...options,
-    };
-    const { prefix, ...bounds } = this.#options;
-    if (typeof prefix !== "string")
-      throw new TypeError(`RedisCallStore: prefix must be a string, got ${describeValue(prefix)}`);
-    for (const [name, value] of Object.entries(bounds)) {
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new TypeError(`RedisCallStore: ${name} must be a whole number from 1, got ${describeValue(value)}`);
-    }
+    this.#options = readOptions("RedisCallStore", { ...sharedBounds, prefix }, options);
   }
 
   /** Asks for a request. */

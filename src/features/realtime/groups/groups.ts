@@ -3,6 +3,7 @@ import type { EventContext } from "../../../events/event-context.js";
 import type { AppServer } from "../../../events/subscriber.js";
 import { Audience } from "../../../push/audience.js";
 import { withoutStack } from "../../../wire/event-error.js";
+import { asRecord, checkNames } from "../../../wire/option-names.js";
 import { describeValue } from "../../../wire/values.js";
 import { readId, type Identity } from "../identity.js";
 import type { Dropouts } from "./dropout.js";
@@ -66,8 +67,9 @@ export class Groups<App extends AppServer = Server> {
    */
   async waitForGroup(who: EventContext<App> | string, options: WaitForGroupOptions): Promise<Group> {
     const { grouping } = this.#source.life("waitForGroup");
-    if (typeof options?.pool !== "string" || options.pool === "")
-      throw new TypeError(`waitForGroup: pool must be a non-empty string, got ${describeValue(options?.pool)}`);
+    checkNames("waitForGroup", asRecord("waitForGroup", options), ["pool", "size", "afterGrouping", "signal"]);
+    if (typeof options.pool !== "string" || options.pool === "")
+      throw new TypeError(`waitForGroup: pool must be a non-empty string, got ${describeValue(options.pool)}`);
     if (!Number.isInteger(options.size) || options.size < 1) {
       throw new TypeError(`waitForGroup: size must be a whole number from 1, got ${describeValue(options.size)}`);
     }

@@ -1,6 +1,6 @@
-import { andThen, type Awaitable, describeValue } from "../../../wire/values.js";
+import { andThen, type Awaitable } from "../../../wire/values.js";
 import { withoutStack } from "../../../wire/event-error.js";
-import { Audience, group, players, user } from "../../../push/audience.js";
+import { type Audience, group, players, user } from "../../../push/audience.js";
 import type { IdentifiedSocket } from "../identity.js";
 import type { Place } from "./memberships.js";
 
@@ -20,7 +20,7 @@ export interface RelativeRecipients {
   resolve(source: RecipientsSource): Awaitable<Audience>;
 }
 
-/** Who a notification is for. */
+/** Who a notice is for. */
 export type Recipients = Audience | RelativeRecipients;
 
 /** The part of an event's context that says who asks. */
@@ -65,16 +65,6 @@ export function otherInGroup(context: Asking, id?: string): RelativeRecipients {
  */
 export function othersInSession(context: Asking, id?: string): RelativeRecipients {
   return relative(context, "players", id, (me, place) => players(place.id).except(user(me)));
-}
-
-/** The audience that recipients are now. */
-export function resolveRecipients(recipients: Recipients, source: RecipientsSource): Awaitable<Audience> {
-  if (recipients instanceof Audience) return recipients;
-  if (typeof (recipients as Partial<RelativeRecipients> | null)?.resolve === "function")
-    return recipients.resolve(source);
-  throw new TypeError(
-    `recipients: expected an audience such as group("g1"), or othersInGroup(context), got ${describeValue(recipients)}`,
-  );
 }
 
 function relative(

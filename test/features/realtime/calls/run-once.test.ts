@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { EventError } from "socket-ingress";
+import type { CallStore } from "socket-ingress/realtime";
 import { MemoryCallStore } from "../../../../src/features/realtime/calls/memory-call-store.js";
 import { RunOnce } from "../../../../src/features/realtime/calls/run-once.js";
 import { deferred } from "../../../fixtures/deferred.js";
@@ -13,6 +14,52 @@ function node(store = new MemoryCallStore(), leaseMs = 30_000): RunOnce {
 }
 
 describe("a call with a request id", () => {
+  it("that runs elsewhere is not waited for by a node that closes; numbers of any size are told apart", async () => {
+    const store = new MemoryCallStore();
+    const [one, two] = [node(store), node(store)];
+    const answer = deferred<unknown>();
+    const first = one.run(key, "pay", [1n], () => answer.promise);
+    await expect(one.run(key, "pay", [2n], () => Promise.resolve(2))).rejects.toMatchObject({ code: "CONFLICT" });
+    const waiting = two.run(key, "pay", [1n], () => Promise.resolve(3));
+    const refused = waiting.catch((error: unknown) => error);
+    await two.close();
+    expect(await refused).toMatchObject({ code: "SHUTTING_DOWN" });
+    answer.resolve(1);
+    expect(await first).toBe(1);
+  });
+
+  it("that somebody else has under the same id is not forgotten with one that has become theirs", async () => {
+    const calls = node();
+    const [mine, theirs] = [deferred<unknown>(), deferred<unknown>()];
+    const first = calls.run({ identity: "socket:1", requestId: "r" }, "pay", [], () => mine.promise);
+    const second = calls.run({ identity: "user:bob", requestId: "r" }, "pay", [], () => theirs.promise);
+    await vi.waitFor(() => expect(calls.size).toBe(2));
+    calls.carry("socket:1", "user:bob");
+    theirs.resolve("second");
+    expect(await second).toBe("second");
+    mine.resolve("first");
+    expect(await first).toBe("first");
+    await calls.close();
+  });
+
+  it("is counted while it runs where a store says nothing of what it keeps", async () => {
+    const inner = new MemoryCallStore();
+    const store: CallStore = {
+      claim: (...args) => inner.claim(...args),
+      renew: (...args) => inner.renew(...args),
+      answer: (...args) => inner.answer(...args),
+      forget: (...args) => inner.forget(...args),
+      carry: (...args) => inner.carry(...args),
+    };
+    const calls = new RunOnce({ store, logger: recordingLog(), windowMs: 60_000, leaseMs: 30_000 });
+    const answer = deferred<unknown>();
+    const running = calls.run(key, "pay", [], () => answer.promise);
+    expect(calls.size).toBe(1);
+    answer.resolve(1);
+    await running;
+    expect(calls.size).toBe(0);
+  });
+
   it("runs once on a node, and everybody gets the one answer", async () => {
     const calls = node();
     const answer = deferred<unknown>();

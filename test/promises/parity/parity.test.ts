@@ -2,6 +2,8 @@ import { describe, test } from "vitest";
 import { connectionBehaviour } from "./connections.js";
 import { dispatchBehaviour } from "./dispatch.js";
 import { environments, type Register } from "./environment.js";
+import { byEventStream, byPlainSocket } from "./plain-listening.js";
+import { bySocketIo, pushBehaviour } from "./pushes.js";
 import { replyBehaviour } from "./replies.js";
 import { socketIoBehaviour } from "./socket-io.js";
 
@@ -15,4 +17,9 @@ describe.each(environments)("$name", (environment) => {
   describe("dispatch", () => dispatchBehaviour(environment, register));
   describe("replies", () => replyBehaviour(environment, register));
   describe("connections", () => connectionBehaviour(environment, register));
+});
+
+// What is pushed is heard alike by clients that speak no Socket.IO at all.
+describe.each([...environments.map(bySocketIo), byEventStream, byPlainSocket])("pushes over $name", (listening) => {
+  pushBehaviour(listening, register);
 });

@@ -1,7 +1,9 @@
+import type { NotificationStore } from "../features/notifications/notification-store.js";
 import type { CallStore } from "../features/realtime/calls/call-store.js";
 import type { TopicLog } from "../push/topic-log.js";
 import { describeValue, isObject } from "../wire/values.js";
 import { callStoreContract } from "./call-store-contract.js";
+import { notificationStoreContract } from "./notification-store-contract.js";
 import { topicLogContract } from "./topic-log-contract.js";
 
 /** One sentence of what a port promises, as any runner can run it. */
@@ -27,12 +29,15 @@ export interface ContractCase {
  * for (const { name, run } of contract(new MemoryTopicLog())) test(name, run);
  * ```
  */
-export function contract(port: TopicLog | CallStore): ContractCase[] {
+export function contract(
+  port: TopicLog | CallStore | NotificationStore,
+): ContractCase[] {
   if (has<TopicLog>(port, ["append", "head", "since", "after"])) return topicLogContract(port);
   if (has<CallStore>(port, ["claim", "renew", "answer", "forget", "carry"])) return callStoreContract(port);
+  if (has<NotificationStore>(port, ["add", "page", "mark", "prune"])) return notificationStoreContract(port);
   throw new TypeError(`contract expects an implementation of a port, such as a TopicLog, got ${describeValue(port)}`);
 }
 
-function has<Port>(port: unknown, methods: readonly (keyof Port & string)[]): port is Port {
+function has<One>(port: unknown, methods: readonly (keyof One & string)[]): port is One {
   return isObject(port) && methods.every((method) => typeof (port as Record<string, unknown>)[method] === "function");
 }

@@ -1,3 +1,4 @@
+import type { DocumentStore } from "../features/collab/document-store.js";
 import type { NotificationStore } from "../features/notifications/notification-store.js";
 import type { Revocations } from "../features/auth/revocations.js";
 import type { CallStore } from "../features/realtime/calls/call-store.js";
@@ -6,6 +7,7 @@ import type { TopicLog } from "../push/topic-log.js";
 import { describeValue, isObject } from "../wire/values.js";
 import { callStoreContract } from "./call-store-contract.js";
 import { notificationStoreContract } from "./notification-store-contract.js";
+import { documentStoreContract } from "./document-store-contract.js";
 import { queueBackendContract } from "./queue-backend-contract.js";
 import { revocationsContract } from "./revocations-contract.js";
 import { topicLogContract } from "./topic-log-contract.js";
@@ -34,13 +36,14 @@ export interface ContractCase {
  * ```
  */
 export function contract(
-  port: TopicLog | CallStore | NotificationStore | Revocations | QueueBackend,
+  port: TopicLog | CallStore | NotificationStore | Revocations | QueueBackend | DocumentStore,
 ): ContractCase[] {
   if (has<TopicLog>(port, ["append", "head", "since", "after"])) return topicLogContract(port);
   if (has<CallStore>(port, ["claim", "renew", "answer", "forget", "carry"])) return callStoreContract(port);
   if (has<NotificationStore>(port, ["add", "page", "mark", "prune"])) return notificationStoreContract(port);
   if (has<Revocations>(port, ["revoke", "revokedUntil"])) return revocationsContract(port);
   if (has<QueueBackend>(port, ["add", "consume", "find", "depths", "retryDead"])) return queueBackendContract(port);
+  if (has<DocumentStore>(port, ["load", "append"])) return documentStoreContract(port);
   throw new TypeError(`contract expects an implementation of a port, such as a TopicLog, got ${describeValue(port)}`);
 }
 

@@ -1,0 +1,23 @@
+import { createDeleteSet, type Doc, getState, Item, iterateDeletedStructs, transact } from "yjs";
+
+/** Deletes what this client has written and the server does not have; what it deleted itself stays deleted. */
+export function takeBack(doc: Doc, from: number, origin: unknown): void {
+  const { clientID, store } = doc;
+  const len = getState(store, clientID) - from;
+  if (len <= 0) return;
+  const range = createDeleteSet();
+  range.clients.set(clientID, [{ clock: from, len }]);
+  transact(
+    doc,
+    (transaction) =>
+      iterateDeletedStructs(transaction, range, (struct) => {
+        if (!(struct instanceof Item)) return;
+        // What an undo could bring back would be sent again.
+        struct.keep = false;
+        // Nor is what was deleted already sent with what was in it, which an undo had kept.
+        if (struct.deleted) struct.gc(store, false);
+        else struct.delete(transaction);
+      }),
+    origin,
+  );
+}

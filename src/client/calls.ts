@@ -44,7 +44,7 @@ export interface Calls {
   /** Resolves to the value, rejects with an {@link EventFailure}. Sent in this very tick when connected. */
   call(event: string, args: unknown[], options?: CallOptions): Promise<unknown>;
   /** Sends an event and asks for no answer. Without a connection it is dropped if it is volatile, else it waits like a call. */
-  send(event: string, args: unknown[], volatile: boolean): void;
+  send(event: string, args: unknown[], volatile: boolean | undefined): void;
   /** Sends what waited, in order. */
   onConnect(): void;
   /** Rejects what was sent: its answers can't come any more. */
@@ -54,6 +54,12 @@ export interface Calls {
   /** Rejects everything, now and later. */
   close(): void;
 }
+
+/**
+ * Sends, and calls back with the answer. Not `emitWithAck`, which knows the first argument only: an event may be answered in Node's form,
+ * `(null, value)`. A socket that was made with an `ackTimeout` puts one more null before the answer, or has an error in its place.
+ */
+type Ask = (answer: (...answer: unknown[]) => void) => void;
 
 interface Pending {
   sent: boolean;
@@ -69,11 +75,7 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
   const pending = new Set<Pending>();
   let closed = false;
 
-  const attempt = (
-    event: string,
-    { timeoutMs = defaultTimeoutMs, signal }: CallOptions,
-    ask: () => Promise<unknown>,
-  ): Promise<unknown> =>
+  const attempt = (event: string, { timeoutMs = defaultTimeoutMs, signal }: CallOptions, ask: Ask): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const end = (settle: (value: unknown) => void, value: unknown): void => {
         pending.delete(entry);
@@ -84,20 +86,18 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
         sent: false,
         send() {
           entry.sent = true;
-          let leaving = true;
-          ask().then(
-            (reply) => (isFailure(reply) ? entry.fail(fromFailure(reply)) : end(resolve, reply)),
-            // What can't be encoded is refused at once; whatever comes later is a time limit that the socket was made with.
-            (cause: unknown) =>
-              entry.fail(
-                leaving
-                  ? cause
-                  : new EventFailure("TIMEOUT", `no answer to "${event}" within the ackTimeout of the socket`, {
-                      cause,
-                    }),
-              ),
-          );
-          queueMicrotask(() => (leaving = false));
+          try {
+            ask((...answer) => {
+              const said = answer.find((part) => part !== null) ?? answer.at(-1);
+              if (isFailure(said)) entry.fail(fromFailure(said));
+              else if (said instanceof Error)
+                entry.fail(new EventFailure("TIMEOUT", `no answer to "${event}" within ackTimeout`, { cause: said }));
+              else end(resolve, said);
+            });
+          } catch (cause) {
+            // What can't be encoded.
+            entry.fail(cause);
+          }
         },
         fail: (failure) => end(reject, failure),
       };
@@ -115,12 +115,12 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
     async call(event, args, options = {}) {
       const { retries = 0, requestId = retries > 0 ? randomId() : undefined } = options;
       const sent = withoutTrailing(args);
-      const ask = (): Promise<unknown> => {
+      const ask: Ask = (answer) => {
         // Directly before the event, which travels under its own name.
-        if (requestId !== undefined) socket.emit(REQUEST, requestId, event);
-        return socket.emitWithAck(event, ...sent);
+        if (requestId) socket.emit(REQUEST, requestId, event);
+        socket.emit(event, ...sent, answer);
       };
-      for (let left = requestId === undefined ? 0 : retries; ; left--) {
+      for (let left = requestId ? retries : 0; ; left--) {
         try {
           return await attempt(event, options, ask);
         } catch (error) {
@@ -130,8 +130,10 @@ export function createCalls(socket: ClientSocket, defaultTimeoutMs: number, logg
     },
     send(event, args, volatile) {
       if (volatile && !socket.connected) return;
-      const emit = async (): Promise<unknown> =>
-        void ((volatile && socket.volatile) || socket).emit(event, ...withoutTrailing(args));
+      const emit: Ask = (answer) => {
+        ((volatile && socket.volatile) || socket).emit(event, ...withoutTrailing(args));
+        answer();
+      };
       attempt(event, {}, emit).catch(
         (error: unknown) => closed || logger.warn(`socket-ingress: "${event}" was not sent`, error),
       );
@@ -156,7 +158,7 @@ export function checkCallOptions({ timeoutMs, retries, requestId }: CallOptions)
     throw misfit("timeoutMs", "a number of milliseconds above 0", timeoutMs);
   if (retries !== undefined && !(retries >= 0)) throw misfit("retries", "a number from 0", retries);
   if (requestId !== undefined && !(requestId.length > 0 && requestId.length <= REQUEST_ID_MAX))
-    throw misfit("requestId", `a string of 1 to ${REQUEST_ID_MAX} characters`, requestId);
+    throw misfit("requestId", `1 to ${REQUEST_ID_MAX} characters`, requestId);
 }
 
 /** Whether this came from here: no answer of the server is known. */
@@ -166,5 +168,5 @@ export function isUnanswered(error: unknown): error is EventFailure {
 
 /** `crypto.randomUUID` exists only on pages that came by HTTPS. */
 function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

@@ -38,8 +38,6 @@ export interface ClientSocket {
   on(event: string, listener: (...args: any[]) => void): unknown;
   /** Removes a listener. */
   off(event?: string, listener?: (...args: any[]) => void): unknown;
-  /** Emits, asking for no answer. */
+  /** Emits; a function as the last argument is called with what the server answers. */
   emit(event: string, ...args: any[]): unknown;
-  /** Emits; resolves with what the acknowledgement received. */
-  emitWithAck(event: string, ...args: any[]): Promise<any>;
 }

@@ -38,7 +38,7 @@ export function createClient<App = Server, Given extends ClientSocket = Socket<a
 export function createClient<App = Server>(socket: ClientSocket, options?: ClientOptions): Client<App>;
 export function createClient<App = Server>(socket: ClientSocket, options: ClientOptions = {}): Client<App> {
   const { timeoutMs = 10_000, logger = console } = options;
-  checkCallOptions({ timeoutMs });
+  checkCallOptions(options);
 
   const attach = (event: string, fn: Listener, emitter: Emitter = socket): (() => void) => {
     emitter.on?.(event, fn);
@@ -108,7 +108,11 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
     attachOurs(REFETCH, refetches.onRefetch),
     attach(AT, (...frame: [unknown, ...unknown[]]) => topics.onFrame(...frame) || malformed(AT, ...frame)),
     attach(GAP, topics.onLostPlace),
-    attach(RECEIVED, (acknowledge: unknown) => typeof acknowledge === "function" && acknowledge()),
+    attach(RECEIVED, (...frame: any[]) => {
+      guarded(logger, RECEIVED, frame.pop());
+      // Without a name it is about the event before it, and nobody listens.
+      hand(frame.shift(), frame);
+    }),
     attach("reconnect_failed", connection.onGiveUp, socket.io ?? {}),
     connection.close,
   ];
@@ -159,7 +163,7 @@ export function createClient<App = Server>(socket: ClientSocket, options: Client
       const last = args.at(-1) as SendOptions | undefined;
       // An event may carry anything: what says more than this is no options.
       const isOptions = typeof last?.volatile === "boolean" && Object.keys(last).length === 1;
-      calls.send(event, isOptions ? args.slice(0, -1) : args, isOptions && last.volatile === true);
+      calls.send(event, isOptions ? args.slice(0, -1) : args, isOptions && last.volatile);
     },
     get status() {
       return connection.status();

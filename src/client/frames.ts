@@ -11,6 +11,7 @@ import {
   REFETCH,
   type Refetch,
 } from "../features/realtime/protocol.js";
+import { areAll, isNumber, isText, isVersion, type Look } from "../wire/shapes.js";
 
 // A listener that throws ends a program in Node, so what comes from the wire is looked at before anybody reads it: the server may
 // be another version, or none of ours.
@@ -24,15 +25,6 @@ export interface Frames {
   [REFETCH]: Refetch;
 }
 
-type Look = (value: unknown) => boolean;
-
-/** Whether this is `[epoch, n]`. */
-export const isVersion = (value: unknown): value is readonly [epoch: string, n: number] =>
-  Array.isArray(value) && isText(value[0]) && isNumber(value[1]);
-
-/** Whether this is a string. */
-export const isText: Look = (value) => typeof value === "string";
-
 /** Whether this is an object that is no list. */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -42,15 +34,7 @@ const perhaps =
   (value) =>
     value === undefined || look(value);
 
-/** Whether this is a list of what `look` takes. */
-export const areAll =
-  (look: Look): Look =>
-  (value) =>
-    Array.isArray(value) && value.every(look);
-
 const isEntry: Look = (value) => isText(value) || (isRecord(value) && isText(value["user"]));
-
-const isNumber: Look = (value) => typeof value === "number";
 
 /** The members that somebody here relies on; `data` and `payload` are the application's, and go on unseen. */
 const shapes: { readonly [Name in keyof Frames]: { readonly [Key in keyof Frames[Name]]?: Look } } = {

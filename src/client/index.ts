@@ -63,3 +63,4 @@ export type { RefetchContext, RefetchOptions } from "./refetches.js";
 export type { ClientLogger } from "./subscribers.js";
 export type { TopicJoin } from "./topic-join.js";
 export type { JoinedTopic, JoinOptions } from "./share.js";
+export { type Failure, isFailure } from "../wire/failure.js";

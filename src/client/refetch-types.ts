@@ -4,7 +4,7 @@ import type { RefetchOptions } from "./refetches.js";
 /** Stands for an action that no refetch can ask, so that the compiler says why. */
 export interface OnePayloadOnly {
   /** What to do instead. */
-  "a refetch asks with one payload; give a function that calls this action": never;
+  "a refetch asks with one payload; give a function that calls it": never;
 }
 
 /** Nothing against what a refetch can ask; {@link OnePayloadOnly} for an action that takes more than that. */

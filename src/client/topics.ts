@@ -8,7 +8,7 @@ import { EventFailure, fromFailure } from "./event-failure.js";
 import { isRecord } from "./frames.js";
 import { misfit } from "./misfit.js";
 import { createPauses, type Pauses } from "./pauses.js";
-import { createPositions, type Position, type PositionEvents } from "./positions.js";
+import { createPositions, type Position, type PositionEvents } from "../wire/positions.js";
 import type { Presence } from "./presence.js";
 import { createShare, type JoinOptions, type Share } from "./share.js";
 import { type ClientLogger, guarded } from "./subscribers.js";

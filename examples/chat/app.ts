@@ -28,7 +28,8 @@ export interface ClientToServer {
 }
 
 export interface ServerToClient {
-  identity(who: { name: string | null }): void;
+  /** Somebody has signed in, in this tab or another: here is a token for them. */
+  identity(who: { name: string; token: string }): void;
   message(message: Message): void;
   typing(who: { room: string; name: string }): void;
   /** A signal: whoever shows the rooms asks for them again. */

@@ -1,5 +1,5 @@
 import { type ControllerHandler, EventError, type EventContext } from "socket-ingress";
-import { RealtimeController, user } from "socket-ingress/realtime";
+import { type Realtime, RealtimeController, user } from "socket-ingress/realtime";
 import { type App, type Draft, draft, type Message, newRoom, type RoomSummary } from "./app.js";
 
 const KEEP = 100;
@@ -10,6 +10,18 @@ export class RoomsController extends RealtimeController<App> {
   readonly name = "rooms";
   private readonly rooms = new Map<string, Message[]>(["lobby", "design", "random"].map((id) => [id, []]));
   private lastId = 0;
+
+  constructor(realtime: Realtime<App>) {
+    super();
+    realtime.topics.define("room:{id}", {
+      join: ({ user: name }, { id }) => {
+        if (name === undefined) throw new EventError("UNAUTHENTICATED", "sign in first");
+        if (!this.rooms.has(id)) throw new EventError("NOT_FOUND", `there is no room "${id}"`);
+      },
+      snapshot: (_context, { id }) => this.rooms.get(id),
+      presence: true,
+    });
+  }
 
   override buildEvents(handler: ControllerHandler<App>): void {
     handler
@@ -23,18 +35,6 @@ export class RoomsController extends RealtimeController<App> {
         queueMax: 1,
         overflow: "dropOldest",
       });
-  }
-
-  override onStart(): void {
-    const undefine = this.realtime.topics.define("room:{id}", {
-      join: ({ user: name }, { id }) => {
-        if (name === undefined) throw new EventError("UNAUTHENTICATED", "sign in first");
-        if (!this.rooms.has(id)) throw new EventError("NOT_FOUND", `there is no room "${id}"`);
-      },
-      snapshot: (_context, { id }) => this.rooms.get(id),
-      presence: true,
-    });
-    this.addCleanup(undefine);
   }
 
   private whoami({ socket }: EventContext<App>) {

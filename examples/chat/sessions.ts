@@ -1,15 +1,24 @@
 /* oxlint-disable oxc/no-async-endpoint-handlers -- Express 5 hands on what a handler rejects with */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Router } from "express";
+import express, {
+  type ErrorRequestHandler,
+  type Request,
+  type RequestHandler,
+  type Response,
+  type Router,
+} from "express";
 import session from "express-session";
 import type { Socket } from "socket.io";
 import { type Realtime, user } from "socket-ingress/realtime";
 import { type App, userName } from "./app.js";
+import { auth, issue } from "./tokens.js";
 
 declare module "express-session" {
   interface SessionData {
     user: string;
+    /** This sign-in, as its tokens name it. */
+    login: string;
   }
 }
 
@@ -42,15 +51,26 @@ const unreadable: ErrorRequestHandler = (_error, _request, response, _next) => {
   response.status(400).json({ message: "this could not be read" });
 };
 
-/** Sign in and out over HTTP, where cookies can be set. All tabs of the browser hear of it, on the sockets they have. */
+/**
+ * Sign in and out over HTTP, where cookies can be set. All tabs of the browser hear of it: after a sign-in each gets a token and goes on
+ * with the socket it has; a sign-out ends these sockets, and the tabs come back as guests.
+ */
 export function signInRoutes(realtime: Realtime<App>): Router {
-  async function becomes(request: Request, name: string | undefined): Promise<void> {
+  async function becomes(request: Request, response: Response, name: string | undefined): Promise<void> {
     const before = request.sessionID;
+    const { login } = request.session;
     await promisify(request.session.regenerate.bind(request.session))(); // a new id at every login
-    if (name !== undefined) request.session.user = name;
+    const next = randomUUID();
+    if (name !== undefined) Object.assign(request.session, { user: name, login: next });
     await promisify(request.session.save.bind(request.session))();
-    await realtime.rotateSession(before, request.sessionID, { user: name ?? null });
-    await realtime.emitSocket("identity", { name: name ?? null }, { sessionId: request.sessionID });
+    await realtime.rotateSession(before, request.sessionID);
+    // Behind the answer: those who are ended come back with the cookie that it sets.
+    if (login !== undefined)
+      response.once("finish", () => void auth.revoke({ session: login }, { message: "you have signed out" }));
+    if (name === undefined) return;
+    // That cookie is still to come, so the tabs could not ask for a token yet.
+    const token = await issue(name, next);
+    await realtime.emitSocket("identity", { name, token }, { sessionId: request.sessionID });
   }
 
   return express
@@ -62,11 +82,11 @@ export function signInRoutes(realtime: Realtime<App>): Router {
       if ((await realtime.count(user(name))).sockets > 0) {
         return void response.status(409).json({ message: `${name} is here already` });
       }
-      await becomes(request, name);
+      await becomes(request, response, name);
       response.json({ name });
     })
     .post("/sign-out", async (request, response) => {
-      await becomes(request, undefined);
+      await becomes(request, response, undefined);
       response.json({ name: null });
     });
 }

@@ -1,5 +1,5 @@
 import { type ControllerHandler, EventError, type EventContext } from "socket-ingress";
-import { type Audience, RealtimeController, socket, user } from "socket-ingress/realtime";
+import { type Audience, type Realtime, RealtimeController, socket, user } from "socket-ingress/realtime";
 import { type App, boardId, type Part, part, type Place, place, type Stroke } from "./app.js";
 
 const BOARDS_MAX = 100;
@@ -10,6 +10,15 @@ export class BoardsController extends RealtimeController<App> {
   readonly name = "boards";
   private readonly boards = new Map<string, Map<string, Stroke>>();
 
+  constructor(realtime: Realtime<App>) {
+    super();
+    realtime.topics.define("board:{id}", {
+      public: true,
+      snapshot: (_context, { id }) => [...(this.boards.get(id)?.values() ?? [])],
+      presence: ({ socket }) => socket.data.painter,
+    });
+  }
+
   override buildEvents(handler: ControllerHandler<App>): void {
     handler
       .on("draw", this.draw, { input: part })
@@ -17,15 +26,6 @@ export class BoardsController extends RealtimeController<App> {
       .on("clear", this.clear, { input: boardId })
       // Of the places that wait while one is being pushed only the latest is of interest.
       .on("cursor", this.cursor, { input: place, concurrency: 1, queueMax: 1, overflow: "dropOldest" });
-  }
-
-  override onStart(): void {
-    const undefine = this.realtime.topics.define("board:{id}", {
-      public: true,
-      snapshot: (_context, { id }) => [...(this.boards.get(id)?.values() ?? [])],
-      presence: ({ socket }) => socket.data.painter,
-    });
-    this.addCleanup(undefine);
   }
 
   private draw(context: EventContext<App>, { board, stroke, at, color, width, points }: Part) {

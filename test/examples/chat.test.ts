@@ -307,6 +307,8 @@ needs("chromium")("the chat, in windows of a browser", () => {
         "Event named __proto__": "UNKNOWN_EVENT",
         "__proto__ in the data": "INVALID_INPUT",
         "Eavesdrop on a user": "FORBIDDEN",
+        "Expired token": "UNAUTHENTICATED",
+        "Stolen token": "UNAUTHENTICATED",
         "Make a handler throw": "INTERNAL",
         "Make a handler hang": "TIMEOUT",
         "Reply in circles": "INTERNAL",
@@ -323,6 +325,8 @@ needs("chromium")("the chat, in windows of a browser", () => {
       await mallory.page.getByRole("button", { name: "Flood of 2,000 events" }).click();
       await say(ada, "still there?");
       await bob.sees("#messages li", "still there?");
+      await mallory.sees("#log li:has-text('Flood')", "RATE_LIMITED");
+      await mallory.sees("#pause", /go on in \d+ s/);
       // Whatever the flood's events were answered, all of them were.
       await mallory.page.waitForFunction(() => {
         const lines = [...document.querySelectorAll("#log li")].filter((line) => line.textContent.includes("Flood"));
@@ -330,12 +334,27 @@ needs("chromium")("the chat, in windows of a browser", () => {
         return counted.reduce((sum, count) => sum + count, 0) === 2_000;
       });
       expect(await mallory.page.locator("#log").textContent()).not.toContain("hunter2");
+      // It has used up what its sender may ask for, and theirs alone.
+      await mallory.page.waitForFunction(() => document.querySelector("#pause")?.textContent === "");
       await say(mallory, "I am still served too");
       await ada.sees("#messages li", "I am still served too");
       expect(stage.running()).toBe(true);
       await mallory.close();
     },
   );
+
+  it("counts down to when one may go on who says too much at once, and keeps what was not said", SLOW, async () => {
+    const ken = await signIn("Ken");
+    for (let n = 1; n <= 9; n++) await say(ken, `as fast as I can, ${n}`);
+    await ken.sees("#pause", /go on in [1-5] s/);
+    await ken.sees("#log li", /Message\s*RATE_LIMITED/);
+    expect(await ken.page.inputValue("#text")).toBe("as fast as I can, 9");
+    await ada.sees("#messages li", "as fast as I can, 8");
+    await ken.page.waitForFunction(() => document.querySelector("#pause")?.textContent === "");
+    await ken.page.click("#composer button");
+    await ada.sees("#messages li", "as fast as I can, 9");
+    await ken.close();
+  });
 
   it("nothing went wrong on the pages", () => {
     expect([...ada.complaints, ...bob.complaints]).toEqual([]);

@@ -87,7 +87,7 @@ export async function openStage(example: string, env: NodeJS.ProcessEnv = {}): P
 }
 
 function serve(example: string, env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, ["--import", "tsx", join("examples", example, "server.ts")], {
+  const child = spawn(process.execPath, ["--import", "tsx", join("examples", example, "main.ts")], {
     cwd: root,
     env: { ...process.env, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { root } from "../repo/source-files.js";
 
 const SLOW = { timeout: 60_000 };
-const withPages = ["chat", "market", "drawing"];
+const withPages = ["home", "chat", "market", "drawing", "posts", "notes"];
 
 interface Run {
   code: unknown;
@@ -36,7 +36,7 @@ async function run(program: string, args: string[], env: NodeJS.ProcessEnv, cwd 
 }
 
 const start = (example: string, env: NodeJS.ProcessEnv): Promise<Run> =>
-  run(process.execPath, ["--import", "tsx", join("examples", example, "server.ts")], env);
+  run(process.execPath, ["--import", "tsx", join("examples", example, "main.ts")], env);
 
 /** What a program that can't start says: one sentence, and nothing before it. */
 function expectSentence({ code, out, err }: Run, sentence: RegExp): void {
@@ -79,10 +79,17 @@ describe("an example that can't start says why, in one sentence", () => {
     );
   });
 
+  it("posts in a file that can't be opened", SLOW, async () => {
+    expectSentence(
+      await start("posts", { PORT: "0", DATABASE: "/no/such/folder/posts.db" }),
+      /^DATABASE "\/no\/such\/folder\/posts\.db" can't be opened: /,
+    );
+  });
+
   it("npm start with the name of no example", SLOW, async () => {
     expectSentence(
       await run("npm", ["start", "chess"], {}),
-      /^there is no example "chess"; there are chat, drawing, hello, market$/,
+      /^there is no example "chess"; there are chat, drawing, hello, home, market, notes, posts$/,
     );
   });
 
@@ -103,20 +110,27 @@ describe("an example that can't start says why, in one sentence", () => {
 });
 
 describe("npm start", () => {
+  it("runs the start page, and says where", SLOW, async () => {
+    const { out, err } = await run("npm", ["start"], { PORT: "0" });
+    expect(out).toMatch(/listening on http:\/\/127\.0\.0\.1:\d+\n/);
+    expect(err).toBe("");
+  });
+
   it(
     "shows who runs at which event, in order and within which limits, what is built in apart, then the address",
     SLOW,
     async () => {
-      const { out, err } = await run("npm", ["start"], { PORT: "0" });
+      const { out, err } = await run("npm", ["start", "--", "chat"], { PORT: "0" });
       const said = out.slice(0, out.indexOf("listening on")).split("\n");
       const [own, builtIn] = [said.slice(0, said.indexOf("  built in")), said.slice(said.indexOf("  built in") + 1)];
-      expect(own).toContain("  message     moderation.review (guard, input), then rooms.post (input)");
-      expect(own).toContain("  hang        faults.neverAnswer (1 s)");
-      expect(own).toContain("  typing      rooms.typing (input, 1 at once per socket, 1 wait, the oldest goes)");
-      expect(own).toContain("  whoami      rooms.whoami");
+      expect(own).toContain("  message    moderation.review (guard, input), then rooms.post (input)");
+      expect(own).toContain("  hang       faults.neverAnswer (1 s)");
+      expect(own).toContain("  typing     rooms.typing (input, 1 at once per socket, 1 wait, the oldest goes)");
+      expect(own).toContain("  whoami     rooms.whoami");
       expect(own.filter((line) => /ingress:|realtime|[{}']/.test(line))).toEqual([]);
-      expect(builtIn[0]).toMatch(/^  realtime: .*ingress:join, ingress:leave/);
-      expect(builtIn.slice(1, 4)).toEqual(["", "  topics", "  room:{id}: asks at join, presence"]);
+      const doors = builtIn.slice(0, builtIn.indexOf(""));
+      expect(new Set(doors.map((line) => line.split(":")[0]))).toEqual(new Set(["  auth", "  limits", "  realtime"]));
+      expect(doors.find((line) => line.startsWith("  realtime"))).toMatch(/ingress:join, ingress:leave/);
       expect(err).toBe("");
     },
   );

@@ -10,6 +10,11 @@ function nested(depth: number): unknown {
   return value;
 }
 
+/** What a thief has: see the server's `tokens.ts`. */
+async function loot(which: "expired" | "stolen"): Promise<unknown> {
+  return ((await (await fetch("loot")).json()) as Record<string, unknown>)[which];
+}
+
 const attacks: Record<string, (send: Send, label: string) => unknown> = {
   "No arguments": (send, label) => send(label, "message"),
   "Wrong types": (send, label) => send(label, "message", { room: ["lobby"], text: 42 }),
@@ -21,6 +26,8 @@ const attacks: Record<string, (send: Send, label: string) => unknown> = {
   "Event named __proto__": (send, label) => send(label, "__proto__", { admin: true }),
   "__proto__ in the data": (send, label) => send(label, "open_room", JSON.parse('{"__proto__":{"name":"polluted"}}')),
   "Eavesdrop on a user": (send, label) => send(label, "ingress:join", "user:ada"),
+  "Expired token": async (send, label) => send(label, "ingress:token", await loot("expired")),
+  "Stolen token": async (send, label) => send(label, "ingress:token", await loot("stolen")),
   "Make a handler throw": (send, label) => send(label, "explode"),
   "Make a handler hang": (send, label) => send(label, "hang"),
   "Reply in circles": (send, label) => send(label, "circle"),

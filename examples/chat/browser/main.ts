@@ -1,7 +1,9 @@
-import { io, type Socket } from "socket.io-client";
+import type { Socket } from "socket.io-client";
+import { keepAuthenticated } from "socket-ingress/auth/client";
 import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Message, RoomSummary, ServerToClient } from "../app.js";
-import { showConnection } from "../../page/connection.js";
+import { connect, showConnection } from "../../page/connection.js";
+import { countDown } from "../../page/countdown.js";
 import { byId, element, onSubmit, showItems } from "../../page/dom.js";
 import { failureDetail, failureText, type Reason } from "../../page/failure-text.js";
 import { firstGraphemes } from "../../page/graphemes.js";
@@ -12,11 +14,7 @@ import { addMessage, showHistory } from "./messages.js";
 import { type Entry, Outbox } from "./outbox.js";
 import { startTyping, stopAllTyping, stopTyping, TYPING_MS } from "./typing.js";
 
-// WebSocket first: the server notices at once when a tab is closed.
-const socket: Socket<ServerToClient, ClientToServer> = io({
-  transports: ["websocket", "polling"],
-  tryAllTransports: true,
-});
+const socket: Socket<ServerToClient, ClientToServer> = connect();
 const client = createClient<App>(socket);
 showConnection(socket);
 
@@ -37,7 +35,10 @@ async function logged<T>(label: string, call: Promise<T>): Promise<T> {
     logReply(label, "OK", JSON.stringify(value) ?? "", performance.now() - started);
     return value;
   } catch (error) {
-    if (error instanceof EventFailure) logReply(label, error.code, failureDetail(error), performance.now() - started);
+    if (error instanceof EventFailure) {
+      logReply(label, error.code, failureDetail(error), performance.now() - started);
+      if (error.code === "RATE_LIMITED") countDown(error.retryAfterMs ?? 0);
+    }
     throw error;
   }
 }
@@ -59,8 +60,9 @@ showAttacks((label, event, ...args) => {
   const started = performance.now();
   // As a client would that knows no types.
   (socket as unknown as Socket).emit(event, ...args, (reply: { error?: Reason & { code: string } } | null) => {
-    const reason = reply?.error ?? { code: "OK", message: JSON.stringify(reply) };
+    const reason: Reason & { code: string } = reply?.error ?? { code: "OK", message: JSON.stringify(reply) };
     logReply(label, reason.code, failureDetail(reason), performance.now() - started);
+    if (reason.code === "RATE_LIMITED") countDown((reason.details as { retryAfterMs: number }).retryAfterMs);
   });
 });
 
@@ -78,6 +80,29 @@ function showIdentity(name: string | null): void {
   leaveRoom();
   if (name === null) byId("name").focus();
   else void enter(room);
+}
+
+let given: string | undefined;
+
+/** Presents a token with each connection, and another before it expires. Without one, the server knows a guest. */
+const kept = keepAuthenticated(client, {
+  async token() {
+    const first = given;
+    given = undefined;
+    if (first !== undefined) return first;
+    const response = await fetch("token", { method: "POST" });
+    return response.status === 200 ? response.text() : undefined; // a guest has none
+  },
+  onEnded: () => {
+    showIdentity(null); // signed out, here or in another tab
+    socket.connect();
+  },
+});
+
+async function signedIn({ name, token }: { name: string; token: string }): Promise<void> {
+  given = token;
+  await kept.refresh();
+  showIdentity(name);
 }
 
 async function post(path: string, body: object): Promise<void> {
@@ -106,9 +131,9 @@ async function askIdentity(): Promise<void> {
 }
 client.onReady(askIdentity);
 client.onReconnect(askIdentity);
-client.on("identity", ({ name }) => showIdentity(name)); // every tab of this browser hears it
-onSubmit("sign-in", () => post("/sign-in", { name: byId<HTMLInputElement>("name").value }));
-onSubmit("sign-out", () => post("/sign-out", {}));
+client.on("identity", signedIn); // every tab of this browser hears it
+onSubmit("sign-in", () => post("sign-in", { name: byId<HTMLInputElement>("name").value }));
+onSubmit("sign-out", () => post("sign-out", {}));
 
 // --- rooms: a signal says that they changed, and the client asks again ------------------------------------------------------
 

@@ -1,8 +1,8 @@
-import { io, type Socket } from "socket.io-client";
+import type { Socket } from "socket.io-client";
 import { createClient, EventFailure, type Member } from "socket-ingress/client";
 import type { App, ClientToServer, Painter, Point, ServerToClient, Stroke } from "../app.js";
 import { HEIGHT, WIDTH } from "../board-size.js";
-import { showConnection } from "../../page/connection.js";
+import { connect, showConnection } from "../../page/connection.js";
 import { byId, element, showItems } from "../../page/dom.js";
 import { failureText } from "../../page/failure-text.js";
 import { Canvas } from "./canvas.js";
@@ -10,10 +10,8 @@ import { Cursors } from "./cursors.js";
 import { Pan } from "./pan.js";
 import { Pen, type Piece } from "./pen.js";
 
-const socket: Socket<ServerToClient, ClientToServer> = io({
+const socket: Socket<ServerToClient, ClientToServer> = connect({
   auth: (give) => give({ token: sessionStorage.getItem("token") }),
-  transports: ["websocket", "polling"], // the server notices at once when a tab is closed
-  tryAllTransports: true,
 });
 const client = createClient<App>(socket);
 const canvas = new Canvas(byId<HTMLCanvasElement>("canvas"));

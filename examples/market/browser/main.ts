@@ -1,16 +1,11 @@
-import { io } from "socket.io-client";
 import { createClient } from "socket-ingress/client";
 import type { App, Offer, Waiting } from "../app.js";
-import { showConnection } from "../../page/connection.js";
+import { connect, showConnection } from "../../page/connection.js";
 import { byId, element, onSubmit, showItems } from "../../page/dom.js";
 import { drawChart } from "./chart.js";
 import { MarketModule, type MarketState } from "./market-module.js";
 
-const socket = io({
-  auth: (give) => give({ token: sessionStorage.getItem("token") }),
-  transports: ["websocket", "polling"], // the server notices at once when a tab is closed
-  tryAllTransports: true,
-});
+const socket = connect({ auth: (give) => give({ token: sessionStorage.getItem("token") }) });
 const client = createClient<App>(socket);
 const market = new MarketModule(client);
 showConnection(socket);

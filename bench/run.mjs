@@ -49,6 +49,12 @@ const all = [
   "features",
   "presence",
   "topics",
+  "notifications",
+  "queue",
+  "changes",
+  "limits",
+  "plain",
+  "collab",
   "chaos",
 ];
 /** It takes long and measures no time: it runs where it is named. */

@@ -38,7 +38,8 @@ export async function start({ events, only, ours = {}, rooms = 0, build }) {
   const rest = namespaces.filter((name) => name !== "/bare" && name !== "/same");
   if (rest.length > 0) {
     const { SocketIngress } = await loadBuild(build);
-    const ingress = new SocketIngress().attach(io);
+    // On by default, it would be on for the bare namespaces of this server, too.
+    const ingress = new SocketIngress({ coalesceWrites: false }).attach(io);
     for (const namespace of rest) subscribe(ingress, { events }, { ...named(ours[namespace]), namespace });
   }
   const coalesceWrites = await loadCoalescing();

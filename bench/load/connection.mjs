@@ -117,14 +117,22 @@ export class Connection {
             this.bad++;
             this.badReply ??= data.toString("utf8", start, end);
           }
-        } else if (kind === 0x32) pushes++;
-        else this.control(data.toString("utf8", start, end));
+        } else if (kind === 0x32) {
+          pushes++;
+          const next = data[start + 2];
+          if (next >= 0x30 && next <= 0x39) this.acknowledge(data.toString("latin1", start + 2, end));
+        } else this.control(data.toString("utf8", start, end));
       }
       at = end;
     }
     if (at < data.length) this.rest = at === 0 ? data : data.subarray(at);
     if (replies > 0) this.onReplies(replies);
     if (pushes > 0) this.onPushes(pushes);
+  }
+
+  /** A push to the main namespace that asks: its id stands before the first bracket. */
+  acknowledge(text) {
+    this.tcp.write(frame(`43${text.slice(0, text.indexOf("["))}[]`));
   }
 
   control(text) {

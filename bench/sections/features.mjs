@@ -86,7 +86,7 @@ export async function run({ load, rounds, windows, log }) {
 export const render = ({ inProcess, endToEnd, refusals = [] }) => `## The price of each feature
 
 One subscriber, one thing asked for at a time, against the same subscriber of ours with nothing asked for, in turns in one process;
-an interceptor makes a promise. Diagnostics are on while somebody subscribes to the tracing channel (which, in that row, the case
+Diagnostics are on while somebody subscribes to the tracing channel (which, in that row, the case
 without pays for as well: a process has one such channel).
 
 ${table(

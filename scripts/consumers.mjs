@@ -22,6 +22,12 @@ const projects = [
   { name: "node16", newest: "typescript-7.0", files: both, options: { module: "node16" } },
   { name: "nodenext", newest: "typescript-7.0", files: both, options: { module: "nodenext" } },
   { name: "bundler", newest: "typescript-7.0", files: esm, options: { module: "esnext", moduleResolution: "bundler" } },
+  {
+    name: "desk",
+    newest: "typescript-7.0",
+    files: ["main", "desk-test", "sign-in-test"].map((name) => `desk/${name}.ts`),
+    options: { module: "nodenext", noEmit: false, rootDir: ".", outDir: "built" },
+  },
   // TypeScript 5 has no such pair.
   { name: "commonjs", newest: "typescript-7.0", files: each, options: { module: "commonjs" }, only: "newest" },
 ];
@@ -29,7 +35,7 @@ const projects = [
 /** A folder with the tarball and everything that the consumers need, and nothing of ours beside. */
 async function install(folder, tarball) {
   const { devDependencies, peerDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const peers = [...Object.keys(peerDependencies), "@types/node"].map((name) => [name, devDependencies[name]]);
+  const peers = [...Object.keys(peerDependencies), "@types/node", "zod"].map((name) => [name, devDependencies[name]]);
   const aliases = Object.entries(compilers).map(([alias, version]) => [alias, `npm:typescript@${version}`]);
   const dependencies = { ...Object.fromEntries([...peers, ...aliases]), ...runners };
   dependencies["socket-ingress"] = `file:${resolve(tarball)}`;
@@ -94,6 +100,7 @@ function runs(folder) {
     [...jest, "**/consumers/ts-jest-test.ts", "--transform", transform],
     [bin("mocha", "bin", "mocha.js"), "consumers/mocha-test.cjs", "consumers/mocha-test.mjs"],
     [...vitest, "consumers/echo.test.mjs"],
+    [bin("socket-ingress", "dist", "cli", "main.js"), "routes", "consumers/manager.mjs"],
   ];
 }
 
@@ -126,6 +133,8 @@ export async function consume(tarball) {
     await install(folder, tarball);
     await cp(join(root, "test", "consumers"), join(folder, "consumers"), { recursive: true });
     await inTurns([...(await prepare(folder)), ...runs(folder)], folder);
+    const desk = ["desk-test", "sign-in-test"].map((name) => join(`desk-${oldest}`, "built", "desk", `${name}.js`));
+    await inTurns([["--test", ...desk]], folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -35,6 +35,18 @@ async function build(): Promise<{ readonly folder: string } & AsyncDisposable> {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
+/** A program that has to be TypeScript, as what runs, without a look at its types. */
+async function transpile(folder: string): Promise<void> {
+  for (const file of (await readdir(folder)).filter((path) => path.endsWith(".ts"))) {
+    const source = await readFile(join(folder, file), "utf8");
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+    await writeFile(
+      join(folder, file.replace(/ts$/, "js")),
+      ts.transpileModule(source, { compilerOptions }).outputText,
+    );
+  }
+}
+
 // Its types, and the runners, need the package as it is published: `scripts/consumers.mjs`, a step of `npm run check`, compiles the same
 // programs under every module resolution with the oldest and the newest TypeScript, and runs them in Jest, ts-jest and mocha.
 it(
@@ -45,9 +57,14 @@ it(
     const cwd = join(built.folder, "test", "consumers");
     // Each of them fails by itself: every door loaded both ways, one server made of both halves, and each form alone.
     for (const program of ["loads.cjs", "imports.mjs", "echo.cjs", "echo.mjs"]) await node([program], cwd);
-    const { exports } = JSON.parse(await readFile(join(built.folder, "package.json"), "utf8")) as {
+    const { exports, bin } = JSON.parse(await readFile(join(built.folder, "package.json"), "utf8")) as {
       exports: Record<string, unknown>;
+      bin: Record<string, string>;
     };
+    const command = join(built.folder, bin["socket-ingress"] ?? "");
+    expect(await readFile(command, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+    const { stdout: table } = await node([command, "routes", "manager.mjs"], cwd);
+    expect(table).toMatch(/^echo +1 {2}echo\.handleEcho +unchecked +manager\.mjs:9$/m);
     // What has `require` first to say, and needs no flag of Node: what Jest takes as it comes.
     for (const [door, forms] of Object.entries(exports)) {
       if (door.endsWith(".json")) continue;
@@ -58,5 +75,17 @@ it(
       );
       expect(stdout.trim(), door).toBe("true");
     }
+  },
+);
+
+it(
+  "a support desk that was written with the README and the guides alone passes its own tests",
+  { timeout: 120_000 },
+  async () => {
+    await using built = await build();
+    const cwd = join(built.folder, "test", "consumers", "desk");
+    await transpile(cwd);
+    const { stdout } = await node(["--test", "--test-reporter=tap", "desk-test.js", "sign-in-test.js"], cwd);
+    expect(stdout).toMatch(/^# pass [1-9]/m);
   },
 );

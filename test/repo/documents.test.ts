@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { errorCodes, isForgotten, passes } from "../../src/wire/codes.js";
 import { codeBlocks } from "./code-blocks.js";
 import { house } from "./house.js";
-import { documents, files, root } from "./source-files.js";
+import { documents, files, json, root } from "./source-files.js";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
@@ -48,6 +48,14 @@ describe("the documents", () => {
 
   it("README.md is a door of at most 200 lines", () => {
     expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
+  });
+
+  it("every guide is linked from README.md, and has its place on the site", () => {
+    const guides = files("docs/guide", /\.md$/).map((path) => `docs/guide/${path}`);
+    const linked = new Set(links(["README.md"]).map(({ to }) => to));
+    expect(guides.filter((path) => !linked.has(path))).toEqual([]);
+    const { projectDocuments } = json<{ projectDocuments: string[] }>("typedoc.json");
+    expect(guides.filter((path) => !projectDocuments.includes(path))).toEqual([]);
   });
 
   it("examples/hello is word for word a program of README.md, of at most 40 lines", () => {
@@ -129,4 +137,18 @@ describe("docs/architecture.md", () => {
     const floors = Object.entries(house).map(([room, { floor }]) => [room, floor] as const);
     expect(Object.fromEntries(said)).toEqual(Object.fromEntries(floors));
   });
+});
+
+it("what the documents show of a client loads nothing of a server's door, which no browser could", () => {
+  const clients = documents().flatMap((document) =>
+    codeBlocks(document)
+      .filter(({ code }) => /from "socket\.io-client"/.test(code) && !/from "(socket\.io|vitest|node:\w+)"/.test(code))
+      .map(({ code, line }) => ({ code, where: `${document}:${line}` })),
+  );
+  const serverDoors = /^import (?!type )[^;]* from "(socket-ingress(?!\/(\w+\/)?client")[\w/-]*)";/gm;
+  const wrong = clients.flatMap(({ code, where }) =>
+    [...code.matchAll(serverDoors)].map(([, door]) => `${where} ${door}`),
+  );
+  expect(clients.length).toBeGreaterThan(5);
+  expect(wrong).toEqual([]);
 });

@@ -16,14 +16,27 @@ const advice = "a door came or went: `npm run doors` writes what follows from th
 /** What a door takes from outside when somebody bundles it. Types leave no trace. */
 const outside: Record<string, { packages: string[]; node: boolean }> = {
   ".": { packages: ["pino"], node: true },
+  "./changes": { packages: ["pino", "socket.io"], node: true },
+  "./changes/client": { packages: [], node: false },
+  "./auth": { packages: ["jose", "pino", "socket.io"], node: true },
+  "./auth/client": { packages: [], node: false },
   "./client": { packages: [], node: false },
+  "./collab": { packages: ["pino", "socket.io", "yjs"], node: true },
+  "./collab/client": { packages: ["y-protocols", "yjs"], node: false },
+  "./notifications": { packages: ["pino", "socket.io"], node: true },
+  "./notifications/client": { packages: [], node: false },
+  "./limits": { packages: ["pino"], node: true },
+  "./plain": { packages: ["pino", "ws"], node: true },
+  "./queue": { packages: ["pino", "socket.io"], node: true },
+  "./queue/client": { packages: [], node: false },
   "./realtime": { packages: ["pino", "socket.io"], node: true },
   "./testing": { packages: ["pino", "socket.io", "socket.io-client"], node: true },
 };
 
-async function bundle(file: string): Promise<{ text: string; meta: Metafile }> {
+async function bundle(...files: string[]): Promise<{ text: string; meta: Metafile }> {
+  const contents = files.map((file) => `export * from "./src/${file}.js";`).join("\n");
   const result = await build({
-    entryPoints: [join(root, "src", `${file}.ts`)],
+    stdin: { contents, resolveDir: root, loader: "ts" },
     bundle: true,
     write: false,
     minify: true,
@@ -103,5 +116,17 @@ describe("what a door brings along", () => {
   it("./client weighs at most 8.5 kB, minified and compressed, beside socket.io-client", async () => {
     const { text } = await bundle("client/index");
     expect(gzipSync(text).byteLength).toBeLessThanOrEqual(8500);
+  });
+
+  it.each([
+    ["changes", 2_500],
+    ["notifications", 2_000],
+    ["collab", 3_700],
+  ])("./%s/client adds at most %i bytes to ./client, minified and compressed", async (feature, bytes) => {
+    const [alone, both] = await Promise.all([
+      bundle("client/index"),
+      bundle("client/index", `features/${feature}/client`),
+    ]);
+    expect(gzipSync(both.text).byteLength - gzipSync(alone.text).byteLength).toBeLessThanOrEqual(bytes);
   });
 });

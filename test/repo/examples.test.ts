@@ -12,7 +12,7 @@ const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
   .map((entry) => entry.name);
 
 const mainOf = (example: string): string | undefined =>
-  ["server.ts", "main.ts"].map((name) => join("examples", example, name)).find((path) => existsSync(join(root, path)));
+  ["main.ts", "server.ts"].map((name) => join("examples", example, name)).find((path) => existsSync(join(root, path)));
 
 /** Starts an example as `npm start` does and waits for the line with its address. */
 async function start(main: string) {

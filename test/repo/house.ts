@@ -53,7 +53,7 @@ export const house: Readonly<Record<string, Room>> = {
       "manager",
     ],
   },
-  // The server's part of a feature: no dispatch, no Socket.IO's insides, no sibling but realtime through its door.
+  // The server's part of a feature: no dispatch, no Socket.IO's insides, no sibling but realtime through its door. `beside` says what one may see more.
   features: {
     floor: 10,
     sees: ["wire", "protocol.ts", "lifecycle", "events", "push", "handler.ts", "service.ts", "controller.ts"],
@@ -66,6 +66,14 @@ export const house: Readonly<Record<string, Room>> = {
   "index.ts": { floor: 12 },
 };
 
+/**
+ * Files that one feature may see beside: `plain` plays the far end of a connection, and says over it what any client of realtime says
+ * (decision 0052).
+ */
+const beside: Readonly<Record<string, readonly string[]>> = {
+  plain: ["socket-io/far-end.ts", "features/realtime/protocol.ts"],
+};
+
 /** Imports that the table does not allow, each with the reason why it stands. */
 export const exceptions: Readonly<Record<string, string>> = {};
 
@@ -74,6 +82,7 @@ export function roomOf(path: string): string {
   const [first = "", feature, ...rest] = path.split("/");
   if (first !== "features") return feature === undefined ? path : first;
   const file = rest.join("/");
+  if (file.startsWith("client/")) return "client.ts"; // its machinery
   return file === "protocol.ts" || file === "client.ts" ? file : "features";
 }
 
@@ -82,6 +91,7 @@ export function maySee(from: string, to: string): boolean {
   const [upper, lower] = [roomOf(from), roomOf(to)];
   if (upper === lower)
     return upper !== "features" || featureOf(from) === featureOf(to) || to === "features/realtime/index.ts";
+  if (beside[featureOf(from) ?? ""]?.includes(to)) return true;
   const room = house[upper];
   if (room === undefined || house[lower] === undefined) return false;
   if (featureOf(from) !== undefined && featureOf(to) !== undefined && featureOf(from) !== featureOf(to)) return false;

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { slow } from "../../vitest.config.js";
 import { files, root } from "./source-files.js";
@@ -17,4 +19,17 @@ it("the quick run leaves out every test that asks for a program", () => {
   expect(asking.length).toBeGreaterThan(5);
   const leftOut = slow.map(expressionOf);
   expect(asking.filter((file) => !leftOut.some((pattern) => pattern.test(file)))).toEqual([]);
+});
+
+it("the quick run of every project leaves them out", { timeout: 60_000 }, async () => {
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [vitest, "list", "--mode", "quick", "--filesOnly", "--json"],
+    { cwd: root },
+  );
+  const run = (JSON.parse(stdout) as { file: string }[]).map(({ file }) => relative(root, file));
+  expect(run.length).toBeGreaterThan(100);
+  const leftOut = slow.filter((glob) => !glob.includes("{")).map(expressionOf);
+  expect(run.filter((file) => leftOut.some((pattern) => pattern.test(file)))).toEqual([]);
 });

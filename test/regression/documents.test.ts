@@ -275,6 +275,22 @@ it("what was done without a connection is sent in parts where it is too large to
   expect(ann.text.toString()).toContain("in a tunnel 99\n");
 });
 
+it("what was typed key by key without a connection arrives whole, where a client has gathered it", async () => {
+  await using stage = await openStage({ maxUpdateBytes: 1_100 });
+  const onRefused = vi.fn();
+  const ann = await stage.tab("ann", undefined, { onRefused }, comesBack);
+  cut(ann);
+  await ann.until(({ status }) => status === "stale");
+  for (let i = 0; i < 1_100; i++) {
+    ann.type(`${i % 10}`, ann.text.length);
+    if (i % 7 === 6) ann.text.delete(i >> 1, 1);
+  }
+  const typed = ann.text.toString();
+  await vi.waitFor(async () => expect(await stage.text()).toBe(typed));
+  expect(ann.text.toString()).toBe(typed);
+  expect(onRefused).not.toHaveBeenCalled();
+});
+
 it("what is written before a document is open is sent in parts, too", async () => {
   await using stage = await openStage({ maxUpdateBytes: 1_000 });
   const { client } = await stage.enter({ user: "ann" });

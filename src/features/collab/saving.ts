@@ -158,7 +158,9 @@ export class Keeper {
       this.#most = Math.max(this.#options.maxBytes, 2 * whole.byteLength);
       this.#adopt(() => true, whole);
     } else if (this.#own.length > LIST_MAX) {
-      this.#own = [this.#options.merge(this.#own)];
+      // The whole document is made in a tenth of the time that merging takes, where it is no larger than what led to it.
+      const whole = this.#options.whole();
+      this.#own = [whole.byteLength <= sizeOf(this.#own) ? whole : this.#options.merge(this.#own)];
       this.#count();
     }
     this.#changed();
@@ -181,8 +183,7 @@ export class Keeper {
   }
 
   #count(): void {
-    const sizes = [...this.#own, ...[...this.#others.values()].flat().map(({ update }) => update)];
-    this.#bytes = sizes.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#bytes = sizeOf([...this.#own, ...[...this.#others.values()].flat().map(({ update }) => update)]);
   }
 
   /** @param all what others have taken, due or not */
@@ -256,4 +257,8 @@ export class Keeper {
   get #orphanedMs(): number {
     return 2 * this.#options.maxUnsavedMs;
   }
+}
+
+function sizeOf(updates: readonly Uint8Array[]): number {
+  return updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

@@ -100,6 +100,9 @@ const UNDER_WAY_MAX = 32;
 /** How long the server may take to say that it has taken a change, and how long a cursor may rest, in milliseconds. */
 const MS = { taken: 10_000, cursor: 40, conflict: 50 };
 
+/** More changes than this are gathered, in pieces of so many bytes at most. */
+const GATHER = { changes: 512, bytes: 1_024 };
+
 /** The bytes of an update of nothing. */
 const NOTHING = 2;
 
@@ -189,8 +192,10 @@ export function openDocument(
   let { sent, taken } = { sent: 0, taken: 0 };
   /** There may be something that the server does not have. */
   let isDirty = doc.store.clients.size > 0;
-  /** What was done here since the server had saved everything, one by one: more than it takes at once goes in parts. */
+  /** What was done here since the server had saved everything, in pieces: more than it takes at once goes in parts. */
   let done = isDirty ? [encodeStateAsUpdate(doc)] : [];
+  /** How many of these were made of small ones. */
+  let gathered = 0;
   let early: Early | undefined;
   let isRefused = false;
   /** Something was refused, and nothing has been taken since. */
@@ -236,7 +241,7 @@ export function openDocument(
   const send = (): void => {
     if (n === undefined || mode !== "write" || !socket.connected) return;
     while (out.length > 0 && sent - taken < UNDER_WAY_MAX) {
-      const update = next();
+      const update = next(out, max);
       // More than the server hears of would end the connection, and the next one, too.
       if (update.byteLength > max) return onRefusal(tooLarge(max));
       const wire = toWire(update);
@@ -246,12 +251,12 @@ export function openDocument(
       timer ??= setTimeout(resync, MS.taken);
     }
   };
-  /** Of what is to be sent, as much as the server takes at once. */
-  const next = (): Uint8Array => {
-    for (let count = out.length; ; count >>= 1) {
-      const update = count === 1 ? (out[0] as Uint8Array) : mergeUpdates(out.slice(0, count)); // one is there
-      if (count > 1 && update.byteLength > max) continue;
-      out = out.slice(count);
+  /** Takes the first of these changes off, as one: as many as are no larger, and one at least. */
+  const next = (changes: Uint8Array[], most: number): Uint8Array => {
+    for (let count = changes.length; ; count >>= 1) {
+      const update = count === 1 ? (changes[0] as Uint8Array) : mergeUpdates(changes.slice(0, count)); // one is there
+      if (count > 1 && update.byteLength > most) continue;
+      changes.splice(0, count);
       return update;
     }
   };
@@ -299,6 +304,7 @@ export function openDocument(
       // What was deleted of others stays so.
       const deletions = done.map((update) => diffUpdate(update, all)).filter(({ byteLength }) => byteLength > NOTHING);
       done = [withoutDeletions(doc, has), ...deletions];
+      gathered = 0;
     }
     ({ n, mode, max } = synced);
     stored = savings[synced.saving] as Saving; // its place in the list
@@ -345,6 +351,7 @@ export function openDocument(
     if (origin === me) return;
     isDirty = true;
     done.push(update);
+    if (done.length > gathered + GATHER.changes) gather();
     opening.changed();
     // What is done meanwhile is told by the states, when both are known.
     if (n === undefined || mode !== "write") return;
@@ -372,7 +379,15 @@ export function openDocument(
     send();
   };
   const forget = (): void => {
-    if (!isDirty && stored === "saved") done = [];
+    if (isDirty || stored !== "saved") return;
+    done = [];
+    gathered = 0;
+  };
+  /** Makes fewer of what was done one by one, none of them larger than the server takes. */
+  const gather = (): void => {
+    const small = done.splice(gathered);
+    while (small.length > 0) done.push(next(small, Math.min(max, GATHER.bytes)));
+    gathered = done.length;
   };
   const onProgress = (): void => {
     isStuck = false;

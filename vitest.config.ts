@@ -58,8 +58,11 @@ export default defineConfig(({ mode }) => ({
     env: { ...(mode === "quick" && { TEST_QUICK: "1" }), ...(mode === "soak" && { TEST_SOAK: "1" }) },
     // A file waits more than it works, so several go at a time where Vitest, with two cores, would run one after the other.
     maxWorkers: Math.max(mode === "quick" ? 4 : 3, availableParallelism() - 1),
-    testTimeout: mode === "soak" ? 300_000 : 10_000,
-    hookTimeout: 10_000,
+    // What is to come is waited for with patience: these end what hangs, and nothing that is slow.
+    setupFiles: ["test/fixtures/patience.ts"],
+    expect: { poll: { timeout: 20_000, interval: 20 } },
+    testTimeout: mode === "soak" ? 300_000 : 40_000,
+    hookTimeout: 40_000,
     restoreMocks: true,
     unstubEnvs: true,
     coverage: {

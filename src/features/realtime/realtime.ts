@@ -39,7 +39,7 @@ import type { NoticeData, PushData, PushEvent, RefetchAction, RefetchPayload } f
 import type { Recipients } from "./groups/recipients.js";
 import { checkRealtimeOptions, type RealtimeOptions } from "./realtime-options.js";
 import { joinPosition, joinRequest, topicName, type At, type JoinRequest } from "./join-request.js";
-import type { Outcome } from "./joins.js";
+import type { Outcome } from "./join-run.js";
 import { audienceFrom, type Target, type TargetOptions } from "../../push/target.js";
 import { Topics } from "./topics.js";
 import { MemoryWaitingRoom } from "./groups/waiting-room.js";

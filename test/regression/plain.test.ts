@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { EventError, type Interceptor } from "socket-ingress";
 import { sse } from "socket-ingress/plain";
@@ -282,4 +283,23 @@ it("the time until an EventSource comes back is whole milliseconds, as nothing e
   });
   await stream.ended;
   expect(stream.retry).toBe(1_001);
+});
+
+describe("streams that are asked for one behind the other on one connection (pipelining)", () => {
+  it("are gone with it, also those that no response has left for, and their places are free", async () => {
+    await using plain = await openPlain({ maxStreams: 30, heartbeatMs: Infinity });
+    const warned: unknown[] = [];
+    const warn = (warning: unknown): void => void warned.push(warning);
+    process.on("warning", warn);
+    const connection = connect(plain.door.served.port, "127.0.0.1");
+    connection.write("GET /events?topic=hall HTTP/1.1\r\nhost: x\r\n\r\n".repeat(30));
+    await plain.sockets(30);
+    expect((await failureOf(`${plain.url}/events`)).status).toBe(503);
+    connection.destroy();
+    await plain.sockets(0);
+    await using back = await plain.stream("?topic=hall");
+    expect(back.status).toBe(200);
+    process.off("warning", warn);
+    expect(warned).toEqual([]);
+  });
 });

@@ -91,12 +91,23 @@ export class EventStream<App extends AppServer> implements MemberClient, Seated 
     if (refused !== undefined) return refuse(this.#request, this.#response, refused);
     this.#response.on("error", () => undefined); // a close follows
     this.#response.once("close", () => this.#gone());
+    this.#watchConnection();
     if (this.#response.destroyed) return this.#gone();
     const admission = await this.#clients.admit(this, this.#member, this.#request, wish);
     if (this.#isOver()) return;
     const no = "refused" in admission ? admission.refused : this.#no;
     if (no !== undefined) this.#refuse(no);
     else this.#begin(wish.topics, admission as Welcome); // nothing was refused
+  }
+
+  /** A response that waits behind another one of its connection (pipelining) is not told when that connection ends. */
+  #watchConnection(): void {
+    const { socket } = this.#request;
+    if (this.#response.socket !== null) return;
+    const gone = (): void => this.#gone();
+    // One for each that waits there, however many these are.
+    socket.setMaxListeners(0).once("close", gone);
+    this.#response.once("close", () => socket.off("close", gone));
   }
 
   tell(message: Message, isMissed: boolean): boolean {

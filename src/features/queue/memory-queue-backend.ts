@@ -1,6 +1,6 @@
 import { readOptions } from "../../events/option-table.js";
 import type { DeadJob } from "./job.js";
-import { MemoryQueue, recordOf, type Retention } from "./memory-queue.js";
+import { copyOf, MemoryQueue, recordOf, type Retention } from "./memory-queue.js";
 import type {
   Added,
   ConsumerEvents,
@@ -66,7 +66,7 @@ export class MemoryQueueBackend implements QueueBackend {
     return rows.map(({ id, data, starts, error, origin }) => ({
       id,
       queue,
-      data: structuredClone(data),
+      data: copyOf(data),
       attempts: starts,
       reason: (error as StoredError).reason, // the dead have one
       origin,

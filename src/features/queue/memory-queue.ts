@@ -82,7 +82,7 @@ export class MemoryQueue {
       return !known;
     });
     if (fresh.length > 0 && this.pending + fresh.length > max) return false;
-    const copies = fresh.map(({ data }) => structuredClone(data));
+    const copies = fresh.map(({ data }) => copyOf(data));
     fresh.forEach((job, i) => this.#insert(job, copies[i]));
     if (fresh.length > 0) this.#wake();
     return true;
@@ -99,7 +99,7 @@ export class MemoryQueue {
       this.#running.add(row);
       const { id, data, origin, starts, takes } = row;
       // Whatever a handler does to it, the next start gets what was enqueued.
-      return { id, data: structuredClone(data), origin, starts: starts - 1, takes };
+      return { id, data: copyOf(data), origin, starts: starts - 1, takes };
     });
   }
 
@@ -303,4 +303,14 @@ function insert(list: Row[], row: Row, isLater: (other: Row) => boolean): void {
     else from = middle + 1;
   }
   list.splice(from, 0, row);
+}
+
+/** A copy of the data of a job; itself where it is nested too deeply for the stack that is left, so that what was taken in can be given out. */
+export function copyOf(data: unknown): unknown {
+  try {
+    return structuredClone(data);
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return data;
+    throw thrown;
+  }
 }

@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MemoryQueueBackend, QueueService } from "socket-ingress/queue";
+import { RawClient } from "../../fixtures/raw-client.js";
 import { open } from "../realtime/door.js";
 import { until } from "./queue-suite.js";
 
@@ -79,6 +80,34 @@ describe("what a queue keeps", () => {
     const queue = new QueueService();
     const subscriber = queue.asSubscriber("exports", { maxBytes: Infinity });
     await expect(subscriber({} as never, deep)).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  });
+
+  it("hands out whatever it has taken in, however deeply that is nested, and what is in its batch", async () => {
+    const done: unknown[] = [];
+    await using door = await open({
+      before: (manager, realtime) => {
+        const queue = new QueueService({ realtime });
+        queue.process("exports", (jobs) => void done.push(...jobs.map(({ id }) => id)), { lingerMs: 0 });
+        manager.registerService(queue);
+        manager.ingress.subscribe("export", queue.asSubscriber("exports"));
+      },
+    });
+    await using client = await RawClient.connect(door.served.url);
+    const answers: unknown[] = [];
+    for (let depth = 500; depth <= 8_000; depth += 500) {
+      const nested = [`${"[".repeat(depth)}${"]".repeat(depth)}`, `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`, "1"];
+      const sent = nested.map((data) => {
+        const id = client.freshId();
+        client.frame(`42${id}["export",${data}]`);
+        return id;
+      });
+      for (const id of sent) answers.push((await client.reply(id))[0]);
+    }
+    const ids = answers.filter((answer) => typeof answer === "string");
+    for (const answer of answers)
+      if (!ids.includes(answer as string)) expect(answer).toMatchObject({ error: { code: "INVALID_INPUT" } });
+    await vi.waitFor(() => expect(new Set(done)).toEqual(new Set(ids)), { timeout: 5_000 });
+    expect(door.log.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([]);
   });
 
   it("takes no longer id from a client than 256 characters", async () => {

@@ -57,6 +57,7 @@ export class Requests {
     this.#ids.delete(ack);
     this.#paired--;
     const caller = new Context(entry, socket, given, shape, ack);
+    if (!traffic.mayAwait(caller)) return true;
     const run = (id: string): Promise<unknown> =>
       new Promise<unknown>((resolve) => {
         const context = new Context(entry, socket, given, shape, resolve);
@@ -71,10 +72,12 @@ export class Requests {
       }
       return repeats({ socket, event: entry.event, args: caller.args, requestId }, async () => run(requestId));
     };
-    reply().then(
-      (value) => (isFailure(value) ? caller.refuse(value) : caller.send(value)),
-      (thrown: unknown) => caller.refuse(toFailure(thrown)),
-    );
+    void reply()
+      .then(
+        (value) => (isFailure(value) ? caller.refuse(value) : caller.send(value)),
+        (thrown: unknown) => caller.refuse(toFailure(thrown)),
+      )
+      .then(() => traffic.flowOf(socket).callerWent());
     return true;
   }
 }

@@ -68,3 +68,22 @@ describe("a call that was not run", () => {
     expect(runs).toBe(2);
   });
 });
+
+describe("a call that is repeated while it runs", () => {
+  it("waits with as many others of its connection as may run and wait, and more are OVERLOADED", async () => {
+    await using door = await open({ ingress: { maxInFlight: 2, maxPending: 3 } });
+    const go = deferred();
+    door.ingress.subscribe("pay", () => go.promise.then(() => "paid"));
+    const client = await door.enter({ user: "ada" });
+    const other = await door.enter({ user: "ada" });
+    const calls = Array.from({ length: 5 }, () => client.call("r1", "pay"));
+    for (let i = 0; i < 5; i++) expect(codeOf(await client.call("r1", "pay"))).toBe("OVERLOADED");
+    expect(codeOf(await client.call("r2", "pay"))).toBe("OVERLOADED");
+    const fromElsewhere = other.call("r1", "pay");
+    await client.caughtUp();
+    go.resolve();
+    expect(await Promise.all([...calls, fromElsewhere])).toEqual(Array.from({ length: 6 }, () => "paid"));
+    expect(await client.call("r1", "pay")).toBe("paid");
+    expect(door.ingress.counters.overloaded).toBe(6);
+  });
+});

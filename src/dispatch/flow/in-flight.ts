@@ -75,6 +75,7 @@ export class Flow {
   /** Told when events start to wait, and when none does any more. */
   readonly #onSaturation: (flow: Flow, saturated: boolean) => void;
   #running = 0;
+  #callers = 0;
   // Every connection has a flow, and few ever wait: each of these is made when it is first needed.
   #kept: Set<Fifo<Waiting>> | undefined = undefined;
   #parked: Set<Context> | undefined = undefined;
@@ -107,6 +108,18 @@ export class Flow {
     let pending = this.waiting + (this.#parked?.size ?? 0);
     for (const queue of this.#kept ?? []) pending += queue.length;
     return pending >= this.#limits.maxPending;
+  }
+
+  /** One more caller waits for the answer of its request id, which may be an earlier event's. False if as many do as events may run and wait. */
+  callerCame(): boolean {
+    if (this.#callers >= this.#limits.maxInFlight + this.#limits.maxPending) return false;
+    this.#callers++;
+    return true;
+  }
+
+  /** A caller has its answer. */
+  callerWent(): void {
+    this.#callers--;
   }
 
   /** Whether the next event has to wait. */

@@ -97,6 +97,13 @@ export class Traffic {
     else this.flowOf(socket).wait(event);
   }
 
+  /** Whether a caller may wait for the answer of its request id, until {@link Flow.callerWent}; if not, it is answered. */
+  mayAwait(caller: Context): boolean {
+    if (this.flowOf(caller.socket).callerCame()) return true;
+    this.#overloaded(caller);
+    return false;
+  }
+
   /** Ask about an event with nothing before it: mostly that is all, and nothing has to be made that could wait. */
   #askFirst(entry: EventEntry, context: Context): void {
     const verdict = this.#options.before.ask(context);

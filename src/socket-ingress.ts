@@ -437,7 +437,10 @@ export class SocketIngress<App extends AppServer = Server> implements Subscribin
     });
     await Promise.race([underWay.whenIdle(), deadline]);
     clearTimeout(timer);
-    return { cut: [...waiting, ...underWay.cut()] };
+    const cut = [...waiting, ...underWay.cut()];
+    // The answer of a run reaches those who share it, under a request id, by promises: a tick comes behind all of these.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    return { cut };
   }
 
   #subscribe(

@@ -86,4 +86,29 @@ describe("a call that is repeated while it runs", () => {
     expect(await client.call("r1", "pay")).toBe("paid");
     expect(door.ingress.counters.overloaded).toBe(6);
   });
+
+  it("has its answer before a shutdown that lets its run end closes the connection", async () => {
+    await using door = await open();
+    const go = deferred();
+    door.ingress.subscribe("pay", () => go.promise.then(() => "paid"));
+    const client = await door.enter({ user: "ada" });
+    const calls = [client.call("r1", "pay"), client.call("r1", "pay")];
+    await client.caughtUp();
+    const down = door.manager.shutdown({ graceMs: 5_000 });
+    expect(codeOf(await client.call("r2", "pay"))).toBe("SHUTTING_DOWN");
+    go.resolve();
+    expect(await Promise.all(calls)).toEqual(["paid", "paid"]);
+    expect((await down).cut).toEqual([]);
+  });
+
+  it("hears SHUTTING_DOWN before a shutdown that cuts its run closes the connection", async () => {
+    await using door = await open();
+    door.ingress.subscribe("pay", () => new Promise(() => undefined));
+    const client = await door.enter({ user: "ada" });
+    const calls = [client.call("r1", "pay"), client.call("r1", "pay")];
+    await client.caughtUp();
+    const down = door.manager.shutdown({ graceMs: 10 });
+    for (const answer of await Promise.all(calls)) expect(codeOf(answer)).toBe("SHUTTING_DOWN");
+    expect((await down).cut).toHaveLength(1);
+  });
 });

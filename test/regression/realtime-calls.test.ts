@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
 import { codeOf } from "../fixtures/ingress.js";
+import { RawClient } from "../fixtures/raw-client.js";
 import { deferred, open } from "../features/realtime/door.js";
 
 describe("a call that was not run", () => {
@@ -111,4 +112,14 @@ describe("a call that is repeated while it runs", () => {
     for (const answer of await Promise.all(calls)) expect(codeOf(answer)).toBe("SHUTTING_DOWN");
     expect((await down).cut).toHaveLength(1);
   });
+});
+
+it("a call under a request id whose arguments are nested too deeply to be compared is INVALID_INPUT", async () => {
+  await using door = await open();
+  door.ingress.subscribe("say", () => "said");
+  await using client = await RawClient.connect(door.served.url);
+  client.emit(["ingress:request", "r1", "say"]);
+  client.frame(`421["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`);
+  expect(codeOf((await client.reply(1))[0])).toBe("INVALID_INPUT");
+  expect(await client.call(["say", 1])).toEqual(["said"]);
 });

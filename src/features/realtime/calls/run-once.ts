@@ -221,11 +221,16 @@ function hasBinary(value: unknown, depth: number): boolean {
 }
 
 function digestOf(event: string, args: readonly unknown[]): string {
-  // What JSON can't hold (a BigInt of a custom parser) stands as what it says of itself.
-  const text = JSON.stringify([event, args], (_key, value: unknown) =>
-    typeof value === "bigint" ? `${value}n` : value,
-  );
-  return createHash("sha256").update(text).digest("base64");
+  return createHash("sha256").update(asText(event, args)).digest("base64");
+}
+
+function asText(event: string, args: readonly unknown[]): string {
+  try {
+    // What JSON can't hold (a BigInt of a custom parser) stands as what it says of itself.
+    return JSON.stringify([event, args], (_key, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+  } catch {
+    throw withoutStack("INVALID_INPUT", "what is nested as deeply as this can't be called under a request id");
+  }
 }
 
 function usedForOther(): EventError {

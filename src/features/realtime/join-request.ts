@@ -82,6 +82,8 @@ function asJson(input: unknown): string {
 function readName(value: unknown, maxLength: number): string {
   if (typeof value !== "string" || value === "") throw new Misfit("expected a non-empty string");
   if (value.length > maxLength) throw new Misfit(`expected at most ${maxLength} characters`);
+  // No database keeps these, and two names that differ in them alone would be one there.
+  if (/\0|\p{Surrogate}/u.test(value)) throw new Misfit("expected no U+0000 and no half of a surrogate pair");
   return value;
 }
 

@@ -146,6 +146,19 @@ describe("joining a topic", () => {
     expect(await client.join("t:4")).toEqual({});
   });
 
+  it("is text that every store can keep", async () => {
+    const asked: string[] = [];
+    await using door = await open();
+    door.realtime.topics.define("t:{id}", { join: (_context, { id }) => asked.push(id) > 0 });
+    const client = await door.enter();
+    for (const topic of ["t:\0", "t:a\ud800", "t:\udfffa"]) {
+      for (const answer of [await client.join(topic), await client.join({ topic }), await client.leave(topic)])
+        expect(code(answer)).toBe("INVALID_INPUT");
+    }
+    expect(await client.join("t:\u{1f600}")).toEqual({});
+    expect(asked).toEqual(["\u{1f600}"]);
+  });
+
   it("many at once does not get around the limit", async () => {
     const go = deferred();
     await using door = await open({ topicsPerSocket: 3 });

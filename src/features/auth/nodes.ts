@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Server } from "socket.io";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Handler } from "../../handler.js";
@@ -57,12 +58,13 @@ export class Nodes<App extends AppServer = Server> {
     }
   }
 
-  /** Says whose a socket is now, so that policies are asked again: a guest has signed in, or a user has another session. */
+  /** Says whose a socket is now, so that policies are asked again: a guest has signed in, or a user has another session, or other roles. */
   async identify(socket: AppSocket<App>, before: Claims | undefined, now: Claims | undefined): Promise<void> {
     const realtime = this.#realtime();
     if (realtime === undefined || now === undefined) return;
     if (before?.session !== now.session) await realtime.setSession(socket, now.session);
     if (before?.user !== now.user) await realtime.setUser(socket, now.user);
+    else if (before.session === now.session && !saysTheSame(before, now)) await realtime.review(socket);
   }
 
   #realtime(): Realtime<App> | undefined {
@@ -70,4 +72,15 @@ export class Nodes<App extends AppServer = Server> {
     const realtime = this.#handler.resolve<Realtime<App>>(Realtime);
     return realtime?.namespace === this.#handler.namespace ? realtime : undefined;
   }
+}
+
+/** Whether a policy that reads the claims of one user has the same to go by. */
+function saysTheSame(before: Claims, now: Claims): boolean {
+  return isDeepStrictEqual(whatIsSaid(before), whatIsSaid(now));
+}
+
+/** All but how long it counts, and what the token is called. */
+function whatIsSaid({ roles, permissions, token }: Claims): unknown {
+  const { iat: _iat, exp: _exp, nbf: _nbf, jti: _jti, ...said } = token;
+  return [roles, permissions, said];
 }

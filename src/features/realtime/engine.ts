@@ -275,6 +275,13 @@ export class Engine<App extends AppServer = Server> {
     return reachOf([here, ...answers], complete);
   }
 
+  /** The same for one socket of this node. */
+  async reviewSocket(socket: AppSocket<App>): Promise<Reach> {
+    const { connected } = socket;
+    if (connected) await this.#review(socket);
+    return reachOf(connected ? [1] : [], true);
+  }
+
   /** Moves every socket of one browser session to another, or to none, on all nodes; with `user`, to that user or to none. */
   async rotate(from: string, to: string | undefined, user: readonly (string | undefined)[]): Promise<Reach> {
     const message: Rotate = { kind: "rotate", from, to: to ?? null, user: user.map((id) => id ?? null) };

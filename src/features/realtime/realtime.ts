@@ -464,14 +464,20 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   /**
-   * Asks the policies of all topics that a user is in again, on all nodes: call it when what they go by has changed, a role for instance.
-   * What they refuse now is taken away, and what they grant now holds, before this resolves; clients stay where they are.
+   * Asks the policies of all topics that a user is in again, on all nodes, or those of one socket of this node: call it when what they go
+   * by has changed, a role for instance. What they refuse now is taken away, and what they grant now holds, before this resolves; clients
+   * stay where they are.
    *
+   * @param who the id of a user, or a socket
    * @returns how many sockets were asked about; `complete: false` means that a node did not answer, and it should be done again
    */
-  review(user: string): Promise<Reach> {
-    const id = readId("user", user);
-    if (id === undefined) throw new TypeError("review: expected the id of a user");
+  review(who: string | AppSocket<App>): Promise<Reach> {
+    if (typeof who === "object" && who !== null) {
+      checkSocket("review", who);
+      return this.#required("review").reviewSocket(who);
+    }
+    const id = readId("user", who);
+    if (id === undefined) throw new TypeError("review: expected the id of a user, or a socket");
     return this.#required("review").review(id);
   }
 

@@ -1,4 +1,7 @@
+import { Changes, type Model } from "socket-ingress/changes";
 import { describe, expect, it } from "vitest";
+import { Realtime } from "socket-ingress/realtime";
+import type { Socket } from "socket.io";
 import { deferred } from "../../fixtures/deferred.js";
 import { ended, lives, open, tokenOf, whyOf } from "./gate.js";
 
@@ -68,6 +71,48 @@ describe("another token on the same connection", { timeout: 30_000 }, () => {
     expect(gate.realtime.identify(gate.served.serverSide(client))).toEqual({ user: "ann", session: "s2" });
     expect(await gate.auth.revoke({ session: "s1" })).toMatchObject({ sockets: 0 });
     expect(await gate.auth.revoke({ session: "s2" })).toMatchObject({ sockets: 1 });
+  });
+
+  it("with fewer roles has the policies and variants of its topics asked again before it is answered", async () => {
+    let posts!: Model<{ id: number; secret: string }>;
+    await using gate = await open({
+      before: (manager, auth) => {
+        const realtime = manager.resolve(Realtime) as Realtime;
+        const isAdmin = ({ socket }: { socket: Socket }): boolean =>
+          auth.claimsOf(socket)?.roles.includes("admin") === true;
+        realtime.topics.define("staff", { join: isAdmin });
+        const changes = new Changes({ realtime, variant: (context) => (isAdmin(context) ? "admin" : "user") });
+        posts = changes.define("post", { id: ({ id }) => id, fields: { admin: "*", user: ["id"] } });
+        manager.registerHandler(changes);
+      },
+    });
+    const client = await gate.enter(await tokenOf("ann", { roles: ["admin"] }));
+    const socket = gate.served.serverSide(client);
+    for (const topic of ["staff", "post"]) await client.emitWithAck("ingress:join", topic);
+    const told: unknown[] = [];
+    client.on("change", ({ payload }: { payload: unknown }) => told.push(payload));
+    posts.created({ id: 1, secret: "for admins" });
+    await client.emitWithAck("ingress:token", await tokenOf("ann", { roles: [] }));
+    posts.created({ id: 2, secret: "for admins" });
+    await client.emitWithAck("sync");
+    expect(told).toEqual([{ id: 1, secret: "for admins" }, { id: 2 }]);
+    expect(gate.realtime.topicsOf(socket)).toEqual(["post"]);
+  });
+
+  it("that says the same, but for how long it counts, has nobody asked again", async () => {
+    const asked: unknown[] = [];
+    await using gate = await open({
+      before: (manager) => {
+        const realtime = manager.resolve(Realtime) as Realtime;
+        realtime.topics.define("room", { join: ({ user }) => asked.push(user) > 0 });
+      },
+    });
+    const client = await gate.enter(await tokenOf("ann", { roles: ["a"], jti: "1" }));
+    await client.emitWithAck("ingress:join", "room");
+    await client.emitWithAck("ingress:token", await tokenOf("ann", { roles: ["a"], jti: "2" }));
+    expect(asked).toEqual(["ann"]);
+    await client.emitWithAck("ingress:token", await tokenOf("ann", { roles: ["a"], plan: "pro" }));
+    expect(asked).toEqual(["ann", "ann"]);
   });
 
   it("is looked at one after the other, and a flood of them is refused", async () => {

@@ -147,6 +147,8 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   readonly #messages = new AllClusterMessages(() => this.#engine?.cluster);
   #engine: Engine<App> | undefined;
   #countsDropped = false;
+  /** It was asked for before it was there, and said so. */
+  #missed = false;
   #started: Promise<void> | undefined;
   /** What signals have named. */
   readonly #actions = new Set<string>();
@@ -671,7 +673,16 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   #identityOf(socket: object): Identity {
-    return this.#engine?.identities.of(socket) ?? NOBODY;
+    const engine = this.#engine;
+    if (engine !== undefined) return engine.identities.of(socket);
+    // Once: what counts or refuses by user would go on without, in silence. After a teardown nobody has forgotten it.
+    if (this.#started === undefined && !this.#missed) {
+      this.#missed = true;
+      this.log.warn(
+        "whose a socket is was asked of a realtime door that is not set up: every socket is nobody's; register it with the manager",
+      );
+    }
+    return NOBODY;
   }
 
   #push(audience: Audience, event: string, payload: readonly unknown[], options?: PushOptions): Promise<Reach | void> {

@@ -1,3 +1,5 @@
+import { describeValue, isObject } from "../wire/values.js";
+
 /** The option of a store that says what the names of its tables and indexes begin with, in the database of an application. */
 export const tablePrefix: {
   readonly fallback: string;
@@ -9,6 +11,16 @@ export const tablePrefix: {
   // PostgreSQL cuts names after 63 characters, and ours come behind it.
   fits: (value) => typeof value === "string" && /^([A-Za-z_][A-Za-z0-9_]{0,29})?$/.test(value),
 };
+
+/**
+ * Looks at what a store was given for a database, before its first statement does.
+ *
+ * @throws TypeError unless it is an instance of Kysely
+ */
+export function checkKysely(store: string, db: unknown): void {
+  if (isObject(db) && typeof (db as { withoutPlugins?: unknown }).withoutPlugins === "function") return;
+  throw new TypeError(`${store}: expected an instance of Kysely, got ${describeValue(db)}`);
+}
 
 /** More than a migration of ours makes tables and indexes. */
 const MOST_TRIES = 10;

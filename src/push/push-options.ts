@@ -1,4 +1,5 @@
 import { describeValue, isObject, longestTimerMs } from "../wire/values.js";
+import { checkNames } from "../wire/option-names.js";
 import type { Reach } from "./cluster.js";
 
 /** How something is pushed. */
@@ -64,6 +65,8 @@ export const pushOptionNames: readonly string[] = [
  * @throws TypeError naming the option, what was expected and what was given
  */
 export function checkPushOptions(event: string, options: PushOptions): void {
+  if (!isObject(options))
+    throw new TypeError(`push "${event}": options must be an object, got ${describeValue(options)}`);
   for (const name in options) {
     if (pushOptionNames.includes(name)) continue;
     throw new TypeError(`push "${event}": there is no option "${name}"; there are ${pushOptionNames.join(", ")}`);
@@ -75,6 +78,7 @@ export function checkPushOptions(event: string, options: PushOptions): void {
   if (receipts !== undefined) {
     if (!isObject(receipts))
       throw new TypeError(`push "${event}": receipts must be { timeoutMs }, got ${describeValue(receipts)}`);
+    checkNames(`push "${event}": receipts`, receipts, ["timeoutMs"]);
     const timeoutMs = receiptsTimeoutMs(receipts);
     if (typeof timeoutMs !== "number" || !(timeoutMs > 0 && timeoutMs <= longestTimerMs))
       throw new TypeError(

@@ -176,11 +176,14 @@ export class Changes<App extends AppServer = Server> extends Handler<App> {
    * It has to end when the transaction of the database has: wrap that whole.
    *
    * @returns what `fn` returned; it rejects with what `fn` threw
+   * @throws TypeError at once if it is no function
    *
    * @example
    * await changes.transaction(() => db.transaction().execute(async (trx) => { ... }));
    */
   transaction<T>(fn: () => T | PromiseLike<T>): Promise<Awaited<T>> {
+    if (typeof fn !== "function")
+      throw new TypeError(`${this.name}: transaction expects a function, got ${describeValue(fn)}`);
     return this.#transactions.run(fn);
   }
 

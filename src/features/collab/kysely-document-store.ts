@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Kysely, Migration } from "kysely";
 import { readOptions } from "../../events/option-table.js";
-import { makeTables, tablePrefix } from "../../lifecycle/own-tables.js";
+import { checkKysely, makeTables, tablePrefix } from "../../lifecycle/own-tables.js";
 import type { DocumentStore, StoredDocument } from "./document-store.js";
 
 /** Where a {@link KyselyDocumentStore} has its table. */
@@ -42,10 +42,11 @@ export class KyselyDocumentStore implements DocumentStore {
   /**
    * Made with the application's instance, which stays the application's to close. Its plugins are left aside.
    *
-   * @throws TypeError naming the option that does not fit
+   * @throws TypeError if it is no instance of Kysely, or naming the option that does not fit
    */
   // Kysely's own types are invariant in the tables, so that only `any` takes every application's instance.
   constructor(db: Kysely<any>, given: KyselyDocumentStoreOptions = {}) {
+    checkKysely("KyselyDocumentStore", db);
     const { prefix } = readOptions("KyselyDocumentStore", { prefix: tablePrefix }, given);
     this.#db = db.withoutPlugins() as Kysely<DocumentTables>;
     this.#rows = `${prefix}document_update` as "document_update"; // a name is all that differs

@@ -1,6 +1,6 @@
 import type { Insertable, Kysely, Migration, Selectable, Transaction } from "kysely";
 import { readOptions } from "../../events/option-table.js";
-import { makeTables, tablePrefix } from "../../lifecycle/own-tables.js";
+import { checkKysely, makeTables, tablePrefix } from "../../lifecycle/own-tables.js";
 import type {
   Kept,
   KeptBefore,
@@ -59,10 +59,11 @@ export class KyselyNotificationStore implements NotificationStore {
   /**
    * Made with the application's instance, which stays the application's to close. Its plugins are left aside.
    *
-   * @throws TypeError naming the option that does not fit
+   * @throws TypeError if it is no instance of Kysely, or naming the option that does not fit
    */
   // Kysely's own types are invariant in the tables, so that only `any` takes every application's instance.
   constructor(db: Kysely<any>, options: KyselyNotificationStoreOptions = {}) {
+    checkKysely("KyselyNotificationStore", db);
     const { prefix } = readOptions("KyselyNotificationStore", { prefix: tablePrefix }, options);
     this.#db = db.withoutPlugins() as Tables;
     const { rows, users } = tableNames(prefix);

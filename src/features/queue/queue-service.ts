@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { serialize } from "node:v8";
 import type { Server } from "socket.io";
 import { withoutStack } from "../../wire/event-error.js";
+import { asRecord, checkNames } from "../../wire/option-names.js";
 import { describeValue, longestTimerMs, printable, reasonOf } from "../../wire/values.js";
 import type { EventContext } from "../../events/event-context.js";
 import { asPart, type Belongings, declares, has, type Part } from "../../events/managed.js";
@@ -330,17 +331,20 @@ export class QueueService<App extends AppServer = Server> extends Service {
     method: string,
     queue: string,
     data: unknown,
-    { from, ...options }: EnqueueOptions<App>,
+    given: EnqueueOptions<App>,
   ): Promise<{ ids: string[]; full: { size: number; max: number } | undefined }> {
     const name = queueName(method, queue);
-    const { id, delayMs, priority } = readOptions(`${method}("${name}")`, enqueueOptions, options);
-    const origin = this.#originOf(`${method}("${name}")`, from);
+    const subject = `${method}("${name}")`;
+    checkNames(subject, asRecord(subject, given), [...Object.keys(enqueueOptions), "from"]);
+    const { from, ...options } = given;
+    const { id, delayMs, priority } = readOptions(subject, enqueueOptions, options);
+    const origin = this.#originOf(subject, from);
     if (this.#isDown) throw withoutStack("SHUTTING_DOWN", "this server is going away");
     const list: readonly unknown[] = Array.isArray(data) ? data : [data];
     const jobs = list.map((one, i): NewJob => {
       // JSON would make nothing of it, in silence.
       if (typeof one === "function" || typeof one === "symbol")
-        throw new TypeError(`${method}("${name}"): expected data, got ${describeValue(one)}`);
+        throw new TypeError(`${subject}: expected data, got ${describeValue(one)}`);
       const own = id === undefined ? randomUUID() : i === 0 ? id : `${id}.${i}`;
       return { id: own, isNamed: id !== undefined, data: one, origin, delayMs, priority };
     });

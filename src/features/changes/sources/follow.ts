@@ -1,3 +1,4 @@
+import { asRecord, checkNames } from "../../../wire/option-names.js";
 import { andThen, type Awaitable, describeValue, isObject } from "../../../wire/values.js";
 import type { Model } from "../model.js";
 import { isId } from "../model-engine.js";
@@ -35,8 +36,10 @@ const writes: Readonly<Record<string, "create" | "update" | "remove">> = {
 export function follow<Row, Repository extends object>(
   model: Model<Row>,
   repository: Repository,
-  { loadOld }: SourceOptions<Row> = {},
+  options: SourceOptions<Row> = {},
 ): Repository {
+  checkNames("follow", asRecord("follow", options), ["loadOld"]);
+  const { loadOld } = options;
   if (!isObject(repository) || !Object.keys(writes).some((name) => typeof methodOf(repository, name) === "function"))
     throw new TypeError(
       `follow: expected a repository with create, update, remove or delete, got ${describeValue(repository)}`,

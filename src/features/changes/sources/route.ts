@@ -1,5 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { type Happening, type RecordHappening, toOne } from "../happening.js";
+import { asRecord, checkNames } from "../../../wire/option-names.js";
+import { describeValue } from "../../../wire/values.js";
 import type { Model } from "../model.js";
 import type { ChangeMethod, RecordId } from "../protocol.js";
 import { type Before, Source, type SourceOptions } from "./source.js";
@@ -50,7 +52,11 @@ export class Route {
   readonly #param: string;
 
   /** @throws TypeError as a {@link Source} does */
-  constructor(what: string, model: Model<unknown>, { loadOld, param = "id" }: RouteOptions = {}) {
+  constructor(what: string, model: Model<unknown>, options: RouteOptions = {}) {
+    checkNames(what, asRecord(what, options), ["loadOld", "param"]);
+    const { loadOld, param = "id" } = options;
+    if (typeof param !== "string" || param === "")
+      throw new TypeError(`${what}: param must be a non-empty string, got ${describeValue(param)}`);
     this.#source = new Source(what, model, loadOld);
     this.#methods = new Set(this.#source.engine.definition.methods);
     this.#param = param;

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { deferred, open, record, type As } from "../features/realtime/door.js";
+import { Realtime } from "socket-ingress/realtime";
+import { type As, type Client, deferred, type Door, open, record } from "../features/realtime/door.js";
 
 it("who leaves is gone, also when an interceptor keeps the door from being told", async () => {
   await using door = await open({
@@ -95,5 +96,48 @@ describe("while it is found out whose a connection is", () => {
     expect(door.realtime.identify(serverSide!)).toEqual({ user: undefined, session: "new" });
     await door.realtime.setUser(serverSide!, "grace");
     expect(door.realtime.identify(serverSide!)).toEqual({ user: "grace", session: "new" });
+  });
+});
+
+describe("a connection that was logged in or out before its door was torn down", () => {
+  const who = (door: Door, { socket }: Client) => door.realtime.identify(door.served.serverSide(socket));
+
+  it("is whose it was last when the door is set up again: a logout and a rotation hold", async () => {
+    await using door = await open();
+    door.realtime.topics.define("private", { join: ({ user }) => user === "ann" });
+    const [ann, bob, cy] = [
+      await door.enter({ user: "ann", session: "s1" }),
+      await door.enter({ user: "bob", session: "s2" }),
+      await door.enter({ user: "cy", session: "s3" }),
+    ];
+    await door.realtime.setUser(door.served.serverSide(ann.socket), undefined);
+    await door.realtime.rotateSession("s2", "s4", { user: "dee" });
+    for (let life = 0; life < 2; life++) {
+      await door.realtime.teardown();
+      await door.realtime.setup();
+      expect([who(door, ann), who(door, bob), who(door, cy)]).toEqual([
+        { user: undefined, session: "s1" },
+        { user: "dee", session: "s4" },
+        { user: "cy", session: "s3" },
+      ]);
+      expect(await ann.join("private")).toMatchObject({ error: { code: "FORBIDDEN" } });
+      const reach = (user: string) => door.realtime.emitSocket("news", 1, { user }, { count: true });
+      expect([await reach("ann"), await reach("bob"), await reach("dee")]).toMatchObject([
+        { sockets: 0 },
+        { sockets: 0 },
+        { sockets: 1 },
+      ]);
+    }
+  });
+
+  it("is so for another door of the namespace, and for one that takes its time to find out whose it is", async () => {
+    await using door = await open();
+    const ann = await door.enter({ user: "ann" });
+    await door.realtime.setUser(door.served.serverSide(ann.socket), undefined);
+    await door.realtime.teardown();
+    const next = new Realtime({ user: async () => "ann" });
+    await next.setup(door.served.io);
+    expect(next.identify(door.served.serverSide(ann.socket)).user).toBeUndefined();
+    await next.teardown();
   });
 });

@@ -30,6 +30,9 @@ type Change = (found: Identity) => Identity;
 /** Whose a socket is that nothing is known of. */
 export const NOBODY: Identity = Object.freeze({ user: undefined, session: undefined });
 
+/** What was said of sockets since they came. It is newer than what the next door finds out about them. */
+const said = new WeakMap<object, Partial<Identity>>();
+
 /**
  * Whose the sockets of this node are. Rooms only carry it to where pushes come from: whatever an application joins or leaves in a
  * client's name, a room makes nobody anybody (decision 0029).
@@ -59,9 +62,11 @@ export class Identities<Of extends IdentifiedSocket> {
     const changes = this.#admitting.get(socket);
     if (changes === undefined) return false;
     this.#admitting.delete(socket);
-    const { user, session } = changes.reduce((known, change) => change(known), identity);
-    this.set(socket, "session", session);
-    this.set(socket, "user", user);
+    const known = changes.reduce((known, change) => change(known), { ...identity, ...said.get(socket) });
+    for (const kind of ["session", "user"] as const) {
+      if (known[kind] === identity[kind]) this.#put(socket, kind, known[kind]);
+      else this.set(socket, kind, known[kind]);
+    }
     return true;
   }
 
@@ -85,10 +90,15 @@ export class Identities<Of extends IdentifiedSocket> {
     return new Set(Object.values(this.#sockets).flatMap((ids) => [...ids.values()].flatMap((sockets) => [...sockets])));
   }
 
-  /** Makes an id the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
+  /** Says that an id is the only one of its kind that a socket has; `undefined` takes it away. Returns whether anything changed. */
   set(socket: Of, kind: IdentityKind, id: string | undefined): boolean {
-    const before = this.of(socket);
+    said.set(socket, { ...said.get(socket), [kind]: id });
     this.#admitting.get(socket)?.push((found) => ({ ...found, [kind]: id }));
+    return this.#put(socket, kind, id);
+  }
+
+  #put(socket: Of, kind: IdentityKind, id: string | undefined): boolean {
+    const before = this.of(socket);
     // In before out: a push in between would otherwise reach nobody.
     if (id !== undefined && !socket.rooms.has(roomOf(kind, id)))
       moveRooms(this.#log, () => socket.join(roomOf(kind, id)));

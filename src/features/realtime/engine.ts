@@ -243,7 +243,7 @@ export class Engine<App extends AppServer = Server> {
     this.#options.userChanged(socket);
     // What was asked for by nobody yet was asked for by whoever logs in; another user's is not.
     if (known.user === undefined && id !== undefined)
-      this.calls?.carry(requesterOf(socket.id, known), requesterOf(socket.id, this.identities.of(socket)));
+      this.calls?.carry(requesterOf(socket, known), requesterOf(socket, this.identities.of(socket)));
     this.joins.disown(socket);
     this.places.leaveAll(socket);
     if (known.user !== undefined) this.dropouts.went(known.user);
@@ -428,10 +428,14 @@ export class Engine<App extends AppServer = Server> {
   }
 }
 
-/** In whose name a call runs once: whoever comes back under the same name gets the same answer. */
-export function requesterOf(socketId: string, { user, session }: Identity): string {
-  if (user !== undefined) return `user:${user}`;
-  return session === undefined ? `socket:${socketId}` : `session:${session}`;
+/** In whose name a call runs once: whoever comes back under the same name gets the same answer. Namespaces may share a store of calls. */
+export function requesterOf(
+  { id, nsp }: { readonly id: string; readonly nsp: { readonly name: string } },
+  { user, session }: Identity,
+): string {
+  const of = nsp.name === "/" ? "" : `${nsp.name} `;
+  if (user !== undefined) return `${of}user:${user}`;
+  return session === undefined ? `${of}socket:${id}` : `${of}session:${session}`;
 }
 
 /** The same, or the reason of the signal if that aborts first. Nothing stays on the signal: an idle connection keeps it. */

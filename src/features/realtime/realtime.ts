@@ -363,9 +363,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /**
    * Says who the user of a connected socket is from now on, after a login or (`undefined`) a logout. The policies of all topics it is
    * in are asked again for the new user; what they refuse is taken away before this resolves.
+   *
+   * @throws TypeError from the promise, if it is no socket of this namespace, or the id is none
    */
   async setUser(socket: AppSocket<App>, id: string | undefined): Promise<void> {
-    checkSocket("setUser", socket);
+    checkSocket("setUser", socket, this.namespace);
     await this.#required("setUser").setUser(socket, readId("user", id));
   }
 
@@ -396,9 +398,11 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   /**
    * Says which browser session a connected socket belongs to from now on. The policies of all topics it is in are asked again, for the new
    * session; what they refuse is taken away before this resolves.
+   *
+   * @throws TypeError from the promise, if it is no socket of this namespace, or the id is none
    */
   async setSession(socket: AppSocket<App>, id: string | undefined): Promise<void> {
-    checkSocket("setSession", socket);
+    checkSocket("setSession", socket, this.namespace);
     await this.#required("setSession").setSession(socket, readId("session", id));
   }
 
@@ -669,7 +673,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
     run: () => Promise<unknown>,
   ): Promise<unknown> {
     if (event.startsWith(ownPrefix)) return run();
-    return calls.run({ identity: requesterOf(socket.id, this.#identityOf(socket)), requestId }, event, args, run);
+    return calls.run({ identity: requesterOf(socket, this.#identityOf(socket)), requestId }, event, args, run);
   }
 
   #identityOf(socket: object): Identity {
@@ -716,7 +720,10 @@ function checkEvent(method: string, event: unknown): asserts event is string {
 }
 
 /** Who gives a context in place of its socket would change nobody's identity, in silence. */
-function checkSocket(method: string, socket: unknown): void {
-  if (typeof (socket as Partial<AppSocket<AppServer>> | null | undefined)?.id !== "string")
+function checkSocket(method: string, socket: unknown, namespace: string): void {
+  const { id, nsp } = (socket ?? {}) as Partial<AppSocket<AppServer>>;
+  if (typeof id !== "string")
     throw new TypeError(`${method}: expected a socket, such as a context's, got ${describeValue(socket)}`);
+  if (nsp !== undefined && nsp.name !== namespace)
+    throw new TypeError(`${method}: expected a socket of the namespace ${namespace}, got one of ${nsp.name}`);
 }

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Server } from "socket.io";
+import { onlyKey } from "../../events/only-one.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import type { Handler } from "../../handler.js";
-import { type Answers, type ClusterMessages, Realtime } from "../realtime/index.js";
+import type { Answers, ClusterMessages, Realtime } from "../realtime/index.js";
 import type { Claims } from "./claims.js";
 import type { Revoked } from "./revocations.js";
 
@@ -15,19 +16,20 @@ export interface RevokeMessage {
   readonly message?: string;
 }
 
+type AuthHandler<App extends AppServer> = Pick<Handler<App>, "resolve" | "io" | "addCleanup"> & {
+  readonly namespace: string;
+};
+
 const REVOKE = "revoke";
 
 /** The other nodes, and whose sockets are there: both by way of the `Realtime` of this namespace, if the same manager has one. */
 export class Nodes<App extends AppServer = Server> {
-  readonly #handler: Pick<Handler<App>, "resolve" | "io" | "addCleanup" | "namespace">;
+  readonly #handler: AuthHandler<App>;
   readonly #revoke: (message: RevokeMessage) => Promise<number>;
   #messages: ClusterMessages | undefined;
 
   /** @param revoke does on this node what another says, and tells how many connections it ended */
-  constructor(
-    handler: Pick<Handler<App>, "resolve" | "io" | "addCleanup" | "namespace">,
-    revoke: (message: RevokeMessage) => Promise<number>,
-  ) {
+  constructor(handler: AuthHandler<App>, revoke: (message: RevokeMessage) => Promise<number>) {
     this.#handler = handler;
     this.#revoke = revoke;
   }
@@ -69,8 +71,7 @@ export class Nodes<App extends AppServer = Server> {
 
   #realtime(): Realtime<App> | undefined {
     // Registered with the manager of this very application.
-    const realtime = this.#handler.resolve<Realtime<App>>(Realtime);
-    return realtime?.namespace === this.#handler.namespace ? realtime : undefined;
+    return this.#handler.resolve<Realtime<App>>(onlyKey("a Realtime", this.#handler.namespace));
   }
 }
 

@@ -5,6 +5,8 @@ import { andThen, type Awaitable, describeValue, isThenable, printable } from ".
 import type { Server } from "socket.io";
 import { type Belongings, builtIn, has } from "../../events/managed.js";
 import type { EventContext } from "../../events/event-context.js";
+import { bindHost } from "../../events/host.js";
+import { onlyKey } from "../../events/only-one.js";
 import { asRecord, checkNames } from "../../wire/option-names.js";
 import type { AppServer, AppSocket } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
@@ -568,6 +570,13 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
   }
 
   // --- the handler ----------------------------------------------------------------------------------------------------------
+
+  /** Of several namespaces' doors the class means the first; each is found by its namespace. @internal */
+  override [bindHost](host: Parameters<Handler<App>[typeof bindHost]>[0]): void {
+    super[bindHost](host);
+    const key = onlyKey("a Realtime", this.namespace);
+    if (host && host.registry.resolve(key) === undefined) host.registry.provide(key, this);
+  }
 
   /** Takes in the server it is set up for: sockets that are connected already, and what other nodes know. */
   protected override async onSetup(): Promise<void> {

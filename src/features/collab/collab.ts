@@ -75,6 +75,9 @@ const KEY_MAX = 64;
 /** The largest state vector, in bytes: of some 30,000 client ids, which a document gathers however small its changes have to be. */
 const STATE_VECTOR_MAX = 262_144;
 
+/** The documents that sockets had open when a door of theirs was torn down, unasked, by numbers that are never another's. */
+const closed = new WeakMap<object, Map<number, string>>();
+
 /** How long a teardown waits for the store, in milliseconds. */
 const LAST_SAVE_MS = 5_000;
 
@@ -115,8 +118,6 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
   readonly #definitions = new Map<object, { readonly pattern: string; readonly policy: object }>();
   /** Who a socket is to the others of a topic. */
   readonly #users = new WeakMap<object, Map<string, DocumentUser>>();
-  /** The numbers of documents that sockets had open when this door or that of their topics was torn down, unasked. */
-  readonly #closed = new WeakMap<object, Set<number>>();
   #documents: Documents | undefined;
   #opening: Promise<Documents> | undefined;
   #isEnding = false;
@@ -243,7 +244,9 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
     beOnlyOne(this, "a Collab", this.#options.realtime);
     this.#isEnding = false;
     // A server may come later.
-    if (this.io) await this.#open();
+    if (!this.io) return;
+    await this.#open();
+    this.#tellClosed(this.io);
   }
 
   /** Everything is saved when a shutdown begins, beside the events that still run. @internal */
@@ -264,8 +267,7 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
     for (const { name, keeper } of documents.all())
       if (!keeper.isClean)
         writeLog(this.log, "error", { document: name }, "a document could not be saved; what was changed last is lost");
-    for (const { n, editors } of documents.all())
-      for (const { socket } of editors.values()) this.#noteClosed(socket, n);
+    for (const live of documents.all()) for (const { socket } of live.editors.values()) noteClosed(socket, live);
     documents.close();
   }
 
@@ -365,12 +367,15 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
     this.#users.get(socket)?.delete(topic);
     const live = this.#documents?.named(topic);
     if (!live) return;
-    if (reason === "closed" && live.editors.has(socket.id)) this.#noteClosed(socket, live.n);
+    if (reason === "closed" && live.editors.has(socket.id)) noteClosed(socket, live);
     this.#documents?.leave(live, socket.id);
   }
 
-  #noteClosed(socket: object, n: number): void {
-    this.#closed.set(socket, (this.#closed.get(socket) ?? new Set()).add(n));
+  /** Who is still in a document's topic joins nothing, and hears of no change until it syncs. */
+  #tellClosed(io: App): void {
+    for (const socket of io.of(this.namespace).sockets.values())
+      for (const [n, name] of closed.get(socket) ?? [])
+        if (this.#modeOf(socket, name) !== undefined) socket.emit(REFUSED, [n, toFailure(begunAnew()).error]);
   }
 
   // --- what clients send ----------------------------------------------------------------------------------------------------
@@ -420,6 +425,8 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
       throw withoutStack("CONFLICT", "this client id is another one's", { details: { clientId } });
     if (known && known.clientId !== clientId) documents.point(live, known, undefined);
     const fresh = { clientId, keys, user, taken: 0, told: 0, isBehind: false };
+    // What it sends from now on bears the new number.
+    for (const [n, name] of closed.get(socket) ?? []) if (name === live.name) closed.get(socket)?.delete(n);
     live.editors.set(
       socket.id,
       known ? Object.assign(known, fresh) : { socket: socket as unknown as EditorSocket, cursor: undefined, ...fresh },
@@ -443,8 +450,7 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
     try {
       if (this.#isEnding) throw goingAway();
       // What somebody wrote who was sent out unasked is not to be taken back.
-      if ((!live || !editor) && this.#closed.get(socket)?.has(n) === true)
-        throw withoutStack("CONFLICT", "the server has begun anew; sync again");
+      if ((!live || !editor) && closed.get(socket)?.has(n) === true) throw begunAnew();
       if (!live || !editor) throw notIn();
       // What it hangs on was refused, and that has been told.
       if (!editor.isBehind) this.#take(live, editor, wire);
@@ -479,6 +485,14 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
       throw tooMuch("this awareness state is too large", "maxCursorBytes", maxCursorBytes);
     this.#documents?.point(live, editor, stamped(state, editor.user));
   }
+}
+
+function noteClosed(socket: object, { n, name }: LiveDocument): void {
+  closed.set(socket, (closed.get(socket) ?? new Map<number, string>()).set(n, name));
+}
+
+function begunAnew(): Error {
+  return withoutStack("CONFLICT", "the server has begun anew; sync again");
 }
 
 function notIn(): Error {

@@ -51,6 +51,12 @@ const PRUNED_AT_ONCE = 100;
 /** How often what is too old is looked for, at most and at least, in milliseconds. */
 const PRUNE_EVERY_MS = { least: 1_000, most: 60_000 };
 
+/** Sockets that have asked a door for a page: the one that there is then tells them when they are another user's (decision 0088). */
+const asking = new WeakSet<object>();
+
+/** Those of them that have asked for no first page since: what they mark is on its way since they were somebody else's. */
+const turning = new WeakSet<object>();
+
 /**
  * Notifications that are kept until their user has read them, for as long as `keepMs` says: pushed to every tab and device of the user,
  * counted, marked as read, and handed to fallbacks where nobody has them. It is a handler: register it beside its `Realtime`, whose
@@ -82,10 +88,6 @@ export class Notifications<App extends AppServer = Server> extends Handler<App> 
   /** What is being sent: a shutdown waits for it. */
   readonly #sending = new Set<Promise<unknown>>();
   #pruning: Promise<void> | undefined;
-  /** Sockets that have asked for a page: they are told when they are another user's (decision 0088). */
-  readonly #asking = new WeakSet<object>();
-  /** Those of them that have asked for no first page since: what they mark is on its way since they were somebody else's. */
-  readonly #turning = new WeakSet<object>();
 
   /** @throws TypeError naming an option that does not fit */
   constructor(options: NotificationsOptions<App>) {
@@ -152,13 +154,14 @@ export class Notifications<App extends AppServer = Server> extends Handler<App> 
           `${this.namespace} has ${io.of(this.namespace).adapter.constructor.name}`,
       );
     beOnlyOne(this, "a Notifications", this.#options.realtime);
-    this.addCleanup(
-      this.#realtime().onUserChanged((socket) => {
-        if (!this.#asking.has(socket)) return;
-        this.#turning.add(socket);
-        socket.emit(ANEW);
-      }),
-    );
+    const turnOver = (socket: { emit(event: string): unknown }): void => {
+      if (!asking.has(socket)) return;
+      turning.add(socket);
+      socket.emit(ANEW);
+    };
+    this.addCleanup(this.#realtime().onUserChanged(turnOver));
+    // Of what happened since there was a door before, nobody told them.
+    for (const socket of io?.of(this.namespace).sockets.values() ?? []) turnOver(socket);
     const { least, most } = PRUNE_EVERY_MS;
     const { keepMs } = this.#options;
     if (keepMs === Infinity) return;
@@ -232,8 +235,8 @@ export class Notifications<App extends AppServer = Server> extends Handler<App> 
   async #onPage(context: EventContext<App>, asked: unknown): Promise<InboxPage> {
     const { socket } = context;
     const range = readRange(asked);
-    this.#asking.add(socket);
-    if (range.before === undefined) this.#turning.delete(socket);
+    asking.add(socket);
+    if (range.before === undefined) turning.delete(socket);
     const user = this.#userOf(socket);
     const { items, more, unread, version } = await this.#store.page(user, range, this.#since());
     if (this.#userOf(socket) !== user) return this.#onPage(context, asked);
@@ -257,7 +260,7 @@ export class Notifications<App extends AppServer = Server> extends Handler<App> 
     said: Pick<InboxChange, "read" | "readUpTo">,
   ): Promise<InboxMarked> {
     const user = this.#userOf(socket);
-    if (this.#turning.has(socket)) throw changedMeanwhile();
+    if (turning.has(socket)) throw changedMeanwhile();
     const at = Date.now();
     const { changed, unread, version } = await this.#store.mark(user, marks, at, this.#since(at));
     const change: InboxChange = { ...said, at, unread, version };

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { ServiceManager } from "socket-ingress";
 import { BullQueueBackend, type Job, MemoryQueueBackend, type QueueBackend, QueueService } from "socket-ingress/queue";
+import { Realtime } from "socket-ingress/realtime";
+import { fakeContext, fakeServer } from "socket-ingress/testing";
 import { deferred } from "../fixtures/deferred.js";
 import { recordingLog } from "../fixtures/recording-log.js";
 import { backendWith } from "../features/queue/backend-with.js";
@@ -137,4 +139,25 @@ it("a queue may have any name", async () => {
   await using _ = queue;
   for (const name of ["__proto__", "constructor"]) await queue.enqueue(name, 1);
   expect(Object.keys(queue.health().queues)).toEqual(["__proto__", "constructor"]);
+});
+
+it("a job that nobody could be told of, as its event is one of another namespace than its realtime door's, is refused and named", async () => {
+  await using io = fakeServer();
+  const [log, realtime] = [recordingLog(), new Realtime()];
+  const manager = new ServiceManager(io, { logger: log }).registerHandler(realtime);
+  const queue = new QueueService({ realtime });
+  manager.registerService(queue);
+  for (const namespace of ["/", "/admin"]) manager.ingress.subscribe("export", queue.asSubscriber("x"), { namespace });
+  await manager.boot();
+  const [here, there] = [await io.connect(), await io.connect({ namespace: "/admin" })];
+  expect(await here.emitWithAck("export", 1)).toEqual(expect.any(String));
+  expect(await there.emitWithAck("export", 1)).toMatchObject({ error: { code: "INTERNAL" } });
+  expect(JSON.stringify(log.lines, (_, value) => (value instanceof Error ? value.message : value))).toContain(
+    "from is a context of the namespace /admin, and clients are told by the realtime door of /",
+  );
+  const from = fakeContext({ socket: there });
+  await expect(queue.tryEnqueue("x", 1, { from })).rejects.toThrow("say { user, session }");
+  await queue.enqueue("x", 1, { from: { user: "ann" } });
+  expect(await queue.pending("x")).toBe(2);
+  await manager.shutdown({ graceMs: 100 });
 });

@@ -359,7 +359,13 @@ export class QueueService<App extends AppServer = Server> extends Service {
   /** Whose doing a job is. */
   #originOf(subject: string, from: EventContext<App> | JobOrigin | undefined): JobOrigin | undefined {
     const realtime = this.#realtime;
-    return originOf<App>(subject, from, (socket) => (realtime instanceof Realtime ? realtime.identify(socket) : {}));
+    return originOf<App>(subject, from, (socket) => {
+      if (!(realtime instanceof Realtime)) return {};
+      const [{ namespace }, asks] = [realtime, socket.nsp.name];
+      if (asks === namespace) return realtime.identify(socket);
+      const said = `from is a context of the namespace ${asks}, and clients are told by the realtime door of ${namespace}`;
+      throw new TypeError(`${subject}: ${said}; say { user, session }, or give ${asks} a queue service of its own`);
+    });
   }
 
   #work(name: string, known: Known): void {

@@ -52,7 +52,8 @@ export interface JobSnapshot<Progress = unknown, Result = unknown> {
   readonly error?: JobFailure;
   /**
    * How far that is to be relied on: `loading`, nothing is known yet; `live`, it is as it says; `stale`, there is no connection, and it may
-   * be further; `lost`, nothing more will be heard: the server does not know it, or it is somebody else's.
+   * be further; `lost`, nothing more will be heard: the server does not know it, or it is somebody else's, or the server ended or refused the
+   * connection. It is asked again when there is another one.
    */
   readonly status: OpenedStatus;
 }
@@ -147,10 +148,12 @@ export function trackJob<Progress = unknown, Result = unknown>(
   const offs = [
     client.on(JOB as never, hear as never),
     client.onStatus(({ connected }) => {
-      if (isOver() || status === "lost") return;
+      if (isOver()) return;
       if (connected) void load();
-      else if (update) show("stale");
+      else if (update && status !== "lost") show("stale");
     }),
+    // Told behind the status.
+    client.onEnded((failure) => isOver() || client.status.willRetry || show("lost", failure)),
   ];
   return { ...opened, id, cancel: () => ask(CANCEL_JOB) as Promise<Cancelled> };
 }

@@ -28,6 +28,7 @@ function clientInHand() {
       fn({ connected });
       return () => watchers.delete(fn);
     },
+    onEnded: () => () => undefined,
   };
   return {
     client: client as unknown as Client, // all that is asked of one

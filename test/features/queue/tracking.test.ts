@@ -233,6 +233,31 @@ describe("a job that a client asked for", () => {
     job.close();
   });
 
+  it("is lost when the server ends the connection for good, whether or not anything was known of it, and is there again with the next connection", async () => {
+    await using served = await serve();
+    const { client } = await served.enter(ann);
+    const release = deferred();
+    served.queue.process("exports", () => release.promise, quick);
+    const job = trackJob(client, await client.call("export", 1));
+    await job.ready;
+    await served.door.realtime.disconnect(user("ann"), { code: "UNAUTHENTICATED", message: "signed out" });
+    await until(() => job.getSnapshot().status === "lost");
+    expect(job.getSnapshot().error).toMatchObject({ code: "UNAUTHENTICATED" });
+
+    let isOpen = false;
+    served.door.ingress.subscribe("connect", () => isOpen);
+    const unknown = trackJob(client, job.id);
+    client.socket.connect();
+    await expect(unknown.ready).rejects.toMatchObject({ code: "FORBIDDEN" });
+
+    isOpen = true;
+    client.socket.connect();
+    await until(() => unknown.getSnapshot().status === "live" && job.getSnapshot().status === "live");
+    expect(job.getSnapshot().error).toBeUndefined();
+    release.resolve();
+    await until(() => job.getSnapshot().state === "completed");
+  });
+
   it("whose caller has gone is done without a line in the log, and its result is there for who comes back", async () => {
     await using served = await serve();
     const { client } = await served.enter(ann);

@@ -1,8 +1,9 @@
+import type { Socket as ServerSocket } from "socket.io";
 import { describe, expect, it } from "vitest";
 import { EventError } from "socket-ingress";
 import { codeOf } from "../fixtures/ingress.js";
 import { RawClient } from "../fixtures/raw-client.js";
-import { deferred, open } from "../features/realtime/door.js";
+import { type As, deferred, type Door, open } from "../features/realtime/door.js";
 
 describe("a call that was not run", () => {
   it("because too many waited is run when it is sent again under its request id", async () => {
@@ -122,4 +123,49 @@ it("a call under a request id whose arguments are nested too deeply to be compar
   client.frame(`421["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`);
   expect(codeOf((await client.reply(1))[0])).toBe("INVALID_INPUT");
   expect(await client.call(["say", 1])).toEqual(["said"]);
+});
+describe("a call of nobody yet runs once, though before it is repeated", () => {
+  it.each<[string, As, As, (door: Door, socket: ServerSocket) => Promise<unknown>]>([
+    [
+      "a login regenerates the session",
+      { session: "s1" },
+      { user: "ada", session: "s2" },
+      (door) => door.realtime.rotateSession("s1", "s2", { user: "ada" }),
+    ],
+    [
+      "the session is rotated for a guest",
+      { session: "s1" },
+      { session: "s2" },
+      (door) => door.realtime.rotateSession("s1", "s2"),
+    ],
+    [
+      "a session is said, and then a user",
+      {},
+      { user: "ada" },
+      async (door, socket) => {
+        await door.realtime.setSession(socket, "s2");
+        await door.realtime.setUser(socket, "ada");
+      },
+    ],
+  ])("%s", async (_what, before, after, change) => {
+    await using door = await open();
+    const [began, go] = [deferred(), deferred()];
+    let runs = 0;
+    door.ingress.subscribe("login", async () => {
+      runs++;
+      began.resolve();
+      await go.promise;
+      return runs;
+    });
+    const client = await door.enter(before);
+    const first = client.call("r1", "login");
+    await began.promise;
+    await change(door, door.served.serverSide(client.socket));
+    // Its answer may have been lost with the connection.
+    const back = await door.enter(after);
+    const [again, elsewhere] = [client.call("r1", "login"), back.call("r1", "login")];
+    go.resolve();
+    expect(await Promise.all([first, again, elsewhere])).toEqual([1, 1, 1]);
+    expect(await back.call("r1", "login")).toBe(1);
+  });
 });

@@ -241,9 +241,7 @@ export class Engine<App extends AppServer = Server> {
     const known = this.identities.of(socket);
     if (!this.identities.set(socket, "user", id)) return false;
     this.#options.userChanged(socket);
-    // What was asked for by nobody yet was asked for by whoever logs in; another user's is not.
-    if (known.user === undefined && id !== undefined)
-      this.calls?.carry(requesterOf(socket, known), requesterOf(socket, this.identities.of(socket)));
+    this.#carry(socket, known);
     this.joins.disown(socket);
     this.places.leaveAll(socket);
     if (known.user !== undefined) this.dropouts.went(known.user);
@@ -256,7 +254,10 @@ export class Engine<App extends AppServer = Server> {
   /** Changes the browser session of a socket, and asks the policies of its topics again. */
   async setSession(socket: AppSocket<App>, id: string | undefined): Promise<void> {
     // A socket that has gone would be put into a room that nobody empties any more.
-    if (!socket.connected || !this.identities.set(socket, "session", id)) return;
+    if (!socket.connected) return;
+    const known = this.identities.of(socket);
+    if (!this.identities.set(socket, "session", id)) return;
+    this.#carry(socket, known);
     await this.#review(socket);
   }
 
@@ -302,6 +303,12 @@ export class Engine<App extends AppServer = Server> {
   async disconnect(data: AudienceData, ended: Ended): Promise<Reach> {
     const message: Disconnect = { kind: "disconnect", data, ended };
     return this.cluster.sum(this.#disconnectHere(message), message);
+  }
+
+  /** What was called by nobody yet was called by whoever this socket is now; another user's is not. */
+  #carry(socket: AppSocket<App>, known: Identity): void {
+    const [from, to] = [requesterOf(socket, known), requesterOf(socket, this.identities.of(socket))];
+    if (known.user === undefined && from !== to) this.calls?.carry(from, to);
   }
 
   async #review(socket: AppSocket<App>): Promise<void> {
@@ -397,8 +404,10 @@ export class Engine<App extends AppServer = Server> {
     });
     await Promise.all(
       sockets.map(async (socket) => {
+        const known = this.identities.of(socket);
         // Both before anybody is asked again, so that a policy sees no mixture of old and new.
         const changed = this.identities.set(socket, "session", to ?? undefined);
+        if (changed) this.#carry(socket, known);
         if (id !== undefined && (await this.setUser(socket, id ?? undefined))) return;
         if (changed) await this.#review(socket);
       }),

@@ -241,26 +241,28 @@ export class Notifications<App extends AppServer = Server> extends Handler<App> 
     const { items, more, unread, version } = await this.#store.page(user, range, this.#since());
     if (this.#userOf(socket) !== user) return this.#onPage(context, asked);
     const last = items.at(-1);
-    return { items: items.map(itemOf), unread, version, ...(more && last !== undefined && { next: last.seq }) };
+    return { items: items.map(itemOf), unread, version, user, ...(more && last !== undefined && { next: last.seq }) };
   }
 
-  #onRead({ socket }: EventContext<App>, asked: unknown): Promise<InboxMarked> {
+  #onRead({ socket }: EventContext<App>, asked: unknown, of: unknown): Promise<InboxMarked> {
     const ids = readIds(asked);
-    return this.#mark(socket, { ids }, { read: ids });
+    return this.#mark(socket, of, { ids }, { read: ids });
   }
 
-  #onReadAll({ socket }: EventContext<App>, asked: unknown): Promise<InboxMarked> {
+  #onReadAll({ socket }: EventContext<App>, asked: unknown, of: unknown): Promise<InboxMarked> {
     const upTo = readUpTo(asked);
-    return this.#mark(socket, { upTo }, { readUpTo: upTo });
+    return this.#mark(socket, of, { upTo }, { readUpTo: upTo });
   }
 
+  /** @param of whose notifications the client has seen, if it says so: it may have been another connection, of another user */
   async #mark(
     socket: EventContext<App>["socket"],
+    of: unknown,
     marks: ReadMarks,
     said: Pick<InboxChange, "read" | "readUpTo">,
   ): Promise<InboxMarked> {
     const user = this.#userOf(socket);
-    if (turning.has(socket)) throw changedMeanwhile();
+    if (turning.has(socket) || (typeof of === "string" && of !== user)) throw changedMeanwhile();
     const at = Date.now();
     const { changed, unread, version } = await this.#store.mark(user, marks, at, this.#since(at));
     const change: InboxChange = { ...said, at, unread, version };

@@ -3,10 +3,10 @@
 /** Client to server, answered with an {@link InboxPage}: `({ limit?, before? })`. */
 export const PAGE = "notifications:page";
 
-/** Client to server, answered with an {@link InboxMarked}: `(ids)`. */
+/** Client to server, answered with an {@link InboxMarked}: `(ids, user?)`, the user as a page has said it. */
 export const READ = "notifications:read";
 
-/** Client to server, answered with an {@link InboxMarked}: `(upTo)`, the `seq` of the newest notification that was seen. */
+/** Client to server, answered with an {@link InboxMarked}: `(upTo, user?)`, the `seq` of the newest notification that was seen. */
 export const READ_ALL = "notifications:readAll";
 
 /** Server to client: an {@link InboxArrival}. */
@@ -52,6 +52,8 @@ export interface InboxPage extends Unread {
   readonly items: readonly InboxItem[];
   /** Where the next page begins (its `before`); nothing if this is the last one. */
   readonly next?: number;
+  /** Whose they are: what is marked of them is not to be marked for anybody else. */
+  readonly user: string;
 }
 
 /** A notification has come. */

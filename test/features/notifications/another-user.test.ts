@@ -88,6 +88,32 @@ describe("an inbox whose connection becomes another user's", () => {
     expect(await ask("notifications:readAll", 2)).toMatchObject({ unread: 0 });
   });
 
+  it("is marked by nothing that the one before has asked for without a connection, who came back as another", async () => {
+    await using stage = await openStage();
+    for (const title of ["a1", "a2", "a3"]) await stage.notifications.send("ada", { title });
+    for (const title of ["b1", "b2", "b3", "b4"]) await stage.notifications.send("bob", { title });
+    const tab = await stage.tab("ada");
+    const { socket } = tab.entered;
+    socket.disconnect();
+    const marked = tab.inbox.markAllRead();
+    socket.auth = { user: "bob" };
+    const shown: string[] = [];
+    tab.inbox.subscribe(
+      ({ items, status }) => status === "live" && shown.push(...items.map(({ readAt }) => `${readAt}`)),
+    );
+    socket.connect();
+    await expect(marked).rejects.toMatchObject({ code: "CONFLICT" });
+    await tab.unread(4);
+    expect(tab.titles()).toEqual(["b4*", "b3*", "b2*", "b1*"]);
+    expect(shown.filter((readAt) => readAt !== "null")).toEqual([]);
+    // Whoever comes back as the same has marked them.
+    socket.disconnect();
+    const again = tab.inbox.markAllRead();
+    socket.connect();
+    await again;
+    await tab.unread(0);
+  });
+
   it("does not take over what came of a mark of the one before, which is done all the same", async () => {
     const [asked, marking] = [deferred(), deferred()];
     const inner = new MemoryNotificationStore();

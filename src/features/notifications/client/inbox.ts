@@ -67,8 +67,8 @@ export interface Inbox<Data = unknown> extends Opened<InboxSnapshot<Data>> {
 /** What is called here, as a map of events. */
 interface Calls {
   [PAGE](asked: { limit: number; before?: number }, reply: (page: InboxPage) => void): void;
-  [READ](ids: readonly string[], reply: (change: InboxMarked) => void): void;
-  [READ_ALL](upTo: number, reply: (change: InboxMarked) => void): void;
+  [READ](ids: readonly string[], of: string | undefined, reply: (change: InboxMarked) => void): void;
+  [READ_ALL](upTo: number, of: string | undefined, reply: (change: InboxMarked) => void): void;
 }
 
 /** How long a change may be overtaken by later ones before it is taken for lost, in milliseconds (decision 0069). */
@@ -100,6 +100,8 @@ export function openInbox<Data = unknown>(
   let error: unknown;
   /** The connection is a new one. */
   let isFresh = false;
+  /** Whose notifications these are. */
+  let user: string | undefined;
   let loads = 0;
   let loading: Promise<void> | undefined;
   let adding: Promise<void> | undefined;
@@ -171,6 +173,8 @@ export function openInbox<Data = unknown>(
     try {
       const asked = await ask();
       if (closed) return;
+      if (user !== undefined && user !== asked.page.user) known.forget();
+      ({ user } = asked.page);
       known.begin(asked, isFresh);
       isFresh = false;
       pauses.reset();
@@ -242,7 +246,7 @@ export function openInbox<Data = unknown>(
       if (read.length === 0) return Promise.resolve();
       return unheard(
         "marking notifications as read",
-        mark({ read }, () => caller.call(READ, read)),
+        mark({ read }, () => caller.call(READ, read, user)),
       );
     },
     markAllRead() {
@@ -250,7 +254,7 @@ export function openInbox<Data = unknown>(
       if (readUpTo === 0) return Promise.resolve();
       return unheard(
         "marking all notifications as read",
-        mark({ readUpTo }, () => caller.call(READ_ALL, readUpTo)),
+        mark({ readUpTo }, () => caller.call(READ_ALL, readUpTo, user)),
       );
     },
     loadMore: () =>

@@ -358,7 +358,11 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
     if (!live || !editor || !user) return;
     editor.user = user;
     const secret = editor.keys.find((key) => key.startsWith("secret:"))?.slice("secret:".length);
+    const before = editor.keys;
     editor.keys = this.#keysOf(socket, secret);
+    // What nobody yet has written is written by whoever has signed in, under another session as well.
+    if (before[0] !== editor.keys[0] && !before.some((key) => key.startsWith("user:")))
+      this.#documents?.claim(live, editor.clientId, [...editor.keys, ...before]);
     editor.socket.emit(MODE, [live.n, grant, user]);
     if (editor.cursor) this.#documents?.point(live, editor, { ...editor.cursor, user });
   }

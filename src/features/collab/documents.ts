@@ -143,7 +143,7 @@ export class Documents {
   /** Somebody writes under a client id from now on; whether that is not somebody else's. */
   claim(document: LiveDocument, client: number, keys: readonly string[]): boolean {
     if (!document.owners.claim(client, keys)) return false;
-    this.#replicas?.claimed(document, client, keys[0] as string); // there is the secret at least
+    this.#replicas?.claimed(document, client, keys);
     return true;
   }
 

@@ -48,7 +48,7 @@ interface BeatSaid {
   readonly at: readonly (readonly [document: string, life: string, seq: number])[];
 }
 interface ClaimSaid extends Said {
-  readonly claims: readonly (readonly [client: number, owner: string])[];
+  readonly claims: readonly (readonly [client: number, ...keys: string[]])[];
 }
 
 /** What a node has of a document that another one opens. */
@@ -162,8 +162,8 @@ export class Replicas {
   }
 
   /** Somebody here writes under this client id. */
-  claimed({ name: d }: LiveDocument, client: number, owner: string): void {
-    this.#tell("claim", { d, claims: [[client, owner]] });
+  claimed({ name: d }: LiveDocument, client: number, keys: readonly string[]): void {
+    this.#tell("claim", { d, claims: [[client, ...keys]] });
   }
 
   /** This node says and hears nothing any more. */
@@ -229,7 +229,7 @@ export class Replicas {
   }
 
   #onClaims({ owners }: LiveDocument, claims: ClaimSaid["claims"]): void {
-    for (const [client, owner] of claims) owners.claim(client, [owner]);
+    for (const [client, ...keys] of claims) owners.claim(client, keys);
   }
 
   #take(document: LiveDocument, state: State): void {

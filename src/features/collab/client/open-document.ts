@@ -206,6 +206,8 @@ export function openDocument(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let cursorTimer: ReturnType<typeof setTimeout> | undefined;
   let users: readonly DocumentUser[] = [];
+  /** Whose this is, once somebody is signed in. */
+  let whose: DocumentUser["id"] = null;
   const pauses = createPauses();
 
   const opening = createOpened<DocumentSnapshot>({
@@ -298,6 +300,11 @@ export function openDocument(
     const has = fromWire(synced.v);
     const clocks = decodeStateVector(has);
     applyUpdate(doc, fromWire(synced.u), me);
+    if (isOfAnother(synced.user) && isAhead(doc, clocks)) {
+      // In whose name it was written is not here any more, and what is written behind it hangs on it.
+      join?.leave();
+      return lose(fromFailure({ error: { code: "CONFLICT", message: "what was written here was another user's" } }));
+    }
     if (isRefused) {
       takeBack(doc, clocks.get(doc.clientID) ?? 0, me);
       const all = encodeStateVector(doc);
@@ -336,8 +343,10 @@ export function openDocument(
     awareness.setLocalState(state);
   };
 
+  const isOfAnother = ({ id }: DocumentUser): boolean => whose !== null && id !== whose;
   /** Says who this is where everybody looks, and where one points. */
   const introduce = (user: DocumentUser): void => {
+    whose = user.id;
     awareness.setLocalStateField("user", user);
     point();
   };
@@ -436,8 +445,12 @@ export function openDocument(
     }),
     ours<[number, Mode, DocumentUser]>(MODE, ([, now, user]) => {
       mode = now;
-      introduce(user);
       opening.changed();
+      if (isOfAnother(user)) {
+        rename();
+        return resync();
+      }
+      introduce(user);
       // What was done while it was read-only is not known there.
       if (mode === "write" && isDirty) resync();
     }),

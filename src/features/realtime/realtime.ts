@@ -481,7 +481,7 @@ export class Realtime<App extends AppServer = Server> extends Handler<App> {
    */
   review(who: string | AppSocket<App>): Promise<Reach> {
     if (typeof who === "object" && who !== null) {
-      checkSocket("review", who);
+      checkSocket("review", who, this.namespace);
       return this.#required("review").reviewSocket(who);
     }
     const id = readId("user", who);

@@ -139,6 +139,11 @@ export class Connections<App extends AppServer> {
       this.#offs.push(ingress[subscribeAs](event, fn, more, identity));
     }
     for (const namespace of namespaces) if (typeof namespace === "string") this.#takeIn(namespace);
+    const off = this.#init.realtime?.onUserChanged(({ conn }) => {
+      const guest = this.#guests.get(conn);
+      if (guest !== undefined) this.#identify(guest);
+    });
+    if (off !== undefined) this.#offs.push(off);
   }
 
   /** Those that were there before: they count, and are not refused. */

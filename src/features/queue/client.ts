@@ -26,6 +26,7 @@ import {
   type Cancelled,
   JOB,
   JOB_STATUS,
+  JOBS_ANEW,
   type JobFailure,
   type JobState,
   type JobUpdate,
@@ -147,6 +148,7 @@ export function trackJob<Progress = unknown, Result = unknown>(
   });
   const offs = [
     client.on(JOB as never, hear as never),
+    client.on(JOBS_ANEW as never, (() => isOver() || void load()) as never),
     client.onStatus(({ connected }) => {
       if (isOver()) return;
       if (connected) void load();

@@ -14,6 +14,9 @@ export const JOB_STATUS = "queue:status";
 /** Client to server, acknowledged: `(id: string, queue?: string)`. Answers with a {@link Cancelled}; fails as `JOB_STATUS` does. */
 export const CANCEL_JOB = "queue:cancel";
 
+/** Server to client, without anything, if it has asked about a job: the connection is another user's from now on, who may know of other jobs. */
+export const JOBS_ANEW = "queue:anew";
+
 /** How many versions of a job there are between one start of it and the next. */
 export const VERSIONS_OF_A_START = 4_000_000;
 

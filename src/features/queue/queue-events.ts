@@ -4,7 +4,8 @@ import type { EventContext } from "../../events/event-context.js";
 import type { AppServer } from "../../events/subscriber.js";
 import { Handler } from "../../handler.js";
 import { invalidInput } from "../../wire/schema.js";
-import { CANCEL_JOB, type Cancelled, JOB_STATUS, type JobUpdate } from "./protocol.js";
+import type { Realtime } from "../realtime/index.js";
+import { CANCEL_JOB, type Cancelled, JOB_STATUS, JOBS_ANEW, type JobUpdate } from "./protocol.js";
 
 /** What clients may ask about their own jobs. */
 export interface JobDesk<App extends AppServer> {
@@ -22,16 +23,33 @@ export class QueueEvents<App extends AppServer = Server> extends Handler<App> {
   /** @internal */
   readonly [builtIn]: true = true;
 
-  constructor(name: string, namespace: string, desk: JobDesk<App>) {
+  readonly #realtime: Realtime<App>;
+  /** Sockets that have asked about a job. */
+  readonly #asking = new WeakSet<object>();
+
+  constructor(name: string, realtime: Realtime<App>, desk: JobDesk<App>) {
     super();
     this.name = name;
-    this.namespace = namespace;
+    this.namespace = realtime.namespace;
+    this.#realtime = realtime;
     this.events = {
-      [JOB_STATUS]: async (context: EventContext<App>, id: unknown, queue: unknown) =>
-        desk.ask(context, text(id, 0), queue === undefined || queue === null ? undefined : text(queue, 1)),
+      [JOB_STATUS]: async (context: EventContext<App>, id: unknown, queue: unknown) => {
+        this.#asking.add(context.socket);
+        return desk.ask(context, text(id, 0), queue === undefined || queue === null ? undefined : text(queue, 1));
+      },
       [CANCEL_JOB]: async (context: EventContext<App>, id: unknown, queue: unknown) =>
         desk.cancel(context, text(id, 0), queue === undefined || queue === null ? undefined : text(queue, 1)),
     };
+  }
+
+  /** @internal */
+  protected override onSetup(): void {
+    this.addCleanup(
+      this.#realtime.onUserChanged((socket) => {
+        // The event is this door's own, and need not be among those of the application's type.
+        if (this.#asking.has(socket)) (socket as unknown as { emit(event: string): unknown }).emit(JOBS_ANEW);
+      }),
+    );
   }
 }
 

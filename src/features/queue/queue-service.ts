@@ -420,9 +420,9 @@ export class QueueService<App extends AppServer = Server> extends Service {
   }
 
   /** What clients may ask, where somebody knows who they are. */
-  #events({ namespace }: Realtime<App>): QueueEvents<App> {
-    const name = namespace === "/" ? this.name : `${this.name} of ${namespace}`;
-    return new QueueEvents<App>(name, namespace, {
+  #events(realtime: Realtime<App>): QueueEvents<App> {
+    const name = realtime.namespace === "/" ? this.name : `${this.name} of ${realtime.namespace}`;
+    return new QueueEvents<App>(name, realtime, {
       ask: async (context, id, queue) => {
         const found = await this.#ofWhoeverAsks(context, id, queue);
         return updateOf(found.queue, found.record);

@@ -400,12 +400,16 @@ describe("connections", () => {
   });
 
   it("of a user who logs in on an open connection count for that user", async () => {
-    await using stage = await openCounted({ perUser: 1, heartbeatMs: 20 });
-    const guest = await stage.enter();
-    await stage.realtime.setUser(stage.served.serverSide(guest.socket), "ann");
-    await vi.waitFor(async () =>
-      expect(await coming(stage, { user: "ann" })).toMatchObject({ details: { scope: "user" } }),
-    );
+    await using stage = await openCounted({ perUser: 1, heartbeatMs: 600_000 });
+    const guest = stage.served.serverSide((await stage.enter()).socket);
+    for (const [now, other] of [
+      ["ann", "bob"],
+      ["bob", "ann"],
+    ] as const) {
+      await stage.realtime.setUser(guest, now);
+      expect(await coming(stage, { user: now })).toMatchObject({ details: { scope: "user" } });
+      expect(await coming(stage, { user: other })).toBe("in");
+    }
   });
 
   it("without a realtime door are counted by node, and end all the same", async () => {

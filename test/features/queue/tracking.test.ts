@@ -168,6 +168,25 @@ describe("a job that a client asked for", () => {
     }
   });
 
+  it("is nobody's for whoever logs in on the connection, and whose it was sees it again after coming back", async () => {
+    await using served = await serve();
+    const { client } = await served.enter({ user: "ann" });
+    const release = deferred();
+    served.queue.process("exports", () => release.promise, quick);
+    const job = trackJob(client, await client.call("export", 1));
+    await job.ready;
+    const [socket] = [...served.door.served.io.sockets.sockets.values()];
+    for (const other of [undefined, "bob"]) {
+      await served.door.realtime.setUser(socket as never, other);
+      await until(() => job.getSnapshot().status === "lost");
+      expect(job.getSnapshot().error).toMatchObject({ code: "NOT_FOUND" });
+      await served.door.realtime.setUser(socket as never, "ann");
+      await until(() => job.getSnapshot().status === "live");
+    }
+    release.resolve();
+    await until(() => job.getSnapshot().state === "completed");
+  });
+
   it("is cancelled by whoever asked: queued, cancelling, cancelled", async () => {
     await using served = await serve();
     const { client } = await served.enter(ann);

@@ -74,7 +74,7 @@ describe("a controller", () => {
     await using manager = new ServiceManager(app.io, { logger: recordingLog() }).registerController(slow);
     const boot = manager.boot();
     const client = await app.connect();
-    expect(codeOf(await client.timeout(2_000).emitWithAck("message", "early"))).toBe("UNKNOWN_EVENT");
+    expect(codeOf(await client.timeout(20_000).emitWithAck("message", "early"))).toBe("UNKNOWN_EVENT");
     gate.resolve();
     await boot;
     expect(await client.emitWithAck("message", "hi")).toBe("late");

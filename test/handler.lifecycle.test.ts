@@ -143,7 +143,7 @@ describe("the ingress that stands for a server where nobody brings their own", (
       off();
       return "served";
     });
-    const client = (await app.connect()).timeout(2_000);
+    const client = (await app.connect()).timeout(20_000);
     const replies = await Promise.all([client.emitWithAck("once"), client.emitWithAck("once")]);
     expect(replies.map(codeOf)).toEqual(["served", "UNKNOWN_EVENT"]);
     expect(SocketIngress.of(app.io).io).toBeUndefined();
@@ -159,7 +159,7 @@ describe("the ingress that stands for a server where nobody brings their own", (
       process.nextTick(() => (offNew = ingress.subscribe("x", () => "new")));
       return "old";
     });
-    const client = (await app.connect()).timeout(2_000);
+    const client = (await app.connect()).timeout(20_000);
     await Promise.all([client.emitWithAck("x"), client.emitWithAck("x")]);
     expect(await client.emitWithAck("x")).toBe("new");
     offNew();

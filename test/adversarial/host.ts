@@ -97,7 +97,10 @@ function untilRunning(wanted: unknown): Promise<number> {
       timer.refresh();
       if (wanted === 0 ? running === 0 : running >= Number(wanted)) end(() => resolve(running));
     };
-    const timer = setTimeout(() => end(() => reject(new Error(`${running} run, waited for ${String(wanted)}`))), 3_000);
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`${running} run, waited for ${String(wanted)}`))),
+      15_000,
+    );
     const end = (then: () => void): void => {
       clearTimeout(timer);
       watchers.delete(look);

@@ -41,7 +41,7 @@ test.each([
   expect(await survivors(await dispatchMany(ingress, "event", 1_000))).toBe(0);
 });
 
-test("a hundred thousand different keys leave nothing in memory", { timeout: 20_000 }, async () => {
+test("a hundred thousand different keys leave nothing in memory", async () => {
   const ingress = new SocketIngress({ logger: nowhere });
   ingress.subscribe("keyed", async () => true, { concurrency: 1, key: (_context: EventContext, key: string) => key });
   const round = async (from: number): Promise<number> => {
@@ -59,7 +59,7 @@ test("a hundred thousand different keys leave nothing in memory", { timeout: 20_
   expect(after - before).toBeLessThan(3_000_000);
 });
 
-test("three hundred sockets that came, called and went leave nothing in memory", { timeout: 20_000 }, async () => {
+test("three hundred sockets that came, called and went leave nothing in memory", async () => {
   const http = createServer();
   const io = new Server(http);
   const ingress = new SocketIngress({ logger: nowhere, timeoutMs: 50 }).attach(io);
@@ -85,7 +85,7 @@ test("three hundred sockets that came, called and went leave nothing in memory",
   for (let n = 0; n < 300; n += 20) await Promise.all(Array.from({ length: 20 }, (_, index) => visit(n + index)));
   while (refs.length < 600) await new Promise((resolve) => setImmediate(resolve));
   // What never settled is kept until its time is up, 50 ms; the last socket may linger in a closure of the event loop's.
-  await expect.poll(() => survivors(refs), { timeout: 5_000 }).toBeLessThanOrEqual(2);
+  await expect.poll(() => survivors(refs)).toBeLessThanOrEqual(2);
   await ingress.detach();
   await io.close();
 });
@@ -159,7 +159,7 @@ test(
     await client.until(() => client.replies.length === 1_000, "1,000 answers");
     await client[Symbol.asyncDispose]();
     await expect.poll(() => aborted).toBe(1_000);
-    await expect.poll(() => survivors(refs), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => survivors(refs)).toBe(0);
     await ingress.detach();
     await io.close();
   },

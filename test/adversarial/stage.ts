@@ -20,6 +20,9 @@ export interface CallOptions {
   readonly deadlineMs?: number;
 }
 
+/** How long it is waited at most for an answer that nobody has to give, in milliseconds. */
+const SILENCE_MS = 1_000;
+
 /** What must not be in any frame: the planted secret, stacks, paths, and the run time's own error messages. */
 const leaks: readonly RegExp[] = [
   new RegExp(secret),
@@ -113,6 +116,7 @@ export class Stage implements AsyncDisposable {
     options: Omit<CallOptions, "client"> & { what: string; namespace?: string; count?: number },
   ): Promise<Outcome> {
     const started = performance.now();
+    const isSilent = options.hears !== undefined && "nothing" in options.hears;
     const record = (answered: boolean, args?: readonly unknown[]): Outcome => {
       const outcome: Outcome = {
         what: options.what,
@@ -128,14 +132,14 @@ export class Stage implements AsyncDisposable {
       return record(
         true,
         await client.reply(id, {
-          deadlineMs: options.deadlineMs ?? this.deadlineMs,
+          deadlineMs: options.deadlineMs ?? (isSilent ? Math.min(this.deadlineMs, SILENCE_MS) : this.deadlineMs),
           ...(options.namespace !== undefined && { namespace: options.namespace }),
           ...(options.count !== undefined && { count: options.count }),
         }),
       );
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
-      return record(options.hears !== undefined && "nothing" in options.hears);
+      return record(isSilent);
     }
   }
 

@@ -8,7 +8,7 @@ import { needs } from "../fixtures/needs.js";
 import { ownRedis, type OwnRedis } from "../fixtures/redis.js";
 import { recordingLogger } from "./fixtures/recorder.js";
 
-const within = { timeout: 20_000, interval: 10 };
+const within = { interval: 10 };
 
 interface Nodes extends AsyncDisposable {
   /** Pushes from one of the nodes, by turns; resolves when it is in the log. */

@@ -46,7 +46,7 @@ function handlers(told: string[]): SocketIngress {
       socket.emit("news", Buffer.from([1, 2, 3]));
       socket.emit("news");
     })
-    .on("ask", ({ socket }) => socket.timeout(5_000).emitWithAck("sure?", { n: 1 }))
+    .on("ask", ({ socket }) => socket.timeout(20_000).emitWithAck("sure?", { n: 1 }))
     .on("who", ({ namespace }) => namespace, { namespace: "/admin" })
     .on("who", ({ namespace }) => namespace, { namespace: /^\/t-\d+$/ });
   return ingress;

@@ -54,8 +54,9 @@ needs("chromium")("the chat, in windows of a browser", () => {
   });
 
   it("tells the others in the room who is typing, and takes it back with the message", SLOW, async () => {
+    const typing = await ada.watches("#typing");
     await bob.page.fill("#text", "a long tho");
-    await ada.sees("#typing", "Bob is typing");
+    await typing(/Bob is typing/);
     expect(await bob.page.locator("#typing").textContent()).toBe("");
     await bob.page.click("#composer button");
     await ada.sees("#messages li", "a long tho");
@@ -145,8 +146,9 @@ needs("chromium")("the chat, in windows of a browser", () => {
     await second.sees("#people li", "Bob");
     await say(bob, "from my first tab");
     await second.sees("#messages li.mine", "from my first tab");
+    const typing = await ada.watches("#typing");
     await second.page.fill("#text", "typing in the second");
-    await ada.sees("#typing", "Bob is typing");
+    await typing(/Bob is typing/);
     expect(await bob.page.locator("#typing").textContent()).toBe("");
     await second.close();
   });
@@ -322,11 +324,12 @@ needs("chromium")("the chat, in windows of a browser", () => {
       await Promise.all(
         Object.entries(expected).map(([label, code]) => mallory.sees(`#log li:has-text("${label}")`, code)),
       );
+      const pause = await mallory.watches("#pause");
       await mallory.page.getByRole("button", { name: "Flood of 2,000 events" }).click();
       await say(ada, "still there?");
       await bob.sees("#messages li", "still there?");
       await mallory.sees("#log li:has-text('Flood')", "RATE_LIMITED");
-      await mallory.sees("#pause", /go on in \d+ s/);
+      await pause(/go on in \d+ s/);
       // Whatever the flood's events were answered, all of them were.
       await mallory.page.waitForFunction(() => {
         const lines = [...document.querySelectorAll("#log li")].filter((line) => line.textContent.includes("Flood"));
@@ -345,8 +348,20 @@ needs("chromium")("the chat, in windows of a browser", () => {
 
   it("counts down to when one may go on who says too much at once, and keeps what was not said", SLOW, async () => {
     const ken = await signIn("Ken");
-    for (let n = 1; n <= 9; n++) await say(ken, `as fast as I can, ${n}`);
-    await ken.sees("#pause", /go on in [1-5] s/);
+    const pause = await ken.watches("#pause");
+    // By the page itself: a busy machine is slower than is allowed if it is told each of them.
+    await ken.page.evaluate(async () => {
+      const sayIt = (n: number): void => {
+        document.querySelector<HTMLInputElement>("#text")!.value = `as fast as I can, ${n}`;
+        document.querySelector<HTMLFormElement>("#composer")!.requestSubmit();
+      };
+      for (let n = 1; n <= 8; n++) sayIt(n);
+      // What has waited for a second is sent again, and not given back: the last one waits for none.
+      const messages = document.querySelector("#messages")!;
+      while (!messages.textContent.includes("I can, 8")) await new Promise((resolve) => setTimeout(resolve, 10));
+      sayIt(9);
+    });
+    await pause(/go on in [1-5] s/);
     await ken.sees("#log li", /Message\s*RATE_LIMITED/);
     expect(await ken.page.inputValue("#text")).toBe("as fast as I can, 9");
     await ada.sees("#messages li", "as fast as I can, 8");

@@ -278,13 +278,13 @@ needs("chromium")("the drawing, in windows of a browser", () => {
     const vandal = io(stage.url, { transports: ["websocket"] });
     try {
       const ask = async (event: string, ...args: unknown[]): Promise<string | undefined> => {
-        const reply: unknown = await vandal.timeout(5_000).emitWithAck(event, ...args);
+        const reply: unknown = await vandal.timeout(20_000).emitWithAck(event, ...args);
         return isFailure(reply) ? reply.error.code : undefined;
       };
       const piece = { board: "studio", stroke: "a", at: 0, color: 1, width: 8, points: [[10, 10]] };
       expect(await ask("draw", piece)).toBe("FORBIDDEN"); // not at the board
       expect(await ask("clear", { board: "studio" })).toBe("FORBIDDEN");
-      await vandal.timeout(5_000).emitWithAck("ingress:join", "board:studio");
+      await vandal.timeout(20_000).emitWithAck("ingress:join", "board:studio");
       expect(await ask("draw", { ...piece, at: 7 })).toBe("CONFLICT");
       for (const bad of [
         { points: [] },

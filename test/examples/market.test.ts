@@ -190,7 +190,7 @@ needs("chromium")("the market, in windows of a browser", () => {
     const intruder = io(stage.url, { transports: ["websocket"], auth: { token: { toString: "Ada" } } });
     try {
       const ask = async (event: string, ...args: unknown[]): Promise<string | undefined> => {
-        const reply: unknown = await intruder.timeout(5_000).emitWithAck(event, ...args);
+        const reply: unknown = await intruder.timeout(20_000).emitWithAck(event, ...args);
         return isFailure(reply) ? reply.error.code : undefined;
       };
       expect(await ask("post_offer", { side: "ask", price: 1 })).toBe("FORBIDDEN");

@@ -26,7 +26,7 @@ needs("chromium", "curl")("the posts, with people who follow them", () => {
   }
 
   beforeAll(async () => {
-    stage = await openStage("posts", { EXPORT_MS: "3000" });
+    stage = await openStage("posts", { EXPORT_MS: "8000" });
     ada = await stage.open();
     adasOtherTab = await ada.another();
     bea = await stage.open();

@@ -166,9 +166,9 @@ needs("chromium", "curl")("the posts, in windows of a browser", () => {
     const listening = spawn(program("curl"), ["-sN", `${stage.url}/events?topic=post/author/Cem`]);
     let heard = "";
     listening.stdout.on("data", (chunk: Buffer) => (heard += chunk.toString()));
-    await expect.poll(() => heard, { timeout: 20_000 }).toContain("id: ");
+    await expect.poll(() => heard).toContain("id: ");
     curl("PATCH", "/posts/1", { text: "Heard in a terminal" });
-    await expect.poll(() => heard, { timeout: 20_000 }).toContain("Heard in a terminal");
+    await expect.poll(() => heard).toContain("Heard in a terminal");
     listening.kill("SIGKILL");
     expect(heard).toMatch(/^event: change\ndata: \{.*"model":"post","method":"PATCH","id":1,/m);
   });

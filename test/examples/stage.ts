@@ -15,6 +15,8 @@ export interface Window {
   sees(selector: string, text?: string | RegExp): Promise<void>;
   /** Waits until there is no such element. */
   misses(selector: string, text?: string | RegExp): Promise<void>;
+  /** Writes down what an element shows from now on; what this resolves with waits until it has shown a text, if only for a moment. */
+  watches(selector: string): Promise<(text: RegExp) => Promise<void>>;
   /** A second tab of the same browser session. */
   another(): Promise<Window>;
   /** Takes the network from a window opened with `cuttable`, which loses its connection at once. */
@@ -143,6 +145,21 @@ async function openWindow(
       complaints,
       sees: (selector, text) => find(selector, text).waitFor(),
       misses: (selector, text) => find(selector, text).waitFor({ state: "hidden" }),
+      async watches(selector) {
+        const shown = await page.evaluateHandle((of) => {
+          const element = document.querySelector(of)!;
+          const texts: string[] = [];
+          const look = new MutationObserver(() => texts.push(element.textContent));
+          look.observe(element, { childList: true, characterData: true, subtree: true });
+          return texts;
+        }, selector);
+        return async ({ source }) => {
+          await page.waitForFunction(([texts, wanted]) => texts.some((text) => new RegExp(wanted).test(text)), [
+            shown,
+            source,
+          ] as const);
+        };
+      },
       another: tab,
       async goOffline() {
         await context.setOffline(true);

@@ -13,11 +13,10 @@ describe.each([
 ])("%s", (_where, memory) => {
   it.each(["expired", "revoked"] as const)(
     "35. *Auth*: from expiry or revocation on none of its events begins, waiting ones included; its socket leaves all rooms in the same turn and is cut. Other nodes follow when the revocation reaches them; `complete: false` names silence. (%s)",
-    { timeout: 20_000 },
     async (how) => {
       const { adapter } = memoryCluster();
       const revocations = new MemoryRevocations();
-      const claims = how === "expired" ? lives(2_000) : lives();
+      const claims = how === "expired" ? lives(4_000) : lives();
       const node = (): Promise<Gate> => open({ server: { adapter }, revocations, ingress: { maxInFlight: 1 }, claims });
       await using here = await node();
       await using there = await node();

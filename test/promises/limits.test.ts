@@ -56,7 +56,7 @@ describe.each([
         await bob.socket.emitWithAck("say");
         expect(one.limits.counters().rates["talk"]?.insured).toBe(insured);
       },
-      { timeout: 8_000, interval: 50 },
+      { interval: 50 },
     );
   });
 });

@@ -8,7 +8,7 @@ import { byRole, followed, type Post, post } from "../features/changes/followed.
 
 type Shown = Partial<Post> & Pick<Post, "id">;
 
-const soon = { timeout: 8_000, interval: 5 };
+const soon = { interval: 5 };
 
 /** Looks at every state of a list, and writes down each row that was shown older than before. */
 function onlyForward(wrong: string[]): (state: ListState<Shown>) => void {

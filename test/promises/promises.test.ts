@@ -785,14 +785,14 @@ it("18. Shutdown: new connections are refused, whichever HTTP server and engine 
   const hanging = client.emitWithAck("hang");
   await begun.promise;
   using time = loopTime();
-  const down = manager.shutdown({ graceMs: 300 });
+  const down = manager.shutdown({ graceMs: 2_000 });
   expect(codeOf(await client.emitWithAck("work"))).toBe("SHUTTING_DOWN");
   await expect(app.connect()).rejects.toMatchObject({ data: { code: "SHUTTING_DOWN" } });
   expect(steps).toEqual(["S2 is told", "S1 is told"]);
   gate.resolve();
   expect(await working).toBe("done");
   const report = await down;
-  expect(time.ms).toBeLessThan(300 + 1_000);
+  expect(time.ms).toBeLessThan(2_000 + 1_000);
   expect(codeOf(await hanging)).toBe("SHUTTING_DOWN");
   expect(steps.slice(2)).toEqual(["the work is done", "H2", "H1", "S2", "S1"]);
   expect(report.cut).toMatchObject([{ event: "hang", handler: "H1", namespace: "/", socketId: expect.any(String) }]);
@@ -877,7 +877,7 @@ it("19. After any number of set-up/tear-down cycles nothing is left: no listener
   await vi.waitFor(() => {
     collect();
     expect(references.filter((reference) => reference.deref() !== undefined).length).toBe(0);
-  }, 5_000);
+  });
 });
 
 it("20. A recovered connection (`connectionStateRecovery`) is asked again by `connect` before anything of it runs; with `recoverAfterAsking`, before anything it missed is sent, and a recovery id is spent once.", async () => {

@@ -32,7 +32,7 @@ needs("redis")("queues", () => {
       await using door = await open({
         memory,
         before: (manager, realtime) => {
-          queue = new QueueService({ backend: jobs.backend({ lockMs: 1_500 }), realtime, maxSize: 12 });
+          queue = new QueueService({ backend: jobs.backend({ lockMs: 3_000 }), realtime, maxSize: 12 });
           manager.registerService(queue);
           manager.ingress.subscribe("work", queue.asSubscriber(name));
         },
@@ -48,7 +48,7 @@ needs("redis")("queues", () => {
       });
       // A process that dies in the middle of a batch.
       const worker = start({
-        backend: { ...jobs.options, lockMs: 1_500 },
+        backend: { ...jobs.options, lockMs: 3_000 },
         queue: name,
         batchSize: 4,
         attempts: 3,
@@ -67,7 +67,7 @@ needs("redis")("queues", () => {
           if (batch.some(({ data }) => data === "bad")) throw new Error("bad");
           for (const { id } of batch) done.set(id, (done.get(id) ?? 0) + 1);
         },
-        { attempts: 3, backoffMs: 10, lingerMs: 50, batchSize: 4 },
+        { attempts: 3, backoffMs: 10, lingerMs: 200, batchSize: 4 },
       );
       const tracked = ids.map((id) => trackJob(client, id));
       await until(() => tracked.every((job) => ["completed", "failed"].includes(job.getSnapshot().state ?? "")));

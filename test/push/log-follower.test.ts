@@ -182,7 +182,7 @@ describe("a node that follows the log", () => {
       return ["epoch", 7];
     });
     const [node] = nodes(log, 1) as [Node];
-    await expect.poll(() => node.follower.position, { timeout: 5_000 }).toEqual(["epoch", 7]);
+    await expect.poll(() => node.follower.position).toEqual(["epoch", 7]);
   });
 
   it("what is heard before its place is known is delivered as soon as it is", async () => {
@@ -215,8 +215,8 @@ describe("a node that follows the log", () => {
     const [node] = nodes(log, 1) as [Node];
     await expect.poll(() => node.follower.position).toBeDefined();
     for (let n = 1; n <= 20; n++) log.inner.append([topic("a")], said(`${n}`));
-    await expect.poll(() => node.gaps, { timeout: 5_000 }).toBe(1);
-    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(20);
+    await expect.poll(() => node.gaps).toBe(1);
+    await expect.poll(() => node.follower.position?.[1]).toBe(20);
     await node.follower.push([topic("a")], said("21"));
     expect(node.got).toEqual(["21"]);
   });
@@ -229,7 +229,7 @@ describe("a node that follows the log", () => {
     log.inner.append([topic("a")], said("1"));
     for (let n = 2; n <= 10_010; n++) node.follower.heard(log.inner.append([topic("a")], said(`${n}`)) as LoggedEntry);
     expect(node.got).toEqual([]);
-    await expect.poll(() => node.got.length, { timeout: 5_000 }).toBe(10_010);
+    await expect.poll(() => node.got.length).toBe(10_010);
     expect([node.gaps, node.got[0], node.got.at(-1)]).toEqual([0, "1", "10010"]);
   });
 
@@ -250,7 +250,7 @@ describe("a node that follows the log", () => {
     node.follower.heard(log.inner.append([topic("a")], said("anew")) as LoggedEntry);
     expect(node.gaps).toBe(1);
     read.resolve([second]);
-    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => node.follower.position?.[1]).toBe(1);
     expect(node.got).not.toContain("2");
   });
 
@@ -414,7 +414,7 @@ describe("a node that follows the log", () => {
     const first = log.inner.head() as Position;
     for (const text of ["1", "2"]) log.inner.append([topic("a")], said(text));
     const [node] = nodes(log, 1) as [Node];
-    await expect.poll(() => node.follower.position?.[1], { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => node.follower.position?.[1]).toBe(2);
     vi.spyOn(log, "after").mockResolvedValueOnce({ head: [first[0], 1], gaps: [], entries: [] });
     expect(await node.follower.catchUp([topic("a")], first, ({ entries }) => texts(entries))).toEqual(["1", "2"]);
   });
@@ -443,7 +443,7 @@ describe("a node that follows the log", () => {
           );
           for (const deliver of late.reverse()) deliver();
           await expect
-            .poll(() => all.map(({ got }) => got.length), { timeout: 5_000, interval: 2 })
+            .poll(() => all.map(({ got }) => got.length), { interval: 2 })
             .toEqual(all.map(() => pushes.length));
           expect(all[1]?.got).toEqual(all[0]?.got);
           expect(all[2]?.got).toEqual(all[0]?.got);

@@ -401,9 +401,9 @@ it("several whose edits hang on each other's bring them back together, when all 
   // They know that they are in, and then have said so.
   for (let times = 0; times < 2; times++) for (const tab of [ann, bob]) await tab.entered.caughtUp();
   store.release.resolve();
-  await vi.waitFor(async () => expect(await second.text()).toBe(text), { timeout: 8_000 });
+  await vi.waitFor(async () => expect(await second.text()).toBe(text));
   ann.type("!");
-  await vi.waitFor(() => expect(bob.text.toString()).toBe(`${text}!`), { timeout: 8_000 });
+  await vi.waitFor(() => expect(bob.text.toString()).toBe(`${text}!`));
 });
 
 it("a change that is refused is taken back whole also where it was undone before", async () => {

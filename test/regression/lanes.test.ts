@@ -20,7 +20,7 @@ describe("places among the running events of a connection", () => {
       { concurrency: 1, use: [(_context: EventContext, next: Next) => Promise.race([next(), gaveUp.promise])] },
     );
     app.ingress.subscribe("y", async (_context, n: number) => n);
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = [1, 2, 3, 4].map(() => client.emitWithAck("x"));
     await vi.waitFor(() => expect(started).toBe(1));
     await client.emitWithAck("a round trip");
@@ -39,7 +39,7 @@ describe("places among the running events of a connection", () => {
     const arrived = deferred();
     const running: string[] = [];
     let inLane = 0;
-    const holder = await app.connect({ ackTimeout: 2_000 });
+    const holder = await app.connect({ ackTimeout: 20_000 });
     const isHolder = ({ socket }: EventContext): boolean => socket.id === holder.id;
     app.ingress.subscribe(
       "x",
@@ -73,7 +73,7 @@ describe("places among the running events of a connection", () => {
     });
     const held = holder.emitWithAck("x", "holder");
     await vi.waitFor(() => expect(inLane).toBe(1));
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = [client.emitWithAck("x", "a"), client.emitWithAck("x", "b")];
     await client.emitWithAck("a round trip");
     gaveUp.resolve("gave up");
@@ -108,7 +108,7 @@ describe("places among the running events of a connection", () => {
       running--;
       return "done";
     });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = Array.from({ length: 50 }, () => client.emitWithAck("x"));
     await vi.waitFor(() => expect(running).toBeGreaterThan(0));
     await client.emitWithAck("a round trip");
@@ -125,7 +125,7 @@ describe("a subscriber with a lane", () => {
     const validate = (value: unknown) => (value === 1 ? new Promise<never>(() => undefined) : { value });
     const schema = { "~standard": { version: 1 as const, vendor: "test", validate } };
     app.ingress.subscribe("x", (_context, value) => value, { concurrency: 1, input: schema, timeoutMs: 50 });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies: unknown[] = [];
     for (const n of [1, 2, 3]) replies.push(codeOf(await client.emitWithAck("x", n)));
     expect(replies).toEqual(["TIMEOUT", 2, 3]);
@@ -145,7 +145,7 @@ describe("a subscriber with a lane", () => {
     );
     let after = 0;
     app.ingress.subscribe("x", () => void after++);
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = [client.emitWithAck("x"), client.emitWithAck("x")];
     await vi.waitFor(() => expect(started).toBe(1));
     await client.emitWithAck("a round trip");
@@ -178,7 +178,7 @@ describe("a method behind an interceptor that awaits before next()", () => {
     const { gate, over, interceptor } = waiting();
     let ran = 0;
     app.ingress.subscribe("x", () => void ran++, { timeoutMs: 20, use: [interceptor] });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     expect(codeOf(await client.emitWithAck("x"))).toBe("TIMEOUT");
     gate.resolve();
     await over.promise;
@@ -190,7 +190,7 @@ describe("a method behind an interceptor that awaits before next()", () => {
     const { gate, reached, over, interceptor } = waiting();
     let ran = 0;
     app.ingress.subscribe("x", () => void ran++, { use: [interceptor] });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await reached.promise;
     await app.ingress.drain({ graceMs: 0 });

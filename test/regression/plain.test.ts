@@ -120,7 +120,7 @@ it("topics that are asked for in another case are kept after a recovery, and tho
   await using back = await plain.stream("?user=ada&topic=POST/1", { lastId: stream.lastId });
   const [socket] = plain.door.served.io.sockets.sockets.values();
   expect(socket?.recovered).toBe(true);
-  await expect.poll(() => plain.door.realtime.topicsOf(socket!), { timeout: 8_000 }).toEqual(["post/1"]);
+  await expect.poll(() => plain.door.realtime.topicsOf(socket!)).toEqual(["post/1"]);
   await plain.door.realtime.emitSocket("said", 2, { topic: "post/1" });
   await back.until(() => back.got("said").length === 1);
 });
@@ -166,7 +166,7 @@ describe("a WebSocket", () => {
     await plain.change(2, ["book"]);
     await plain.door.realtime.revoke("ada", "book");
     for (const turn of [0, 1]) {
-      await expect.poll(() => verdicts.length, { timeout: 8_000 }).toBe(turn + 1);
+      await expect.poll(() => verdicts.length).toBe(turn + 1);
       verdicts[turn]?.resolve(true);
     }
     await client.until(() => client.frames.length === 7);

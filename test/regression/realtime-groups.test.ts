@@ -246,7 +246,7 @@ describe("on two nodes", () => {
     const shared = {
       memberships: new MemoryMemberships(),
       waitingRoom: new MemoryWaitingRoom(),
-      presence: { graceMs: 10, heartbeatMs: 20 },
+      presence: { graceMs: 10, heartbeatMs: 300 },
       ...options,
     };
     const here = await open({ server: { adapter }, ...shared });
@@ -334,7 +334,7 @@ describe("on two nodes", () => {
     const shared = {
       memberships: new MemoryMemberships(),
       waitingRoom: new MemoryWaitingRoom(),
-      presence: { graceMs: 10, heartbeatMs: 20 },
+      presence: { graceMs: 10, heartbeatMs: 300 },
     };
     await using here = await open({ server: { adapter }, ...shared });
     await using there = await open({ server: { adapter }, ...shared });
@@ -360,7 +360,7 @@ describe("on two nodes", () => {
     const shared = {
       memberships: new MemoryMemberships(),
       waitingRoom: new MemoryWaitingRoom(),
-      presence: { graceMs: 10, heartbeatMs: 20 },
+      presence: { graceMs: 10, heartbeatMs: 300 },
     };
     await using here = await open({ server: { adapter }, ...shared });
     await using there = await open({ server: { adapter }, ...shared });

@@ -11,7 +11,7 @@ import { type Client, open } from "../features/realtime/door.js";
 
 const history = { keep: 1_000, maxAgeMs: 60_000 };
 const ask = (client: Client, topics: unknown, at: unknown): Promise<unknown> =>
-  client.socket.timeout(5_000).emitWithAck("ingress:join", topics, at);
+  client.socket.timeout(20_000).emitWithAck("ingress:join", topics, at);
 /** The position that a client was told last. */
 const positionOf = (client: Client): Position =>
   client.got("ingress:at").findLast((given) => Array.isArray(given)) as unknown as Position;

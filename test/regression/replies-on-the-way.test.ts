@@ -13,7 +13,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       off();
       return "first";
     });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = await Promise.all([client.emitWithAck("once"), client.emitWithAck("once")]);
     expect(replies.map(codeOf)).toEqual(["first", "UNKNOWN_EVENT"]);
   });
@@ -25,7 +25,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       app.ingress.subscribe("x", () => "new");
       return "old";
     });
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const replies = await Promise.all([1, 2, 3].map(() => client.emitWithAck("x")));
     expect(replies).toEqual(["old", "new", "new"]);
   });
@@ -41,7 +41,7 @@ describe("an event that is on its way while the last subscriber of its name goes
       });
     });
     const off = app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await vi.waitFor(() => expect(held).toEqual(["x"]));
     off();
@@ -73,7 +73,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
   it("is answered UNKNOWN_EVENT when it is let through, and then no listener of ours stays", async () => {
     await using app = await serveBehindMiddleware();
     const off = app.ingress.subscribe("x", () => "old");
-    const [client, other] = [await app.connect({ ackTimeout: 2_000 }), await app.connect({ ackTimeout: 2_000 })];
+    const [client, other] = [await app.connect({ ackTimeout: 20_000 }), await app.connect({ ackTimeout: 20_000 })];
     const replies = [client.emitWithAck("x", 1), client.emitWithAck("x", 2, 3), client.emitWithAck("x")];
     await vi.waitFor(() => expect(app.held).toHaveLength(3));
     const late = other.emitWithAck("x");
@@ -88,7 +88,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
   it("is run by whoever subscribed meanwhile, with and without an acknowledgement", async () => {
     await using app = await serveBehindMiddleware();
     const off = app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x", "acknowledged");
     client.emit("x", "silent");
     await vi.waitFor(() => expect(app.held).toHaveLength(2));
@@ -111,7 +111,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
 
   it("is run by whoever subscribed meanwhile if nobody had subscribed before", async () => {
     await using app = await serveBehindMiddleware();
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await vi.waitFor(() => expect(app.held).toEqual(["x"]));
     app.ingress.subscribe("x", () => "new");
@@ -123,7 +123,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
     await using app = await serveBehindMiddleware();
     app.io.on("connection", (socket) => void socket.on("x", (reply: (value: string) => void) => reply("own")));
     const off = app.ingress.subscribe("x", () => undefined);
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await vi.waitFor(() => expect(app.held).toEqual(["x"]));
     off();
@@ -135,7 +135,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
   it("is answered UNKNOWN_EVENT at once when the ingress is detached, and no listener of ours stays", async () => {
     await using app = await serveBehindMiddleware();
     app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await vi.waitFor(() => expect(app.held).toEqual(["x"]));
     await app.ingress.detach();
@@ -152,7 +152,7 @@ describe("an event that asynchronous middleware has while the last subscriber of
   it("is kept in mind for the socket that sent it alone, and bounded: 1,000 of a name", async () => {
     await using app = await serveBehindMiddleware();
     const off = app.ingress.subscribe("x", () => "old");
-    const [client, other] = [await app.connect({ ackTimeout: 5_000 }), await app.connect()];
+    const [client, other] = [await app.connect({ ackTimeout: 20_000 }), await app.connect()];
     other.emit("x");
     await vi.waitFor(() => expect(app.held).toHaveLength(1));
     const answers: unknown[] = [];
@@ -174,7 +174,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("connection", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
     off();
@@ -188,7 +188,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("slow", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const slow = client.emitWithAck("slow");
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
@@ -204,7 +204,7 @@ describe("an event that waits while its subscriber is replaced", () => {
     const gate = deferred();
     app.ingress.subscribe("connection", () => gate.promise);
     const off = app.ingress.subscribe("x", () => "old");
-    const client = await app.connect({ ackTimeout: 2_000 });
+    const client = await app.connect({ ackTimeout: 20_000 });
     const reply = client.emitWithAck("x");
     await client.emitWithAck("a round trip");
     off();

@@ -75,7 +75,7 @@ describe("the examples", () => {
         client.on("connect_error", reject);
       });
       // Whatever an example does not know is answered too: that is what the package is for.
-      const reply: unknown = await client.timeout(5000).emitWithAck("no_such_event_in_any_example");
+      const reply: unknown = await client.timeout(20_000).emitWithAck("no_such_event_in_any_example");
       expect(reply).toMatchObject({ error: { code: "UNKNOWN_EVENT" } });
       expect(await server.end(signal), server.said()).toEqual([0, null]);
     } finally {

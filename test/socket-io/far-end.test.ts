@@ -69,7 +69,7 @@ it("has everything that Socket.IO asks of a connection, from CONNECT to the end"
   app.io.volatile.emit("volatile", 2);
   socket.emit("binary", Buffer.from("b"));
   expect(heard.slice(-4)).toEqual(['2["all",1]', '2["volatile",2]', expect.stringMatching(/^51-/), Buffer.from("b")]);
-  const asked = app.io.timeout(1_000).emitWithAck("asked");
+  const asked = app.io.timeout(20_000).emitWithAck("asked");
   const id = /^2(\d+)/.exec(heard.at(-1) as string)?.[1];
   conn.incoming(`3${id}["mine"]`);
   expect(await asked).toEqual(["mine"]);

@@ -66,7 +66,7 @@ describe("a server on two HTTP servers", () => {
     await using deaf = await deafPeer(app.portOf(app.main));
     const slow = clients[0]?.emitWithAck("slow");
     await begun.promise;
-    const down = manager.shutdown({ graceMs: 2_000 });
+    const down = manager.shutdown({ graceMs: 20_000 });
     for (const server of [app.main, app.mirror]) {
       await expect(app.connectTo(server)).rejects.toMatchObject({ data: { code: "SHUTTING_DOWN" } });
     }

@@ -45,7 +45,7 @@ async function onRedisStreams(): Promise<Nodes> {
   await vi.waitFor(() => {
     for (const [i, { served }] of nodes.entries()) served.io.to("probes").emit("probe", i);
     if (heard.some(({ size }) => size < nodes.length)) throw new Error("a node does not hear the other yet");
-  }, 10_000);
+  });
   for (const probe of probes) probe.disconnect();
   return {
     nodes: nodes as unknown as Nodes["nodes"],
@@ -302,7 +302,7 @@ function suite(start: () => Promise<Nodes>): void {
       // Each of these is the last of its node: when they are here, so is everything that comes.
       await vi.waitFor(() => {
         for (const i of nodes.keys()) expect(heard).toContain(`${i}:${n - 1}`);
-      }, 10_000);
+      });
       current = next;
     }
     for (const i of nodes.keys()) {

@@ -114,7 +114,7 @@ test("a listener answers what the server asks with an acknowledgement", async ()
   const socket = await io.connect();
   const off = socket.on("confirm", (question, reply) => reply(question === "sure?"));
   expect(await socket.server.emitWithAck("confirm", "sure?")).toBe(true);
-  expect(await io.timeout(1000).emitWithAck("confirm", "no?")).toEqual([false]);
+  expect(await io.timeout(20_000).emitWithAck("confirm", "no?")).toEqual([false]);
   off();
   const answered = vi.fn();
   socket.server.emit("confirm", "nobody?", answered);

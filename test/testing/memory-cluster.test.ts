@@ -37,7 +37,7 @@ test("acknowledgements and serverSideEmit come back from other nodes", async () 
   expect(await one.serverSideEmitWithAck("ping")).toEqual(["pong"]);
   const b = await two.connect();
   b.on("ask", (n: number, reply: (n: number) => void) => reply(n + 1));
-  expect(await one.timeout(1_000).emitWithAck("ask", 1)).toEqual([2]);
+  expect(await one.timeout(20_000).emitWithAck("ask", 1)).toEqual([2]);
 });
 
 test("nodes share no memory: data crosses as an encoded copy, binary included", async () => {

@@ -135,10 +135,7 @@ describe("the keys of an issuer", { timeout: 30_000 }, () => {
     const token = await keys.token("k1");
     await expect(auth.verify(token)).rejects.toMatchObject({ code: "OVERLOADED" });
     keys.answer = "keys";
-    await vi.waitFor(async () => expect((await auth.verify(token)).user).toBe("ann"), {
-      timeout: 8_000,
-      interval: 200,
-    });
+    await vi.waitFor(async () => expect((await auth.verify(token)).user).toBe("ann"), { interval: 200 });
   });
 
   it("count no more some time after they were taken out of the set, and nobody waits for that to be found out", async () => {
@@ -153,7 +150,7 @@ describe("the keys of an issuer", { timeout: 30_000 }, () => {
     expect(keys.asked()).toBe(1);
     clock.mockReturnValue(now + 601_000);
     expect((await auth.verify(two)).user).toBe("ann");
-    await vi.waitFor(() => expect(auth.verify(one)).rejects.toMatchObject(invalid), { timeout: 5_000 });
+    await vi.waitFor(() => expect(auth.verify(one)).rejects.toMatchObject(invalid));
     expect((await auth.verify(two)).user).toBe("ann");
     expect(keys.asked()).toBeLessThanOrEqual(3);
   });

@@ -21,7 +21,7 @@ async function member(
   client.on("news", (n) => heard.push(n));
   await client.emitWithAck("ingress:join", "hall");
   await gate.realtime.emitSocket("news", 0, { topic: "hall" });
-  await expect.poll(() => heard, { timeout: 10_000 }).toEqual([0]);
+  await expect.poll(() => heard).toEqual([0]);
   return { client, heard };
 }
 
@@ -51,7 +51,7 @@ describe("a connection that Socket.IO recovers", { timeout: 30_000 }, () => {
     await gate.realtime.emitSocket("news", 1, { topic: "hall" });
     expect(await back(client, await tokenOf("ann"))).toBe("in");
     expect([client.recovered, client.id]).toEqual([true, id]);
-    await expect.poll(() => heard, { timeout: 10_000 }).toEqual([0, 1]);
+    await expect.poll(() => heard).toEqual([0, 1]);
     expect(gate.auth.claimsOf(gate.served.serverSide(client))?.user).toBe("ann");
   });
 

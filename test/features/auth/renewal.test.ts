@@ -7,7 +7,7 @@ import { ended, lives, open, tokenOf, whyOf } from "./gate.js";
 
 describe("another token on the same connection", { timeout: 30_000 }, () => {
   it("8. Refreshed in place: same socket id, same topics, no event lost.", async () => {
-    await using gate = await open({ claims: lives(2_500) });
+    await using gate = await open({ claims: lives(4_000) });
     const client = await gate.enter(await tokenOf("ann", { sid: "s1", roles: ["a"] }));
     const { id } = client;
     const socket = gate.served.serverSide(client);
@@ -27,7 +27,7 @@ describe("another token on the same connection", { timeout: 30_000 }, () => {
     await Promise.all(replies);
     expect(gate.said).toEqual(events);
     // Past the end of the first.
-    await new Promise((resolve) => void setTimeout(resolve, 3_000));
+    await new Promise((resolve) => void setTimeout(resolve, 4_500));
     await client.emitWithAck("sync");
     expect(heard).toEqual(events);
     expect(client.id).toBe(id);
@@ -56,7 +56,7 @@ describe("another token on the same connection", { timeout: 30_000 }, () => {
     ],
     ["one that has expired", () => tokenOf("ann", {}, { expiresInMs: -1_000 }), "expired"],
   ])("that is %s changes nothing, and the one before it counts to its end", async (_what, make, reason) => {
-    await using gate = await open({ claims: lives(2_000) });
+    await using gate = await open({ claims: lives(3_000) });
     const client = await gate.enter(await tokenOf("ann"));
     const over = ended(client);
     expect(whyOf(await client.emitWithAck("ingress:token", await make()))).toEqual(["UNAUTHENTICATED", reason]);

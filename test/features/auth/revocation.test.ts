@@ -51,7 +51,7 @@ describe("a revocation", { timeout: 30_000 }, () => {
     }
   });
 
-  it("9. `complete: false` when a node is silent; those that are heard are cut", { timeout: 20_000 }, async () => {
+  it("9. `complete: false` when a node is silent; those that are heard are cut", async () => {
     await using cluster = await pair();
     const [here, there] = cluster.nodes;
     const first = await here.enter(await tokenOf("ann"));
@@ -208,7 +208,7 @@ describe("a revocation", { timeout: 30_000 }, () => {
       expect(await gate.auth.revoke({ user: "ann" })).toMatchObject({ sockets: 1 });
       go.resolve();
       expect(await over).toEqual(revoked);
-      await vi.waitFor(() => expect(socket.connected).toBe(false), 10_000);
+      await vi.waitFor(() => expect(socket.connected).toBe(false));
       expect(gate.auth.claimsOf(socket)).toMatchObject({ roles: ["a"] });
     }
   });

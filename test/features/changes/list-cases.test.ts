@@ -24,7 +24,7 @@ interface ClientToServer {
 }
 type App = Server<ClientToServer>;
 
-const soon = { timeout: 8_000, interval: 5 };
+const soon = { interval: 5 };
 
 interface Site<Row> extends AsyncDisposable {
   readonly app: Served<App>;

@@ -6,7 +6,7 @@ import { CAUGHT_UP } from "../../../src/wire/caught-up.js";
 import { deferred } from "../../fixtures/deferred.js";
 import { type Post, type Posts, type Reader, servePosts } from "./posts-by-hand.js";
 
-const soon = { timeout: 8_000, interval: 5 };
+const soon = { interval: 5 };
 
 function open({ client }: Reader, posts: Posts, options: Partial<ListOptions<Post>> = {}): List<Post> {
   return openList<Post>(client, { topic: "post", load: () => posts.all(), ...options });

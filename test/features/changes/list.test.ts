@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { deferred } from "../../fixtures/deferred.js";
 import { type Post, type Posts, type Reader, servePosts } from "./posts-by-hand.js";
 
-const soon = { timeout: 8_000, interval: 5 };
+const soon = { interval: 5 };
 
 /** A list of all posts, loaded from the table of the server. */
 function open({ client }: Reader, posts: Posts, options: Partial<ListOptions<Post>> = {}): List<Post> {
@@ -319,16 +319,20 @@ describe("a list that loads", () => {
   it("that fails is stale with the error, and tries again", async () => {
     await using posts = await servePosts();
     posts.create("one");
-    let fails = 2;
+    let fails = 0;
+    let isDown = true;
     const down = Object.assign(new Error("the database is down"), { retryAfterMs: 10 });
     await using list = open(await posts.reader(), posts, {
       load() {
-        if (fails-- > 0) throw down;
-        return posts.all();
+        if (!isDown) return posts.all();
+        fails++;
+        throw down;
       },
     });
     await has(list, "stale");
     expect(list.getSnapshot()).toEqual({ rows: [], status: "stale", error: down });
+    await vi.waitFor(() => expect(fails).toBeGreaterThan(1), soon);
+    isDown = false;
     await list.ready;
     expect(list.getSnapshot()).toEqual({ rows: posts.all(), status: "live" });
   });
@@ -474,16 +478,21 @@ describe("a list whose topic is refused", () => {
   });
 
   it("for the moment is stale with the failure, and asks again", async () => {
-    let refusals = 2;
+    let refusals = 0;
+    let isFull = true;
     await using posts = await servePosts({
       join: () => {
-        if (refusals-- > 0) throw new EventError("OVERLOADED", "too many", { details: { retryAfterMs: 10 } });
+        if (!isFull) return;
+        refusals++;
+        throw new EventError("OVERLOADED", "too many", { details: { retryAfterMs: 10 } });
       },
     });
     posts.create("one");
     await using list = open(await posts.reader(), posts);
     await has(list, "stale");
     expect(list.getSnapshot().error).toMatchObject({ code: "OVERLOADED" });
+    await vi.waitFor(() => expect(refusals).toBeGreaterThan(1), soon);
+    isFull = false;
     await list.ready;
     expect(titles(list)).toEqual(["one"]);
   });

@@ -102,7 +102,7 @@ export async function storm(ground: StormGround, seed: number): Promise<StormRep
       const rows = [...table.values()].toSorted((one, other) => one.id - other.id);
       for (const list of lists) expect(list.getSnapshot()).toEqual({ rows, status: "live" });
     },
-    { timeout: 20_000, interval: 20 },
+    { interval: 20 },
   );
   for (const list of lists) list.close();
   expect(wrong).toEqual([]);

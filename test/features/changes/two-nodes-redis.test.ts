@@ -6,7 +6,7 @@ import { ownRedis } from "../../fixtures/redis.js";
 import { readPositions } from "../realtime/position-reader.js";
 import { byRole, followed, type Post, post } from "./followed.js";
 
-const within = { timeout: 20_000, interval: 10 };
+const within = { interval: 10 };
 
 needs("redis")("changes on two nodes over Redis", () => {
   it("of node 1 reach members on node 2, and positions of one node are replayed by the other", async () => {

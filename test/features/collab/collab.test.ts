@@ -15,7 +15,7 @@ describe("two editors", () => {
       const texts = [ann.text.toString(), bob.text.toString(), await stage.text()];
       expect(new Set(texts).size).toBe(1);
       expect(texts[0]).toHaveLength(140);
-    }, 10_000);
+    });
   });
 
   it("2. a cursor says whose it is by the server's word: what a client says about itself is not passed on", async () => {
@@ -49,7 +49,7 @@ describe("two editors", () => {
       expect(await stage.text()).toBe(ann.text.toString());
       expect(ann.text.toString()).toContain("ann ");
       expect(ann.text.toString()).toContain("bob ");
-    }, 10_000);
+    });
     ann.note.undo();
     await vi.waitFor(async () => expect(await stage.text()).toBe("start bob "));
     ann.note.redo();
@@ -72,7 +72,7 @@ describe("two editors", () => {
     await vi.waitFor(async () => {
       expect(bob.text.toString()).toBe(all);
       expect(await stage.text()).toBe(all);
-    }, 20_000);
+    });
     await vi.waitFor(() => expect(ann.note.saving).not.toBe("failed"));
   }, 60_000);
 });
@@ -242,9 +242,9 @@ describe("saving", () => {
     expect(store.calls.append).toBe(1);
   });
 
-  it("6. a store that fails twice: editors see failed, nothing is let go, and the third try stores all", async () => {
+  it("6. a store that fails twice or more: editors see failed, nothing is let go, and the first try that it takes stores all", async () => {
     const store = new StoreInHand();
-    store.failures = 2;
+    store.failures = Infinity;
     await using stage = await openStage({ store, autosaveMs: 10 });
     const ann = await stage.tab("ann");
     ann.type("one ");
@@ -252,10 +252,13 @@ describe("saving", () => {
     ann.type("two");
     ann.note.close();
     await vi.waitFor(() => expect(stage.collab.describe()).toMatchObject([{ editors: 0, saving: "failed" }]));
-    await vi.waitFor(() => expect(stage.collab.describe()).toEqual([]), 10_000);
+    await vi.waitFor(() => expect(store.calls.append).toBeGreaterThan(1));
+    const { append } = store.calls;
+    store.failures = 0;
+    await vi.waitFor(() => expect(stage.collab.describe()).toEqual([]));
     expect(await store.text()).toBe("one two");
-    expect(store.calls.append).toBe(3);
-  }, 20_000);
+    expect(store.calls.append).toBe(append + 1);
+  });
 
   it("6. a store that is slower than maxUnsavedMs never runs two saves at once, and no saves queue up", async () => {
     const store = new StoreInHand();
@@ -271,7 +274,7 @@ describe("saving", () => {
     expect(store.mostRunning).toBe(1);
     expect(store.calls.append).toBeLessThanOrEqual(Math.ceil((performance.now() - began) / 150) + 1);
     expect(await store.text()).toBe(ann.text.toString());
-  }, 20_000);
+  });
 
   it("5. a shutdown with unsaved text stores it, also when slow events use up the grace", async () => {
     const store = new StoreInHand();
@@ -354,7 +357,7 @@ it("14. 1,000 documents opened and closed: no document, timer or listener is lef
     for (const note of notes) note.doc.getText("t").insert(0, "x");
     most = Math.max(most, stage.collab.describe().length);
     for (const note of notes) note.close();
-    await vi.waitFor(() => expect(stage.collab.describe()).toEqual([]), 10_000);
+    await vi.waitFor(() => expect(stage.collab.describe()).toEqual([]));
     expect(stage.door.realtime.topicsOf(serverSide)).toEqual([]);
     expect(listeners()).toEqual(listening);
     client.close();

@@ -6,7 +6,7 @@ import { needs, program } from "../../fixtures/needs.js";
 import { openStage, type Stage } from "./stage.js";
 
 const SLOW = { timeout: 60_000 };
-const PATIENCE = { timeout: 10_000 };
+const PATIENCE = { timeout: 30_000 };
 
 needs("chromium")("a textarea, CodeMirror and Quill on one text", () => {
   let stage: Stage;
@@ -40,7 +40,7 @@ needs("chromium")("a textarea, CodeMirror and Quill on one text", () => {
 
   async function open(editor: string): Promise<Page> {
     const page = await (await browser.newContext()).newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(30_000);
     page.on("pageerror", (error) => complaints.push(String(error)));
     await page.goto(`${stage.door.served.url}/?editor=${editor}&user=${editor}`);
     await page.locator("body[data-ready]").waitFor();

@@ -20,10 +20,10 @@ needs("redis")("two nodes that are processes, joined by Redis", () => {
         mine.insert(mine.length, ".");
         expect(theirs.length).toBeGreaterThan(0);
       },
-      { timeout: 20_000, interval: 200 },
+      { interval: 200 },
     );
     mine.insert(0, "taken by the first ");
-    await vi.waitFor(() => expect(theirs.toJSON()).toBe(mine.toJSON()), 10_000);
+    await vi.waitFor(() => expect(theirs.toJSON()).toBe(mine.toJSON()));
     const before = await storedText(all.store);
     await one.end("SIGKILL");
     using time = loopTime();
@@ -33,7 +33,7 @@ needs("redis")("two nodes that are processes, joined by Redis", () => {
     });
     expect(before).not.toContain("taken by the first");
     expect(time.ms).toBeLessThan(2 * options.maxUnsavedMs + 5_000);
-    await vi.waitFor(() => expect(bob.note.saving).toBe("saved"), 10_000);
+    await vi.waitFor(() => expect(bob.note.saving).toBe("saved"));
     // Whose node has died is here no more, once it has been silent for three beats.
     await vi.waitFor(() => expect(bob.note.users.map(({ id }) => id)).toEqual(["bob"]), 40_000);
   }, 120_000);

@@ -76,7 +76,7 @@ describe("a mistake in wiring documents", () => {
       await vi.waitFor(() => expect(refused).toHaveLength(1));
       expect(refused).toEqual([{ code: "INVALID_INPUT", details: { maxUpdateBytes: 29_952 } }]);
       note.doc.getText("t").insert(0, "y".repeat(29_900));
-      await vi.waitFor(() => expect(note.saving).toBe("saved"), { timeout: 10_000 });
+      await vi.waitFor(() => expect(note.saving).toBe("saved"));
       expect(entered.socket.connected).toBe(true);
       note.close();
     }

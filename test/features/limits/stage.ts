@@ -45,7 +45,7 @@ export interface Refusal {
 
 /** What one `say` is answered: a number, or why not. */
 export async function say(socket: ClientSocket, event = "say", ...args: unknown[]): Promise<number | Refusal> {
-  const reply = (await socket.timeout(10_000).emitWithAck(event, ...args)) as number | { error: Refusal };
+  const reply = (await socket.timeout(20_000).emitWithAck(event, ...args)) as number | { error: Refusal };
   return typeof reply === "object" ? reply.error : reply;
 }
 

@@ -92,7 +92,7 @@ export function testNotifications(openStore: () => Promise<NotificationStore>): 
     await Promise.all([stage.notifications.send("ada", { title: "3" }), marking]);
     for (const tab of [here, there]) {
       await tab.until(({ unread, items }) => unread === 1 && items.length === 3);
-      await vi.waitFor(() => expect(tab.titles()).toEqual(["3*", "2", "1"]), 8_000);
+      await vi.waitFor(() => expect(tab.titles()).toEqual(["3*", "2", "1"]));
     }
   });
 
@@ -106,7 +106,7 @@ export function testNotifications(openStore: () => Promise<NotificationStore>): 
     const release = store.holdPages();
     const pages = store.calls.page;
     cut(here);
-    await vi.waitFor(() => expect(store.calls.page).toBeGreaterThan(pages), 8_000);
+    await vi.waitFor(() => expect(store.calls.page).toBeGreaterThan(pages));
     await there.inbox.markRead(notification!.id);
     await stage.notifications.send("ada", { title: "2" });
     await stage.notifications.send("ada", { title: "3" });

@@ -28,7 +28,7 @@ needs("redis")("two nodes that share a store, joined by Redis", () => {
       one.door.served.io.emit("probe 1");
       two.door.served.io.emit("probe 0");
       expect(heard).toEqual([true, true]);
-    }, 20_000);
+    });
 
     const { notification, reached, via } = await one.notifications.send("ada", { title: "1" });
     expect([reached, via]).toEqual([2, "socket"]);

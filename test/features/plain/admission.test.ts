@@ -34,11 +34,11 @@ const filling = "x".repeat(1_000);
 
 /** Resolves when a stream and a WebSocket of ada's are sockets of the server. */
 const bothOf = ({ door }: PlainDoor): Promise<void> =>
-  vi.waitFor(async () => expect((await door.realtime.count(user("ada"))).sockets).toBe(2), 8_000);
+  vi.waitFor(async () => expect((await door.realtime.count(user("ada"))).sockets).toBe(2));
 
 describe("what comes while a client is asked about", () => {
   it("is told to it when it is in, in order, over both doors", async () => {
-    const { plain, asked, go } = await openSlow({ heartbeatMs: 300 });
+    const { plain, asked, go } = await openSlow({ heartbeatMs: 1_000 });
     await using _ = plain;
     await using witness = await plain.stream();
     const [streaming, socket] = [plain.stream("?user=ada&topic=slow"), await plain.socket("?user=ada&topic=slow")];

@@ -99,8 +99,10 @@ needs("chromium")("in Chromium", () => {
     `);
       await plain.change(1);
       await hears(page, '"id":"1"');
-      for (const socket of plain.door.served.io.sockets.sockets.values()) socket.conn.close();
-      await plain.sockets(0);
+      const [socket] = plain.door.served.io.sockets.sockets.values();
+      const gone = new Promise((resolve) => socket!.once("disconnect", resolve));
+      socket!.conn.close();
+      await gone;
       await plain.change(2);
       await plain.change(3);
       await hears(page, '"id":"3"');

@@ -325,7 +325,7 @@ describe("a WebSocket is accepted, then closed", () => {
   });
 
   it("when it answers no ping: `disconnect` runs, presence is updated", async () => {
-    await using plain = await openPlain({ heartbeatMs: 40 });
+    await using plain = await openPlain({ heartbeatMs: 1_000 });
     const { realtime, ingress } = plain.door;
     const gone = deferred<unknown>();
     ingress.subscribe("disconnect", (_context, reason) => gone.resolve(reason));

@@ -6,7 +6,7 @@ import { needs } from "../../fixtures/needs.js";
 import { ownRedis } from "../../fixtures/redis.js";
 import { envelope, openPlain, type PlainDoor } from "./plain-door.js";
 
-const within = { timeout: 20_000, interval: 10 };
+const within = { interval: 10 };
 
 needs("redis")("over Redis streams, with connection state recovery", () => {
   // Socket.IO puts its own argument behind what goes by the stream, and not behind frames with positions.

@@ -126,7 +126,7 @@ describe("Given Express, Fastify, Hono, node:http", () => {
     expect(expected.text).toContain("event: change");
     expect(expected.text).toContain("event: ended");
     for (const [name, story] of stories) expect({ name, ...story }).toEqual({ name, ...expected });
-  }, 30_000);
+  });
 
   // As `compression` does: it leaves alone what says no-transform, and has a `flush`.
   it("compression middleware must not hold events back: what goes by `no-transform` does not touch them", async () => {
@@ -241,9 +241,9 @@ it("Given HTTP/2, Then a burst of one turn that is larger than `maxBufferedBytes
   const told = (): number => text.split("event: burst").length - 1;
   for (let n = 1; n <= 5; n++) {
     for (let i = 0; i < 100; i++) io.emit("burst", "x".repeat(2_000));
-    await vi.waitFor(() => expect(told()).toBe(n * 100), 8_000);
+    await vi.waitFor(() => expect(told()).toBe(n * 100));
   }
-  await vi.waitFor(() => expect(io.sockets.sockets.size).toBe(1), 8_000);
+  await vi.waitFor(() => expect(io.sockets.sockets.size).toBe(1));
   expect(reading.closed).toBe(false);
   for (const session of sessions) session.destroy();
   server.close();

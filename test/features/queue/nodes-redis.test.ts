@@ -136,7 +136,7 @@ needs("redis")("a queue of several nodes, in Redis", () => {
           if (seen.length >= 20) both.resolve();
           await both.promise;
         },
-        { batchSize: 10, lingerMs: 0 },
+        { batchSize: 10, lingerMs: 2_000 },
       );
       return worker;
     });

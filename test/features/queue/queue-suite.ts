@@ -49,7 +49,10 @@ export function queueSuite(open: () => Promise<Jobs>): void {
     await using _ = queue;
     const batches: unknown[][] = [];
     await queue.start();
-    queue.process(name, (batch) => void batches.push(batch.map(({ data }) => data)), { batchSize: 50, lingerMs: 200 });
+    queue.process(name, (batch) => void batches.push(batch.map(({ data }) => data)), {
+      batchSize: 50,
+      lingerMs: 2_000,
+    });
     await queue.enqueue(
       name,
       Array.from({ length: 120 }, (_, i) => i),
@@ -150,7 +153,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
         if (batch.some(({ data }) => data === 3)) throw new Error("three");
         for (const { data } of batch) done.add(data);
       },
-      { ...quick, attempts: 3, lingerMs: 50 },
+      { ...quick, attempts: 3, batchSize: 5, lingerMs: 2_000 },
     );
     await queue.enqueue(name, [1, 2, 3, 4, 5]);
     await until(async () => (await queue.dead(name)).length === 1);
@@ -199,7 +202,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
     await using _ = queue;
     const seen: unknown[] = [];
     await queue.start();
-    queue.process(name, (batch) => batch.forEach(({ data }) => seen.push(data)), { ...quick, lingerMs: 1_500 });
+    queue.process(name, (batch) => batch.forEach(({ data }) => seen.push(data)), { ...quick, lingerMs: 3_000 });
     const { ids } = await queue.enqueue(name, ["a", "b"]);
     await until(() => queue.health().queues[name]?.runningHere === 2);
     expect(await queue.cancel(name, ids[0] as string)).toBe("aborted");
@@ -224,7 +227,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
           batch[0]?.signal.addEventListener("abort", () => reject(batch[0]?.signal.reason)),
         );
       },
-      quick,
+      { ...quick, batchSize: 2, lingerMs: 2_000 },
     );
     const { ids } = await queue.enqueue(name, ["a", "b"]);
     await started.promise;
@@ -247,7 +250,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
         await release.promise;
         done.push(...batch.map(({ data }) => data));
       },
-      quick,
+      { ...quick, lingerMs: 2_000 },
     );
     await queue.enqueue(name, [1, 2, 3, 4, 5]);
     await started.promise;
@@ -284,7 +287,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
     );
     const { ids } = await queue.enqueue(name, "x");
     const signal = await started.promise;
-    await manager.shutdown({ graceMs: 50 });
+    await manager.shutdown({ graceMs: 500 });
     expect(signal.reason).toMatchObject({ code: "SHUTTING_DOWN" });
     if (!jobs.outlives) return expect(queue.health().dropped).toBe(1);
     await using next = new QueueService({ backend: jobs.backend() });
@@ -418,7 +421,7 @@ export function queueSuite(open: () => Promise<Jobs>): void {
     await using _ = queue;
     const seen: unknown[] = [];
     await queue.enqueue(name, "usual");
-    await queue.enqueue(name, "late", { delayMs: 1_500 });
+    await queue.enqueue(name, "late", { delayMs: 3_000 });
     await queue.enqueue(name, "later", { priority: 500 });
     await queue.enqueue(name, "urgent", { priority: 1 });
     queue.process(name, (batch) => void seen.push(...batch.map(({ data }) => data)), { ...quick, lingerMs: 0 });

@@ -184,7 +184,7 @@ it("of jobs that were to be run alone those are given back whose turn has not co
 it("a batch whose jobs were all cancelled before it began is not handed out", async () => {
   await using queue = new QueueService();
   const handler = vi.fn();
-  queue.process("q", handler, { lingerMs: 1_000 });
+  queue.process("q", handler, { lingerMs: 2_000 });
   await queue.start();
   const { ids } = await queue.enqueue("q", 1);
   await until(() => queue.health().queues["q"]?.runningHere === 1);
@@ -273,8 +273,8 @@ it("who waits for a job waits on when one comes that is delayed for longer, and 
   const seen: unknown[] = [];
   queue.process("q", (jobs) => void seen.push(...jobs.map(({ data }) => data)), { lingerMs: 0 });
   await queue.start();
-  await queue.enqueue("q", "later", { delayMs: 60 });
-  await queue.enqueue("q", "sooner", { delayMs: 20 });
+  await queue.enqueue("q", "later", { delayMs: 1_500 });
+  await queue.enqueue("q", "sooner", { delayMs: 100 });
   await until(() => seen.length === 2);
   expect(seen).toEqual(["sooner", "later"]);
 });

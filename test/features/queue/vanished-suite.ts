@@ -66,7 +66,7 @@ export function vanishedSuite(open: () => Promise<Jobs>, kills: number): void {
     const attempts = 3;
     // One more than it can end, which buries it.
     for (let i = 0; i <= attempts; i++) {
-      const worker = start({ ...orders, attempts, queue: name, backend: { ...jobs.options, lockMs: 1_500 } });
+      const worker = start({ ...orders, attempts, queue: name, backend: { ...jobs.options, lockMs } });
       workers.push(worker);
       if (i < attempts) await worker.gone;
     }

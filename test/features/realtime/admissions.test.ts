@@ -15,7 +15,7 @@ const leftOf = ({ user, session, topic, reason, grant }: LeftContext): Left => (
   grant,
 });
 const joinAll = (client: Client, topics: unknown[], at: unknown = null): Promise<{ answers: unknown[] }> =>
-  client.socket.timeout(5_000).emitWithAck("ingress:join", topics, at) as Promise<{ answers: unknown[] }>;
+  client.socket.timeout(20_000).emitWithAck("ingress:join", topics, at) as Promise<{ answers: unknown[] }>;
 
 describe("whose a socket is", () => {
   it("is given to every function of a topic, with the topic's name", async () => {

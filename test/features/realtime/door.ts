@@ -120,14 +120,14 @@ export function record(socket: ClientSocket): Client {
     get id() {
       return socket.id ?? "";
     },
-    join: (topic) => socket.timeout(5_000).emitWithAck("ingress:join", topic) as Promise<Joined & Failure>,
-    leave: (topic) => socket.timeout(5_000).emitWithAck("ingress:leave", topic),
+    join: (topic) => socket.timeout(20_000).emitWithAck("ingress:join", topic) as Promise<Joined & Failure>,
+    leave: (topic) => socket.timeout(20_000).emitWithAck("ingress:leave", topic),
     call: (requestId, event, ...args) => {
       socket.emit("ingress:request", requestId, event);
-      return socket.timeout(5_000).emitWithAck(event as string, ...args);
+      return socket.timeout(20_000).emitWithAck(event as string, ...args);
     },
     caughtUp: async () => {
-      await socket.timeout(5_000).emitWithAck("sync");
+      await socket.timeout(20_000).emitWithAck("sync");
     },
     next: (event) =>
       new Promise((resolve) => {

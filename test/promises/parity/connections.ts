@@ -196,7 +196,7 @@ export function connectionBehaviour({ start }: Environment, test: Register): voi
     await using running = await start();
     const ingress = new SocketIngress({ logger: recordingLog() }).attach(running.io);
     ingress.subscribe("start", async ({ socket }) => {
-      const answer: unknown = await socket.timeout(5_000).emitWithAck("sure?", { n: 1 });
+      const answer: unknown = await socket.timeout(20_000).emitWithAck("sure?", { n: 1 });
       return { answer };
     });
     const peer = await running.connect();

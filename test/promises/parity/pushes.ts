@@ -95,7 +95,7 @@ export function pushBehaviour({ start }: Listening, test: Register): void {
     return { ...listened, manager, realtime, ingress, banned, [Symbol.asyncDispose]: left };
   };
   const heard = (listener: Listener, event: string, ...data: unknown[]): Promise<void> =>
-    vi.waitFor(() => expect(listener.got(event)).toEqual(data), { timeout: 8_000 });
+    vi.waitFor(() => expect(listener.got(event)).toEqual(data));
   const codeOf = (refused: Promise<unknown>): Promise<string | undefined> =>
     refused.then(
       () => undefined,
@@ -142,7 +142,7 @@ export function pushBehaviour({ start }: Listening, test: Register): void {
     await running.listen({ as: "grace", topics: ["hall"] });
     await vi.waitFor(() => expect(present()).toEqual(["ada", "grace"]));
     ada.leave();
-    await vi.waitFor(() => expect(present()).toEqual(["grace"]), { timeout: 8_000 });
+    await vi.waitFor(() => expect(present()).toEqual(["grace"]));
   });
 
   test("what is revoked, or was another's before a logout, is heard no more, and not to be had again", async () => {

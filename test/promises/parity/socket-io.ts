@@ -75,7 +75,7 @@ export function socketIoBehaviour({ start }: Environment, test: Register): void 
     const [a, b] = [await running.connect(), await running.connect()];
     a.on("ask", (n: number, reply: (n: number) => void) => reply(n + 1));
     b.on("ask", (n: number, reply: (n: number) => void) => reply(n + 2));
-    const answers: number[] = await running.io.timeout(5_000).emitWithAck("ask", 1);
+    const answers: number[] = await running.io.timeout(20_000).emitWithAck("ask", 1);
     expect(answers.sort((x, y) => x - y)).toEqual([2, 3]);
     b.on("silence", () => {});
     a.on("silence", (reply: (text: string) => void) => reply("a"));
@@ -91,7 +91,7 @@ export function socketIoBehaviour({ start }: Environment, test: Register): void 
       reply("two");
     });
     peer.on("never", () => {});
-    expect(await peer.server.timeout(5_000).emitWithAck("twice")).toBe("one");
+    expect(await peer.server.timeout(20_000).emitWithAck("twice")).toBe("one");
     await expect(peer.server.timeout(10).emitWithAck("never")).rejects.toThrow("operation has timed out");
     await peer.settle();
   });
@@ -260,7 +260,7 @@ export function socketIoBehaviour({ start }: Environment, test: Register): void 
     expect(await Promise.all(heard)).toEqual(["to all", "to all"]);
     b.on("ask", (n: number, reply: (n: number) => void) => reply(n * 2));
     a.on("ask", (n: number, reply: (n: number) => void) => reply(n * 3));
-    const answers: number[] = await two.io.timeout(5_000).emitWithAck("ask", 5);
+    const answers: number[] = await two.io.timeout(20_000).emitWithAck("ask", 5);
     expect(answers.sort((x, y) => x - y)).toEqual([10, 15]);
     expect(new Set((await one.io.fetchSockets()).map(({ id }) => id))).toEqual(new Set([a.id, b.id]));
     one.io.in(b.id as string).disconnectSockets();

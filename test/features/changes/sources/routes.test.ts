@@ -124,7 +124,7 @@ describe.each([
       });
       sent.on("error", reject).end();
     });
-    await expect.poll(() => order, { timeout: 10_000 }).toEqual(["read", "published"]);
+    await expect.poll(() => order).toEqual(["read", "published"]);
     expect(client.socket.connected).toBe(true);
   });
 

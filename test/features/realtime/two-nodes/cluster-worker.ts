@@ -31,7 +31,7 @@ function ask<T>(method: string, ...args: unknown[]): Promise<T> {
 }
 
 const httpServer = createServer();
-const io = new Server(httpServer, { adapter: createAdapter({ heartbeatInterval: 100, heartbeatTimeout: 1_000 }) });
+const io = new Server(httpServer, { adapter: createAdapter({ heartbeatInterval: 100, heartbeatTimeout: 3_000 }) });
 const log = recordingLog();
 const ingress = new SocketIngress({ logger: log });
 const realtime = new api.Realtime({

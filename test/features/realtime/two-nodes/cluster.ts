@@ -85,7 +85,7 @@ export async function startInCluster(): Promise<Nodes> {
       const count = await run(node, (_realtime, more) => (more as unknown as More).io.of("/").adapter.serverCount());
       if (count !== 2) throw new Error("not joined yet");
     }
-  }, 10_000);
+  });
 
   return {
     enter: async (node, as = {}) => {

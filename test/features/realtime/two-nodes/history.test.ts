@@ -9,7 +9,7 @@ import { readPositions } from "../position-reader.js";
 import { SharedLog, startNodes, type Wanderer } from "./history-nodes.js";
 
 const history: HistorySettings = { keep: 2_000, maxAgeMs: 60_000 };
-const within = { timeout: 10_000, interval: 5 };
+const within = { interval: 5 };
 
 /** Topics of every node. */
 const declare: NonNullable<DoorOptions["before"]> = (_manager, realtime) => {
@@ -282,7 +282,7 @@ describe("a storm", () => {
             expect(ns.toSorted((a, b) => a - b)).toEqual(due.map(({ n }) => n));
           }
         },
-        { timeout: 20_000, interval: 100 },
+        { interval: 100 },
       );
       for (const { reader, topics } of clients) {
         expect(reader.gaps).toEqual([]);

@@ -17,8 +17,8 @@ export interface Nodes extends AsyncDisposable {
   readonly kill?: (node: 0 | 1) => Promise<void>;
 }
 
-/** How presence is kept in these tests: nobody wants to wait for the defaults. */
-export const presence = { graceMs: 200, heartbeatMs: 300 };
+/** How presence is kept in these tests: nobody wants to wait for the defaults, and a node that is late for a second is not dead. */
+export const presence = { graceMs: 200, heartbeatMs: 1_000 };
 
 /** What every node does before it boots. */
 export function prepare(realtime: Realtime): void {

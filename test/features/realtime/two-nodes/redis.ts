@@ -53,7 +53,7 @@ export async function startOnRedis(): Promise<Nodes> {
   await vi.waitFor(async () => {
     for (const { served } of doors)
       if ((await served.io.of("/").adapter.serverCount()) !== 2) throw new Error("not joined yet");
-  }, 10_000);
+  });
 
   // Until it has read something, the adapter asks the stream for what is new "from now" each time (`startPolling`), and loses what
   // comes between two questions.
@@ -63,11 +63,11 @@ export async function startOnRedis(): Promise<Nodes> {
     for (const [node, probe] of probes.entries()) {
       if (!probe.got("probe").includes(1 - node)) throw new Error(`node ${node} hears nothing yet`);
     }
-  }, 10_000);
+  });
   for (const probe of probes) probe.socket.disconnect();
   await vi.waitFor(() => {
     if (doors.some(({ served }) => served.io.of("/").sockets.size > 0)) throw new Error("the probes are still there");
-  }, 10_000);
+  });
 
   return {
     enter: (node, as) => doorOf(node).enter(as),

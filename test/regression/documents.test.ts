@@ -225,6 +225,21 @@ it("a change that is more than the connection bears is not sent: what was refuse
   expect(onRefused).toHaveBeenCalledTimes(1);
 });
 
+it("what is written while a refused change is taken back is kept, and goes out", async () => {
+  await using stage = await openStage({ maxUpdateBytes: 2_000 });
+  const ann = await stage.tab("ann", undefined, {
+    onRefused: () => {
+      ann.type("right after it");
+      ann.type("…", 5);
+    },
+  });
+  ann.type("before, ");
+  await vi.waitFor(async () => expect(await stage.text()).toBe("before, "));
+  ann.type("x".repeat(5_000));
+  await vi.waitFor(async () => expect(await stage.text()).toBe(ann.text.toString()));
+  expect(ann.text.toString()).toBe("befor…e, right after it");
+});
+
 it("many changes of one turn, which are too large together, are sent in parts", async () => {
   await using stage = await openStage({ maxUpdateBytes: 1_000 });
   const onRefused = vi.fn();

@@ -198,6 +198,8 @@ export function openDocument(
   let gathered = 0;
   let early: Early | undefined;
   let isRefused = false;
+  /** Up to where what was written here was refused. */
+  let refused = 0;
   /** Something was refused, and nothing has been taken since. */
   let isStuck = false;
   /** How often, too. */
@@ -306,7 +308,8 @@ export function openDocument(
       return lose(fromFailure({ error: { code: "CONFLICT", message: "what was written here was another user's" } }));
     }
     if (isRefused) {
-      takeBack(doc, clocks.get(doc.clientID) ?? 0, me);
+      // What was written since is to be sent, if anything may.
+      takeBack(doc, clocks.get(doc.clientID) ?? 0, synced.mode === "write" ? refused : Infinity, me);
       const all = encodeStateVector(doc);
       // What was deleted of others stays so.
       const deletions = done.map((update) => diffUpdate(update, all)).filter(({ byteLength }) => byteLength > NOTHING);
@@ -406,6 +409,7 @@ export function openDocument(
   const onRefusal = (said: Failure["error"]): void => {
     const failure = fromFailure({ error: said });
     isRefused = failure.code === "INVALID_INPUT" || failure.code === "FORBIDDEN";
+    refused = getState(doc.store, doc.clientID);
     stop();
     show("stale", failure);
     if (isRefused) {

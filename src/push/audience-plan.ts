@@ -5,10 +5,14 @@ import { isOurs, roomOf, variantRoom } from "./rooms.js";
  * How an audience is reached. `rooms`: Socket.IO's own broadcast says it exactly (a union of rooms, minus others). `filter`:
  * it does not, since Socket.IO has no intersection, and each socket of a node has to be looked at.
  */
-export type Plan =
-  | { readonly how: "nobody" }
-  | { readonly how: "rooms"; readonly rooms: readonly string[] | "all"; readonly except: readonly string[] }
-  | { readonly how: "filter"; readonly data: AudienceData };
+export type Plan = { readonly how: "nobody" } | RoomsPlan | { readonly how: "filter"; readonly data: AudienceData };
+
+/** By Socket.IO's own broadcast. */
+export interface RoomsPlan {
+  readonly how: "rooms";
+  readonly rooms: readonly string[] | "all";
+  readonly except: readonly string[];
+}
 
 type Direct = Exclude<Plan, { how: "filter" }>;
 

@@ -5,7 +5,7 @@ import type { AudienceData } from "./audience.js";
 import { type Cluster, type NodeMessage, type Reach, reachOf } from "./cluster.js";
 import { Latest, type LatestPush } from "./latest.js";
 import { type PushOptions, type Receipts, receiptsTimeoutMs } from "./push-options.js";
-import { candidates, compile, matches } from "./audience-plan.js";
+import { candidates, compile, matches, type RoomsPlan } from "./audience-plan.js";
 import { holdsBinary, type Parser, parserOf, undecodable } from "../wire/sendable.js";
 
 interface FilteredPush extends NodeMessage {
@@ -121,6 +121,12 @@ export class Pusher {
     try {
       const plan = compile(data);
       if (plan.how === "nobody") return count ? NONE : undefined;
+      const countsDropped = volatile && this.countsDropped;
+      if (local && plan.how === "rooms" && !count && !countsDropped) {
+        // Nobody has to be looked at.
+        this.#broadcast(this.#namespace.local as unknown as Emitter, plan, volatile).emit(event, ...payload);
+        return undefined;
+      }
       if (local) {
         const sockets = this.#emitHere(data, event, payload, volatile);
         return count ? reachOf([sockets], true) : undefined;
@@ -133,8 +139,8 @@ export class Pusher {
         return undefined;
       }
       const here = count ? this.countHere(data) : 0;
-      if (volatile && this.countsDropped) this.#countDropped(this.socketsHere(data));
-      this.#broadcast(plan.rooms, plan.except, volatile).emit(event, ...payload);
+      if (countsDropped) this.#countDropped(this.socketsHere(data));
+      this.#broadcast(this.#namespace as unknown as Emitter, plan, volatile).emit(event, ...payload);
       return count ? await this.#cluster.sum(here, { kind: "count", data } satisfies Count) : undefined;
     } catch (error) {
       this.#failed(event, error);
@@ -191,8 +197,8 @@ export class Pusher {
     }
   }
 
-  #broadcast(rooms: readonly string[] | "all", except: readonly string[], volatile: boolean): Emitter {
-    let operator: Emitter = this.#namespace as unknown as Emitter;
+  #broadcast(by: Emitter, { rooms, except }: RoomsPlan, volatile: boolean): Emitter {
+    let operator = by;
     if (rooms !== "all") operator = operator.to(rooms);
     if (except.length > 0) operator = operator.except(except);
     return volatile ? operator.volatile : operator;

@@ -288,7 +288,8 @@ export class Collab<App extends AppServer = Server> extends Handler<App> {
       writeLog(this.log, "warn", { maxUpdateBytes, carried }, said);
     }
     this.#documents = new Documents({
-      yjs: yjs ?? (await import("yjs")),
+      // As properties: what a module exports is read through one getter or two, several times for each change.
+      yjs: { ...(yjs ?? (await import("yjs"))) },
       store,
       settings,
       log: this.log,

@@ -440,6 +440,18 @@ it("a change that is refused is taken back whole also where it was undone before
   expect(onRefused).toHaveBeenCalledTimes(1);
 });
 
+it("what is written after a refusal was told is kept, though the server has not said yet what it has", async () => {
+  await using stage = await openStage({ maxUpdateBytes: 2_000 });
+  const onRefused = vi.fn(() => ann.type("written since"));
+  const ann: Tab = await stage.tab("ann", undefined, { onRefused });
+  ann.type("x".repeat(5_000));
+  await vi.waitFor(() => expect(onRefused).toHaveBeenCalled());
+  await vi.waitFor(async () => expect(await stage.text()).toBe("written since"));
+  await vi.waitFor(() => expect(ann.note.saving).toBe("saved"));
+  expect(ann.text.toString()).toBe("written since");
+  expect(onRefused).toHaveBeenCalledTimes(1);
+});
+
 it("a refused change is taken back, and what it deleted of others' stays deleted, in a document where more was deleted than a change may tell", async () => {
   await using stage = await openStage({ maxUpdateBytes: 1_000 });
   await stage.collab.edit("doc:42", (doc) => {

@@ -197,9 +197,8 @@ export function openDocument(
   /** How many of these were made of small ones. */
   let gathered = 0;
   let early: Early | undefined;
-  let isRefused = false;
-  /** Up to where what was written here was refused. */
-  let refused = 0;
+  /** The clock to which what this client has written was refused, and is to be taken back, or -1: what it writes since is not. */
+  let refused = -1;
   /** Something was refused, and nothing has been taken since. */
   let isStuck = false;
   /** How often, too. */
@@ -307,9 +306,8 @@ export function openDocument(
       join?.leave();
       return lose(fromFailure({ error: { code: "CONFLICT", message: "what was written here was another user's" } }));
     }
-    if (isRefused) {
-      // What was written since is to be sent, if anything may.
-      takeBack(doc, clocks.get(doc.clientID) ?? 0, synced.mode === "write" ? refused : Infinity, me);
+    if (refused >= 0) {
+      takeBack(doc, clocks.get(doc.clientID) ?? 0, refused, me);
       const all = encodeStateVector(doc);
       // What was deleted of others stays so.
       const deletions = done.map((update) => diffUpdate(update, all)).filter(({ byteLength }) => byteLength > NOTHING);
@@ -319,7 +317,7 @@ export function openDocument(
     ({ n, mode, max } = synced);
     stored = savings[synced.saving] as Saving; // its place in the list
     sent = taken = 0;
-    if (mode !== "write") isDirty &&= !isRefused;
+    if (mode !== "write") isDirty &&= getState(doc.store, doc.clientID) > refused;
     // It may have lost what it had taken, and not saved, from whomever that was.
     else if (isDirty || done.length > 0 || isAhead(doc, clocks)) {
       isDirty = true;
@@ -327,7 +325,7 @@ export function openDocument(
       const inParts = lacking.byteLength > max && done.length > 0;
       out = inParts ? done.map((update) => diffUpdate(update, has)) : [lacking];
     }
-    isRefused = false;
+    refused = -1;
     // Not before what is sent is taken: what is refused each time is sent less and less often.
     if (out.length === 0) onProgress();
     others.replace(synced.cursors);
@@ -342,6 +340,7 @@ export function openDocument(
   const rename = (): void => {
     const state = awareness.getLocalState();
     awareness.setLocalState(null);
+    refused = -1; // of this one nothing was
     awareness.clientID = doc.clientID = crypto.getRandomValues(new Uint32Array(1))[0] as number; // it has one
     awareness.setLocalState(state);
   };
@@ -408,11 +407,10 @@ export function openDocument(
   };
   const onRefusal = (said: Failure["error"]): void => {
     const failure = fromFailure({ error: said });
-    isRefused = failure.code === "INVALID_INPUT" || failure.code === "FORBIDDEN";
-    refused = getState(doc.store, doc.clientID);
+    refused = failure.code === "INVALID_INPUT" || failure.code === "FORBIDDEN" ? getState(doc.store, doc.clientID) : -1;
     stop();
     show("stale", failure);
-    if (isRefused) {
+    if (refused >= 0) {
       if (onRefused) guarded(logger, `onRefused of "${topic}"`, onRefused, failure);
       else logger.warn(`socket-ingress: a change of "${topic}" was refused`, failure);
       // Taken back, it is in step again; what was written under another id, before a reload, is not to be taken back.

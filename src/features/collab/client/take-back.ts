@@ -1,9 +1,9 @@
-import { createDeleteSet, type Doc, getState, Item, iterateDeletedStructs, transact } from "yjs";
+import { createDeleteSet, type Doc, Item, iterateDeletedStructs, transact } from "yjs";
 
-/** Deletes what this client has written from one clock to another; what it deleted itself stays deleted. */
-export function takeBack(doc: Doc, from: number, until: number, origin: unknown): void {
+/** Deletes what this client has written between these clocks: what the server does not have. What it deleted itself stays deleted. */
+export function takeBack(doc: Doc, from: number, to: number, origin: unknown): void {
   const { clientID, store } = doc;
-  const len = Math.min(until, getState(store, clientID)) - from;
+  const len = to - from;
   if (len <= 0) return;
   const range = createDeleteSet();
   range.clients.set(clientID, [{ clock: from, len }]);

@@ -18,6 +18,7 @@ function refusing(failure: object): { client: Client; call: ReturnType<typeof vi
       fn({ connected: true });
       return () => undefined;
     },
+    onEnded: () => () => undefined,
   };
   return { client: client as unknown as Client, call }; // all that is asked of one
 }

@@ -148,7 +148,7 @@ export function trackJob<Progress = unknown, Result = unknown>(
   });
   const offs = [
     client.on(JOB as never, hear as never),
-    client.on(JOBS_ANEW as never, (() => isOver() || void load()) as never),
+    client.on(JOBS_ANEW as never, () => isOver() || void load()),
     client.onStatus(({ connected }) => {
       if (isOver()) return;
       if (connected) void load();

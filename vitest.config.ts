@@ -36,7 +36,7 @@ export const slow = [
   "test/features/changes/{list-cases,list-storm}.test.ts", // storms
   "test/features/limits/connections.test.ts", // heartbeats of nodes that are gone
   "test/features/collab/{collab,convergence,ended,hostile}.test.ts", // hundreds of edits, processes that end
-  "test/features/auth/{client,intruders,renewal}.test.ts", // tokens that expire while one waits
+  "test/features/auth/{client,expiry,intruders,renewal}.test.ts", // tokens that expire while one waits
   "test/types/messages.test.ts", // programs that must not compile, each by itself
   "test/repo/adopting.test.ts", // the guide's servers, one after the other
   "test/repo/compiles.test.ts", // a program of everything that the documents show and that must not compile
